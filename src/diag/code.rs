@@ -1,0 +1,119 @@
+//! The table of codes: what `firedrill explain` knows.
+
+use crate::diag::Severity;
+use std::{fmt, str::FromStr};
+
+/// What a code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The code.
+    pub code: Code,
+    /// One line.
+    pub title: &'static str,
+    /// The long text: why it is refused, and what to write.
+    pub text: &'static str,
+}
+
+macro_rules! codes {
+    ($($code:ident $severity:ident $title:literal $text:literal)*) => {
+        /// A kind of problem. Codes are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is documented by its own explanation")]
+        pub enum Code { $($code),* }
+
+        impl Code {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$code),*];
+
+            /// The text that goes with it.
+            pub fn explanation(self) -> Explanation {
+                let (title, text) = match self { $(Self::$code => ($title, $text)),* };
+                Explanation { code: self, title, text }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$code => Severity::$severity),* }
+            }
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$code => stringify!($code)),* }
+            }
+        }
+    };
+}
+
+codes! {
+E0001 Error "the file is not YAML"
+"The text could not be read as YAML at all, so nothing else was looked at. The usual causes are a
+tab used for indentation, a missing space after a colon, and an unbalanced quote or bracket."
+
+E0002 Error "the file is larger, deeper or more tangled than a scenario may be"
+"Scenario files are bounded so that a hostile one cannot exhaust the machine that reads it: 1 MiB
+of text, 32 levels, 20000 values after aliases are expanded. Split the scenario or remove what is
+repeated."
+
+E0003 Error "the value is of the wrong kind"
+"A mapping, a list, a text or a number was expected, and something else stands there. In YAML a
+mapping is `key: value`, a list is `- item`; `{ }` and `[ ]` are the same on one line."
+
+E0101 Error "the key is unknown"
+"A key that nothing reads would be a fault that silently never happens, so it is refused. Look at
+the suggestion, at `firedrill faults NAME` for the keys of a fault, or at the output of
+`firedrill schema` in your editor."
+
+E0102 Error "the key is given twice"
+"YAML readers disagree on which of two equal keys wins. Remove one."
+
+E0103 Error "a key is missing"
+"The mapping cannot be understood without this key."
+
+E0104 Error "there is no such fault"
+"A fault entry names one fault of the catalogue. `firedrill faults` lists them."
+
+E0105 Error "an entry has exactly one fault"
+"Each item of `faults:` holds one fault (`latency:`, `respond:` …) and the common keys `name`,
+`target`, `proxy`, `share`, `pattern`, `times` and `cohort`. Write two faults as two items; for faults that exclude
+each other, use `one_of:`."
+
+E0201 Error "the quantity has no unit"
+"Every quantity carries its unit: `300ms`, `64KiB/s`, `17%`. A bare number would mean milliseconds
+to one reader and seconds to another."
+
+E0202 Error "the quantity cannot be read"
+"Durations are written `300ms`, `1.5s` or `2m30s`; shares `17%`, `0.05%` or `1/2000`; sizes `512B`
+or `10KiB`; rates `64KiB/s` or `2Mbit/s`. A value that moves over its phase is `A -> B` or
+`{ curve: [[0s, A], [30s, B]] }`."
+
+E0203 Error "the quantity is out of range"
+"The value can be read, but it is outside what makes sense here; the message names the bounds."
+
+E0204 Error "the curve goes backwards"
+"The points of a `curve` are pairs of a time in the phase and a value, in the order of time, and at
+least one."
+
+E0205 Error "the value is not one of those allowed"
+"Only the listed words are understood here."
+
+E0301 Error "nothing defines this target"
+"A fault's `target` is the name of a matcher under `targets:`, or a matcher written in place, such
+as `{ path: /checkout/** }`."
+
+E0302 Error "the name is taken"
+"Names tell phases and faults apart in reports, so each may be used once."
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Code {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let wanted = text.to_uppercase();
+        Self::ALL.iter().copied().find(|code| code.name() == wanted).ok_or(())
+    }
+}

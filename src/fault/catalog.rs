@@ -1,0 +1,50 @@
+//! The list of faults: the one place that knows them all. Reader, schema, `firedrill faults`, the
+//! README's table and the shared contract tests are all written from it.
+
+use crate::{
+    fault::Fault,
+    read::{Kind, Reader},
+    yaml::{Node, Spanned},
+};
+use std::sync::Arc;
+
+/// What a fault acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The listener: everybody who tries to connect.
+    Listener,
+    /// A connection's bytes, below TLS and HTTP.
+    Connection,
+    /// One request or its response.
+    Message,
+}
+
+/// How a fault is read.
+pub type Read = fn(&Spanned<Node>, &mut Reader<'_>) -> Option<Arc<dyn Fault>>;
+
+/// One fault of the catalogue.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its key in a scenario.
+    pub name: &'static str,
+    /// What it acts on.
+    pub layer: Layer,
+    /// What the client meets, in one line.
+    pub summary: &'static str,
+    /// The long page of `firedrill faults NAME`.
+    pub about: &'static str,
+    /// Its forms in YAML, each a whole fault entry without the leading dash.
+    pub examples: &'static [&'static str],
+    /// What it may hold.
+    pub kind: Kind,
+    /// Reads it; notes what is wrong and returns nothing if that is too much.
+    pub read: Read,
+}
+
+/// All faults, in the order of the documentation.
+pub static CATALOG: &[Entry] = &[];
+
+/// The fault of this name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    CATALOG.iter().find(|entry| entry.name == name)
+}

@@ -1,0 +1,171 @@
+//! What can go wrong. A fault decides; the data plane acts.
+//!
+//! One file per fault: how it is written, what it means, its rules, its behaviour, its tests. A
+//! fault sees where in its phase it is asked ([`Moment`]) and a key to draw with ([`Dice`]), and
+//! answers with an [`Effect`] or a [`ByteFilter`]. It knows no socket, no task and no wall clock.
+//!
+//! To add one: a file here, one row in [`catalog`]. The shared contract tests pick it up there.
+
+pub mod catalog;
+mod filter;
+
+pub use filter::{ByteFilter, Out, Tick, Way};
+
+use crate::{dice::Dice, timeline::Moment};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// The steps of an exchange at which a fault can have its say, in the order of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// A connection was accepted.
+    Connect,
+    /// A request head was read: how long to hold it.
+    RequestDelay,
+    /// The request would now be passed on: answer it or end it instead.
+    End,
+    /// The request goes to the upstream: what becomes of its answer.
+    Upstream,
+    /// A response head came: how long to hold it.
+    ResponseDelay,
+    /// The response body begins: what is done to its bytes.
+    Body,
+    /// The response body begins: where it breaks off.
+    Cut,
+}
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// A TCP FIN: the client reads an early end.
+    Fin,
+    /// A TCP RST: the client's read fails.
+    Reset,
+}
+
+/// Where in a response body something happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Offset {
+    /// After so many bytes.
+    Bytes(u64),
+    /// After this fraction of the length the head announced; of a body of unknown length,
+    /// after this fraction of its first 64 KiB.
+    Fraction(f64),
+}
+
+/// An answer without the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canned {
+    /// The status.
+    pub status: StatusCode,
+    /// Header fields, `retry-after` included.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What the client meets when the upstream did the work and its answer is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The connection breaks.
+    Close(Close),
+    /// Silence until the fault lets go.
+    Hang,
+    /// Another answer.
+    Respond(Arc<Canned>),
+}
+
+/// What the data plane must do to one connection or exchange.
+#[derive(Debug)]
+#[must_use = "an effect that nobody carries out is a fault that did not happen"]
+pub enum Effect {
+    /// Nothing.
+    Pass,
+    /// Hold it for so long. Never zero.
+    Delay(Duration),
+    /// Answer it.
+    Respond(Arc<Canned>),
+    /// Read the request and say nothing, until the limit or until the fault lets go.
+    Hang {
+        /// When to give up and close, if before the fault lets go.
+        limit: Option<Duration>,
+    },
+    /// End the connection now.
+    Close(Close),
+    /// Let the upstream do the work, then lose its answer.
+    Lose(Loss),
+    /// Break the response off, its announced length intact.
+    Cut {
+        /// Where.
+        after: Offset,
+        /// How.
+        close: Close,
+    },
+    /// Shape the bytes of the response body.
+    Shape(Box<dyn ByteFilter>),
+}
+
+/// What the listener does to connections that are being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It refuses them: nobody listens.
+    Refuse,
+    /// They hang in SYN: a dead host.
+    Unreachable,
+}
+
+/// What a fault is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Cx {
+    /// Where in its phase.
+    pub moment: Moment,
+    /// Keyed to this message: the user and the user's n-th request.
+    pub message: Dice,
+    /// Keyed to the connection: the peer and the peer's n-th connection.
+    pub connection: Dice,
+    /// Keyed to the fault alone: the same for everybody.
+    pub shared: Dice,
+}
+
+/// Something that can go wrong, as the scenario describes it.
+pub trait Fault: fmt::Debug + Send + Sync {
+    /// The stages at which it wants to be asked; it is asked at no other.
+    fn stages(&self) -> &'static [Stage] {
+        &[]
+    }
+
+    /// What to do at `stage`.
+    fn decide(&self, _stage: Stage, _cx: &Cx) -> Effect {
+        Effect::Pass
+    }
+
+    /// The shaper of one direction of one connection's bytes, made when the fault first meets the
+    /// connection. `connection` and `shared` are as in [`Cx`].
+    fn filter(&self, _way: Way, _connection: Dice, _shared: Dice) -> Option<Box<dyn ByteFilter>> {
+        None
+    }
+
+    /// Whether [`filter`](Self::filter) ever returns one.
+    fn shapes_connections(&self) -> bool {
+        false
+    }
+
+    /// What it does to the listener as a whole, if anything.
+    fn gate(&self) -> Option<Gate> {
+        None
+    }
+
+    /// A copy with state of its own for one run, for a fault whose victims share something.
+    fn armed(&self) -> Option<Arc<dyn Fault>> {
+        None
+    }
+
+    /// Whether any of its quantities moves over the phase.
+    fn moves(&self) -> bool {
+        false
+    }
+
+    /// What it does, in a few words for a plan or a summary: `503, retry after 30s`.
+    fn describe(&self) -> String;
+}

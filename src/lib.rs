@@ -1,0 +1,28 @@
+//! Firedrill replays outages.
+//!
+//! A reverse proxy stands in front of a service and plays a scenario while the real client talks
+//! through it; at the end it says what was injected and what came of it.
+//!
+//! # The floors of the house
+//!
+//! ```text
+//!  6  cli                                       wires everything; nobody imports it
+//!  5  demo                                      an embedded shop and its clients
+//!  4  proxy            report ── observe        act  |  tell (never meet)
+//!  3  engine                                    play
+//!  2  scenario   event                          describe  |  name
+//!  1  fault   select                            what, whom
+//!  0  timeline  read  units  dice  diag  yaml   words
+//! ```
+//!
+//! Down only; `tests/architecture.rs` keeps it so.
+
+pub mod diag;
+pub mod dice;
+pub mod fault;
+pub mod read;
+pub mod scenario;
+pub mod select;
+pub mod timeline;
+pub mod units;
+pub mod yaml;

@@ -1,0 +1,199 @@
+//! The whole, as the user wrote it: read, checked, immutable.
+
+use crate::{
+    dice::Seed,
+    fault::Fault,
+    select::{Matcher, Unit, Users},
+    timeline::{Moving, Pattern, Stretch, Timeline},
+    units::Percent,
+};
+use std::{sync::Arc, time::Duration};
+
+/// A scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its short name.
+    pub name: String,
+    /// One line for people.
+    pub title: Option<String>,
+    /// What happened, to whom, what clients saw.
+    pub about: Option<String>,
+    /// Where that is from.
+    pub sources: Vec<String>,
+    /// What its choices follow from, unless the command line says otherwise.
+    pub seed: Option<Seed>,
+    /// What it talks about, in the order of the file; matchers written in place come last.
+    pub targets: Vec<Target>,
+    /// Who is one user.
+    pub users: Users,
+    /// What happens, in order.
+    pub phases: Vec<Phase>,
+    /// What a good client does; judged from the record.
+    pub expect: Vec<Expectation>,
+    /// How sure a judgement has to be.
+    pub confidence: Option<Confidence>,
+    /// When to stop by ourselves.
+    pub stop_when: Vec<StopRule>,
+    /// What it costs.
+    pub impact: Option<Impact>,
+}
+
+/// A set of requests with a name.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name; for a matcher written in place, what it matches.
+    pub name: String,
+    /// Any of these means it.
+    pub matchers: Vec<Matcher>,
+}
+
+/// A stretch of the scenario.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// A remark for plans and reports.
+    pub about: Option<String>,
+    /// Scenario time it takes.
+    pub length: Duration,
+    /// Whether `--speed` and `--longest-phase` apply to it.
+    pub compress: bool,
+    /// What its beginning does to connections that are open.
+    pub connections: OpenConnections,
+    /// What is wrong during it, in the order of the file.
+    pub faults: Vec<FaultEntry>,
+}
+
+/// What a phase's edge does to connections that are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OpenConnections {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// They end after the exchange they carry.
+    Drain,
+    /// They end at once, with a RST.
+    Reset,
+}
+
+/// One fault in one phase: what, whom, when.
+#[derive(Clone, Debug)]
+pub struct FaultEntry {
+    /// What tells it apart in reports and in the dice: its `name`, or else `kind`, `kind:target`,
+    /// and `#2` for the second such in its phase. Equal names in different phases make equal
+    /// choices, so that an onset that ramps up and the plateau after it hit the same users.
+    pub name: String,
+    /// Its key in the catalogue.
+    pub kind: &'static str,
+    /// The fault.
+    pub fault: Arc<dyn Fault>,
+    /// Which requests, by their place in [`Scenario::targets`]; empty means all.
+    pub targets: Vec<usize>,
+    /// On which proxy, if the drill has several.
+    pub proxy: Option<String>,
+    /// How many, and of what.
+    pub share: Share,
+    /// On and off inside the phase.
+    pub pattern: Option<Pattern>,
+    /// Only the first few times.
+    pub times: Option<Times>,
+    /// Faults of one cohort and one share hit the same users.
+    pub cohort: Option<String>,
+    /// The `one_of` group it is a slice of, numbered within the phase.
+    pub group: Option<usize>,
+}
+
+/// How many of what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// How many.
+    pub amount: Moving<Percent>,
+    /// Of what.
+    pub unit: Unit,
+}
+
+/// A fault that lets through after the first few times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// How often it hits.
+    pub first: u32,
+    /// Counted for each of what.
+    pub per: Per,
+}
+
+/// What `times` counts by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// One thing the client wants done, with all its attempts.
+    Operation,
+    /// One user.
+    User,
+    /// The whole drill.
+    Run,
+}
+
+/// One line of `expect:`, checked against the vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// Its name in the vocabulary.
+    pub name: &'static str,
+    /// The limit, as the file writes it.
+    pub limit: String,
+    /// Only this phase, by its place in the file.
+    pub phase: Option<usize>,
+    /// Only this target, by its place in [`Scenario::targets`].
+    pub target: Option<usize>,
+    /// Only this client.
+    pub client: Option<String>,
+}
+
+/// How sure a judgement has to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence {
+    /// The level, as a fraction.
+    pub level: Percent,
+    /// The least number of operations.
+    pub min_operations: Option<u64>,
+}
+
+/// A condition that ends the drill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StopRule {
+    /// What is watched.
+    pub what: &'static str,
+    /// The level above which it counts.
+    pub above: Percent,
+    /// For how long it has to stay there.
+    pub lasting: Duration,
+}
+
+/// What an outage costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Impact {
+    /// Money per minute of total failure: low and high.
+    pub per_minute: (f64, f64),
+    /// In what.
+    pub currency: String,
+    /// Which requests earn it, by their place in [`Scenario::targets`].
+    pub target: Option<usize>,
+}
+
+impl Scenario {
+    /// Its phases as a timeline; plateaus (phases in which nothing moves) no longer than
+    /// `longest`.
+    pub fn timeline(&self, longest: Option<Duration>) -> Timeline {
+        let stretch = |phase: &Phase| {
+            let shorten = phase.compress && !phase.moves();
+            let length = longest.filter(|_| shorten).map_or(phase.length, |l| l.min(phase.length));
+            Stretch { length, compress: phase.compress }
+        };
+        Timeline::new(self.phases.iter().map(stretch).collect())
+    }
+}
+
+impl Phase {
+    /// Whether anything in it moves; if not, it is a plateau.
+    pub fn moves(&self) -> bool {
+        self.faults.iter().any(|entry| entry.share.amount.moves() || entry.fault.moves())
+    }
+}
