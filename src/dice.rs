@@ -5,6 +5,7 @@
 //! fault to a file changes nothing for the others. SipHash-1-3 makes the key (fixed by its
 //! specification, unlike `StdRng`), PCG64 DXSM the further numbers a distribution needs.
 
+use rand::TryRng;
 use rand_pcg::Pcg64Dxsm;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{fmt, hash::Hasher, str::FromStr};
@@ -17,7 +18,9 @@ impl Seed {
     /// A seed nobody chose, for a drill whose file and command line name none.
     pub fn fresh() -> Self {
         // Six digits are enough to be different, and short enough to type again.
-        Self(rand::random_range(100_000..1_000_000))
+        // A system without entropy still gets a drill, and the report names its seed.
+        let draw = rand::rngs::SysRng.try_next_u64().unwrap_or_default();
+        Self(100_000 + draw % 900_000)
     }
 }
 

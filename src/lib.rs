@@ -19,6 +19,8 @@
 
 pub mod diag;
 pub mod dice;
+pub mod engine;
+pub mod event;
 pub mod fault;
 pub mod read;
 pub mod scenario;

@@ -1,0 +1,242 @@
+//! One direction of one connection's bytes, through every filter that is in force.
+
+use crate::{
+    engine::{
+        armed::{Armed, Whom},
+        injector::{ConnKey, Injector},
+        shared::{Shared, flag},
+    },
+    event::{Dealt, Did},
+    fault::{ByteFilter, Out, Tick, Way},
+    timeline::Moment,
+};
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
+};
+
+/// How often bytes held by a fault whose share or strength moves are looked at again.
+const RECHECK: Duration = Duration::from_millis(20);
+
+/// The filters on one direction of one connection, in the order in which they came into force.
+///
+/// Outside its user nothing knows of phases: a filter that is no longer in force gives out what it
+/// holds and is taken away, and the drill's end empties all of them at once.
+#[derive(Debug)]
+pub struct Chain {
+    shared: Arc<Shared>,
+    conn: ConnKey,
+    /// The user of the connection's first request, once there is one.
+    user: Arc<OnceLock<u64>>,
+    way: Way,
+    links: Vec<Link>,
+    generation: u64,
+    /// The source has ended.
+    finished: bool,
+    /// What came while no filter was there to take it.
+    passing: VecDeque<Out>,
+}
+
+#[derive(Debug)]
+struct Link {
+    armed: Arc<Armed>,
+    filter: Box<dyn ByteFilter>,
+    in_force: bool,
+    touched: bool,
+    /// Still part of the published set; one that is not leaves when it is empty.
+    current: bool,
+}
+
+impl Chain {
+    /// The chain of a new connection.
+    pub fn new(injector: &Injector, conn: ConnKey, user: Arc<OnceLock<u64>>, way: Way) -> Self {
+        Self {
+            shared: Arc::clone(&injector.shared),
+            conn,
+            user,
+            way,
+            links: Vec::new(),
+            generation: u64::MAX,
+            finished: false,
+            passing: VecDeque::new(),
+        }
+    }
+
+    /// Whether bytes may pass it by: nothing is in force for them and nothing is held.
+    pub fn is_idle(&mut self) -> bool {
+        if self.links.is_empty()
+            && self.passing.is_empty()
+            && !self.finished
+            && (!self.shared.has_wire || self.shared.flags() & flag::WIRE == 0)
+        {
+            return true;
+        }
+        self.tune();
+        !self.finished
+            && self.passing.is_empty()
+            && self.links.iter().all(|link| !link.in_force && link.filter.is_empty())
+    }
+
+    /// How many bytes it would take in.
+    pub fn room(&mut self) -> usize {
+        self.tune();
+        self.links.first().map_or(usize::MAX, |link| link.filter.room())
+    }
+
+    /// Takes bytes in.
+    pub fn push(&mut self, bytes: Bytes) {
+        let now = self.tune();
+        for link in &mut self.links {
+            if link.in_force && !link.touched {
+                link.touched = true;
+                link.armed.count.hit();
+            }
+        }
+        match self.links.first_mut() {
+            Some(first) => first.filter.push(now, bytes),
+            None => self.passing.push_back(Out::Bytes(bytes)),
+        }
+    }
+
+    /// The source has ended.
+    pub fn finish(&mut self) {
+        if !self.finished {
+            let now = self.tune();
+            self.finished = true;
+            match self.links.first_mut() {
+                Some(first) => first.filter.finish(now),
+                None => self.passing.push_back(Out::End),
+            }
+        }
+    }
+
+    /// The next thing that may leave now.
+    pub fn pull(&mut self) -> Option<Out> {
+        let now = self.tune();
+        if let Some(out) = self.passing.pop_front() {
+            return Some(out);
+        }
+        // Bytes move down the chain, last link first, so that room opens up before it is needed.
+        loop {
+            if let Some(out) = self.links.last_mut().and_then(|link| link.filter.pull(now)) {
+                return Some(out);
+            }
+            let mut moved = false;
+            for at in (1..self.links.len()).rev() {
+                let (before, after) = self.links.split_at_mut(at);
+                let (from, to) = (&mut before[at - 1].filter, &mut after[0].filter);
+                while to.room() > 0 {
+                    match from.pull(now) {
+                        Some(Out::Bytes(bytes)) => to.push(now, bytes),
+                        Some(Out::End) => to.finish(now),
+                        None => break,
+                    }
+                    moved = true;
+                }
+            }
+            if !moved {
+                return None;
+            }
+        }
+    }
+
+    /// When to pull again, unless an edge comes before.
+    pub fn wake_at(&self) -> Option<Tick> {
+        let (phase, moment) = match self.shared.moment() {
+            Some((phase, moment)) => (phase, moment),
+            None => return self.links.iter().filter_map(|link| link.filter.wake_at()).min(),
+        };
+        let start = self.shared.timeline.start_of(phase);
+        self.links
+            .iter()
+            .filter(|link| !link.filter.is_empty() || link.filter.room() == 0)
+            .filter_map(|link| {
+                let flap = link.armed.pattern().map(|pattern| {
+                    let at = start + moment.elapsed + pattern.until_change(moment.elapsed);
+                    self.shared.clock.load().due(at)
+                });
+                let moving = link.armed.share_moves() || link.armed.fault.moves();
+                let recheck = moving.then(|| self.shared.tick() + RECHECK);
+                [link.filter.wake_at(), flap, recheck].into_iter().flatten().min()
+            })
+            .min()
+    }
+
+    /// What is dealt to the connection's bytes at this moment.
+    pub fn dealt(&self, into: &mut Vec<Dealt>) {
+        for link in self.links.iter().filter(|link| link.in_force) {
+            if !into.iter().any(|dealt| dealt.fault == link.armed.name) {
+                let fault = Arc::clone(&link.armed.name);
+                into.push(Dealt { fault, kind: link.armed.kind, did: Did::Wire });
+            }
+        }
+    }
+
+    /// Brings the links up to date with what is in force now.
+    fn tune(&mut self) -> Tick {
+        let now = self.shared.tick();
+        let generation = self.shared.generation.load(Ordering::Acquire);
+        let moment = self.shared.moment();
+        if generation != self.generation {
+            self.generation = generation;
+            self.relink(now);
+        }
+        let whom = Whom {
+            user: self.user.get().copied(),
+            nth: 0,
+            conn: (self.conn.peer, self.conn.nth),
+            targets: 0,
+            operation: 0,
+        };
+        for link in &mut self.links {
+            let moment: Option<&Moment> = moment.as_ref().map(|(_, m)| m).filter(|moment| {
+                link.current && link.armed.is_on(moment) && link.armed.includes(&whom, moment)
+            });
+            link.in_force = moment.is_some();
+            link.filter.tune(now, moment);
+        }
+        if !self.finished {
+            self.links.retain(|link| link.current || !link.filter.is_empty());
+        }
+        now
+    }
+
+    fn relink(&mut self, now: Tick) {
+        let over = self.shared.over.load(Ordering::Acquire);
+        let set = self.shared.active.load_full();
+        for link in &mut self.links {
+            link.current = set.faults.iter().any(|armed| armed.uid == link.armed.uid);
+            if over {
+                link.filter.let_go(now);
+            }
+        }
+        for armed in set.faults.iter().filter(|armed| armed.fault.shapes_connections()) {
+            if self.finished || self.links.iter().any(|link| link.armed.uid == armed.uid) {
+                continue;
+            }
+            let whom = Whom {
+                user: None,
+                nth: 0,
+                conn: (self.conn.peer, self.conn.nth),
+                targets: 0,
+                operation: 0,
+            };
+            let (_, connection, shared) = armed.dice(&whom);
+            if let Some(filter) = armed.fault.filter(self.way, connection, shared) {
+                if self.way == Way::Down {
+                    armed.count.consider();
+                }
+                let armed = Arc::clone(armed);
+                self.links.push(Link {
+                    armed,
+                    filter,
+                    in_force: false,
+                    touched: false,
+                    current: true,
+                });
+            }
+        }
+    }
+}

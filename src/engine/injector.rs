@@ -1,0 +1,223 @@
+//! The face of a run that asks: what is dealt to this connection, this request?
+
+use crate::{
+    dice,
+    engine::{
+        armed::{Whom, bit},
+        director,
+        shared::{Change, Shared, flag},
+        ticket::Ticket,
+    },
+    event::{Dealt, Did},
+    fault::{Close, Cx, Effect, Gate, Stage, Tick},
+    scenario::Scenario,
+    select::{RequestView, User},
+};
+use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering, time::Duration};
+use tokio::{sync::watch, time::Instant};
+
+/// A connection, as far as drawing goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnKey {
+    /// The peer, hashed.
+    pub peer: u64,
+    /// The how-manieth connection of that peer.
+    pub nth: u64,
+}
+
+/// What is dealt to a connection when it is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Welcome {
+    /// How long its first byte is held.
+    pub delay: Duration,
+    /// Whether it is closed then.
+    pub close: Option<Close>,
+    /// By whom.
+    pub dealt: Vec<Dealt>,
+}
+
+/// The asking face of a run.
+#[derive(Clone, Debug)]
+pub struct Injector {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Injector {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The scenario being played.
+    pub fn scenario(&self) -> &Arc<Scenario> {
+        &self.shared.scenario
+    }
+
+    /// The run's name.
+    pub fn run_id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// Real time since the drill's start.
+    pub fn tick(&self) -> Tick {
+        self.shared.tick()
+    }
+
+    /// Microseconds since the drill's start, never zero: zero means "did not happen".
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.tick().as_micros()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// The instant of a tick.
+    pub fn instant(&self, tick: Tick) -> Instant {
+        director::instant(&self.shared, tick)
+    }
+
+    /// The phase that plays now.
+    pub fn phase(&self) -> Option<usize> {
+        self.shared.change.borrow().phase
+    }
+
+    /// Announces every edge.
+    pub fn changes(&self) -> watch::Receiver<Change> {
+        self.shared.change.subscribe()
+    }
+
+    /// Whether the drill is over.
+    pub fn is_over(&self) -> bool {
+        self.shared.over.load(Ordering::Acquire)
+    }
+
+    /// The key of a new connection.
+    pub fn connection(&self, peer: IpAddr) -> ConnKey {
+        let key = match peer {
+            IpAddr::V4(address) => dice::key(&address.octets()),
+            IpAddr::V6(address) => dice::key(&address.octets()),
+        };
+        ConnKey { peer: key, nth: self.shared.peers.next(key) }
+    }
+
+    /// What is dealt to a connection as it is accepted.
+    pub fn welcome(&self, conn: ConnKey) -> Welcome {
+        let mut welcome = Welcome::default();
+        if self.shared.flags() & flag::CONNECT == 0 {
+            return welcome;
+        }
+        let Some((_, moment)) = self.shared.moment() else {
+            return welcome;
+        };
+        let whom = Whom {
+            user: None,
+            nth: conn.nth,
+            conn: (conn.peer, conn.nth),
+            targets: 0,
+            operation: 0,
+        };
+        for armed in &self.shared.active.load().faults {
+            if !armed.acts_at(Stage::Connect) || !armed.is_on(&moment) {
+                continue;
+            }
+            armed.count.consider();
+            if !armed.includes(&whom, &moment) || !armed.has_times_left(&whom, &self.shared.times) {
+                continue;
+            }
+            let (message, connection, shared) = armed.dice(&whom);
+            let cx = Cx { moment, message, connection, shared };
+            let did = match armed.fault.decide(Stage::Connect, &cx) {
+                Effect::Delay(time) => {
+                    welcome.delay += time;
+                    armed.count.held(time);
+                    Did::Delayed(time)
+                }
+                Effect::Close(close) => {
+                    welcome.close = Some(close);
+                    if close == Close::Fin { Did::Closed } else { Did::Reset }
+                }
+                _ => continue,
+            };
+            armed.count.hit();
+            welcome.dealt.push(Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did });
+            if welcome.close.is_some() {
+                break;
+            }
+        }
+        welcome
+    }
+
+    /// The targets that mean a request, one bit each.
+    pub fn targets(&self, request: &RequestView<'_>) -> u64 {
+        let targets = &self.shared.scenario.targets;
+        targets.iter().enumerate().fold(0, |bits, (at, target)| {
+            if target.matchers.iter().any(|m| m.matches(request)) { bits | bit(at) } else { bits }
+        })
+    }
+
+    /// Whether a target can only be decided once small bodies have been read.
+    pub fn needs_body(&self) -> bool {
+        self.shared.flags() & flag::BODY != 0
+    }
+
+    /// The how-manieth request of a user this is; zero if nothing needs to know.
+    pub fn nth(&self, user: User) -> u64 {
+        if self.shared.counts { self.shared.users.next(user.key) } else { 0 }
+    }
+
+    /// Whether a request has to be asked about at all: one load.
+    pub fn has_message_faults(&self) -> bool {
+        let flags = self.shared.flags();
+        if flags & flag::WAITING != 0 {
+            self.first_request();
+            return self.shared.flags() & flag::MESSAGE != 0;
+        }
+        flags & flag::MESSAGE != 0
+    }
+
+    /// Opens the dealings with one request.
+    pub fn open(
+        &self,
+        user: User,
+        nth: u64,
+        targets: u64,
+        operation: u64,
+        conn: ConnKey,
+    ) -> Ticket {
+        let conn = (conn.peer, conn.nth);
+        let whom = Whom { user: Some(user.key), nth, conn, targets, operation };
+        Ticket::new(Arc::clone(&self.shared), whom)
+    }
+
+    /// What the listener does now, and when to ask again if no edge comes before.
+    pub fn gate(&self) -> (Option<Gate>, Option<Tick>) {
+        let Some((phase, moment)) = self.shared.moment() else {
+            return (None, None);
+        };
+        let set = self.shared.active.load();
+        let gate = set.gate(&moment).map(|(gate, armed)| {
+            armed.count.hit();
+            gate
+        });
+        let elapsed = moment.elapsed;
+        let flap = set
+            .faults
+            .iter()
+            .filter(|armed| armed.fault.gate().is_some())
+            .filter_map(|armed| armed.pattern())
+            .map(|pattern| elapsed + pattern.until_change(elapsed))
+            .min();
+        let start = self.shared.timeline.start_of(phase);
+        (gate, flap.map(|at| self.shared.clock.load().due(start + at)))
+    }
+
+    /// Starts a clock that waits for traffic.
+    fn first_request(&self) {
+        let before = self.shared.flags.fetch_and(!flag::WAITING, Ordering::AcqRel);
+        if before & flag::WAITING != 0 {
+            director::play(&self.shared);
+            let clock = self.shared.clock.load();
+            if let Some(position) = clock.position(self.shared.tick()) {
+                // The first request already meets the first phase.
+                self.shared.publish(Some(position.phase), self.shared.tick());
+            }
+            self.shared.commanded.notify_one();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the faces of a run share.
+
+use crate::{
+    dice::{self, Seed},
+    engine::{
+        Play,
+        active::ActiveSet,
+        armed::{FaultCount, FaultTally},
+        ordinals::Ordinals,
+    },
+    event::{Event, PhaseEdge, Recorder},
+    fault::{Stage, Tick},
+    scenario::{OpenConnections, Scenario},
+    timeline::{Clock, Moment, Timeline},
+};
+use arc_swap::ArcSwap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+/// Something that is in force, or that a request has to be asked for; see [`Shared::flags`].
+pub(super) mod flag {
+    /// Faults on messages.
+    pub(in crate::engine) const MESSAGE: u32 = 1;
+    /// Faults on connections being accepted.
+    pub(in crate::engine) const CONNECT: u32 = 2;
+    /// Faults on the bytes of connections.
+    pub(in crate::engine) const WIRE: u32 = 4;
+    /// The clock stands still until the first request.
+    pub(in crate::engine) const WAITING: u32 = 8;
+    /// A target needs to see small bodies.
+    pub(in crate::engine) const BODY: u32 = 16;
+}
+
+/// What the director announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The phase that began; `None` before the first and after the last.
+    pub phase: Option<usize>,
+    /// What it does to open connections.
+    pub open: OpenConnections,
+    /// Whether the drill is over: everything held is to be let go.
+    pub over: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub epoch: Instant,
+    pub id: Arc<str>,
+    pub scenario: Arc<Scenario>,
+    pub timeline: Arc<Timeline>,
+    pub clock: ArcSwap<Clock>,
+    pub sets: Vec<Arc<ActiveSet>>,
+    pub active: ArcSwap<ActiveSet>,
+    /// What a request or connection has to be asked for; zero is the fast path: one load, one
+    /// branch.
+    pub flags: AtomicU32,
+    /// Counts publications, so that a connection notices a new set by one load.
+    pub generation: AtomicU64,
+    pub over: AtomicBool,
+    pub change: watch::Sender<Change>,
+    /// Wakes the director after a command.
+    pub commanded: Notify,
+    /// Set by a command that ends the drill.
+    pub stop: AtomicBool,
+    pub users: Ordinals,
+    pub peers: Ordinals,
+    pub times: Ordinals,
+    /// Whether the n-th request of a user has to be counted at all.
+    pub counts: bool,
+    /// Whether any phase has a fault on the bytes of connections.
+    pub has_wire: bool,
+    pub recorder: Arc<Recorder>,
+    pub wait_for_traffic: bool,
+}
+
+impl Shared {
+    pub(super) fn new(
+        scenario: Arc<Scenario>,
+        timeline: Arc<Timeline>,
+        play: &Play,
+        recorder: Arc<Recorder>,
+    ) -> Self {
+        let mut counts: BTreeMap<String, Arc<FaultCount>> = BTreeMap::new();
+        let sets: Vec<Arc<ActiveSet>> = (0..scenario.phases.len())
+            .map(|phase| Arc::new(ActiveSet::compile(&scenario, phase, play.seed, &mut counts)))
+            .collect();
+        let clock = Clock::new(Arc::clone(&timeline), play.start_at, play.speed);
+        let start = Change { phase: None, open: OpenConnections::Keep, over: false };
+        let entropy = Seed::fresh().0;
+        Self {
+            epoch: Instant::now(),
+            id: format!("{:08x}", dice::key(&entropy.to_le_bytes()) >> 32).into(),
+            counts: sets.iter().any(|set| set.asks_messages()),
+            has_wire: sets.iter().any(|set| set.shapes()),
+            sets,
+            timeline,
+            clock: ArcSwap::from_pointee(clock),
+            active: ArcSwap::from_pointee(ActiveSet::empty()),
+            flags: AtomicU32::new(if play.wait_for_traffic { flag::WAITING } else { 0 }),
+            generation: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            change: watch::Sender::new(start),
+            commanded: Notify::new(),
+            stop: AtomicBool::new(false),
+            users: Ordinals::new(1 << 20),
+            peers: Ordinals::new(1 << 16),
+            times: Ordinals::new(1 << 20),
+            recorder,
+            wait_for_traffic: play.wait_for_traffic,
+            scenario,
+        }
+    }
+
+    /// Real time since the drill's start.
+    pub(super) fn tick(&self) -> Tick {
+        self.epoch.elapsed()
+    }
+
+    /// The phase that plays now, and where in it we are.
+    pub(super) fn moment(&self) -> Option<(usize, Moment)> {
+        self.clock.load().moment(self.tick())
+    }
+
+    pub(super) fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Acquire)
+    }
+
+    /// Puts a phase's faults in force, or none.
+    pub(super) fn publish(&self, phase: Option<usize>, planned: Duration) {
+        let set = phase.map_or_else(|| Arc::new(ActiveSet::empty()), |p| Arc::clone(&self.sets[p]));
+        let mut flags = 0;
+        if set.asks_messages() {
+            flags |= flag::MESSAGE;
+        }
+        if set.asks(Stage::Connect) {
+            flags |= flag::CONNECT;
+        }
+        if set.shapes() {
+            flags |= flag::WIRE;
+        }
+        if set.needs_body {
+            flags |= flag::BODY;
+        }
+        self.active.store(set);
+        self.generation.fetch_add(1, Ordering::Release);
+        self.flags.store(flags, Ordering::Release);
+        let open = phase.map_or(OpenConnections::Keep, |p| self.scenario.phases[p].connections);
+        let over = self.over.load(Ordering::Acquire);
+        self.change.send_replace(Change { phase, open, over });
+        let actual = self.tick();
+        self.recorder.say(Event::Edge(PhaseEdge { phase, planned, actual }));
+    }
+
+    /// Ends the drill, now if `planned` is now: nothing is in force, and whatever is held is let
+    /// go. Once.
+    pub(super) fn end(&self, planned: Duration) {
+        if !self.over.swap(true, Ordering::AcqRel) {
+            self.publish(None, planned);
+        }
+    }
+
+    pub(super) fn tallies(&self) -> Vec<FaultTally> {
+        let mut seen: Vec<FaultTally> = Vec::new();
+        for armed in self.sets.iter().flat_map(|set| &set.faults) {
+            if !seen.iter().any(|tally| tally.name == armed.name) {
+                seen.push(armed.tally());
+            }
+        }
+        seen
+    }
+}

@@ -1,0 +1,161 @@
+//! The dealings with one request: asked stage by stage, each at its own moment.
+
+use crate::{
+    engine::{
+        armed::{Armed, Whom},
+        shared::{Change, Shared},
+    },
+    event::{Dealt, Did},
+    fault::{Close, Cx, Effect, Loss, Stage},
+    timeline::Moment,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+/// How often somebody who is held by a fault whose share moves is looked at again.
+const RECHECK: Duration = Duration::from_millis(50);
+
+/// A request's dealings.
+#[derive(Debug)]
+pub struct Ticket {
+    shared: Arc<Shared>,
+    whom: Whom,
+    /// Decided already: a fault decides once about a request, however many stages it acts at.
+    decided: Vec<(usize, bool)>,
+    changes: Option<watch::Receiver<Change>>,
+}
+
+/// What is dealt at one stage.
+#[derive(Debug)]
+pub struct Dealing {
+    /// What to do.
+    pub effect: Effect,
+    /// Whose doing it is.
+    pub dealt: Dealt,
+    /// The phase in which it was dealt.
+    pub phase: usize,
+    count: Arc<Armed>,
+}
+
+impl Dealing {
+    /// Notes that it was carried out, and for how long it held the message.
+    pub fn carried_out(&self, held: Duration) {
+        self.count.count.held(held);
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(shared: Arc<Shared>, whom: Whom) -> Self {
+        Self { shared, whom, decided: Vec::new(), changes: None }
+    }
+
+    /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
+    /// exchange.
+    pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
+        let mut dealings = Vec::new();
+        let Some((phase, moment)) = self.shared.moment() else {
+            return dealings;
+        };
+        let set = self.shared.active.load_full();
+        for armed in set.faults.iter().filter(|armed| armed.acts_at(stage)) {
+            if !self.hits(armed, &moment) {
+                continue;
+            }
+            let (message, connection, shared) = armed.dice(&self.whom);
+            let effect = armed.fault.decide(stage, &Cx { moment, message, connection, shared });
+            let Some(did) = did(&effect) else {
+                continue;
+            };
+            let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
+            let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
+            armed.count.hit();
+            dealings.push(Dealing { effect, dealt, phase, count: Arc::clone(armed) });
+            if ends {
+                break;
+            }
+        }
+        dealings
+    }
+
+    /// Whether a fault that holds this request still does, at this moment.
+    pub fn is_still_held(&mut self, by: &Dealing) -> bool {
+        let Some((_, moment)) = self.shared.moment() else {
+            return false;
+        };
+        let set = self.shared.active.load_full();
+        set.faults
+            .iter()
+            // The same fault may go on in the next phase, under the same name.
+            .find(|armed| armed.name == by.dealt.fault && armed.kind == by.dealt.kind)
+            .is_some_and(|armed| {
+                armed.is_on(&moment)
+                    && armed.is_meant_for(self.whom.targets)
+                    && armed.includes(&self.whom, &moment)
+            })
+    }
+
+    /// Waits for the next moment at which a fault that holds this request may let go.
+    pub async fn next_change(&mut self, by: &Dealing) {
+        let until = self.recheck_at(by);
+        let changes = self.changes.get_or_insert_with(|| self.shared.change.subscribe());
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = async {
+                match until {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            } => {}
+        }
+    }
+
+    /// Waits for the end of the drill, which lets go of everything.
+    pub async fn over(&mut self) {
+        let changes = self.changes.get_or_insert_with(|| self.shared.change.subscribe());
+        // The sender lives as long as the run; its loss is an end as well.
+        let _over = changes.wait_for(|change| change.over).await;
+    }
+
+    fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
+        let (phase, moment) = self.shared.moment()?;
+        if by.count.share_moves() {
+            return Some(Instant::now() + RECHECK);
+        }
+        let pattern = by.count.pattern()?;
+        let at = self.shared.timeline.start_of(phase)
+            + moment.elapsed
+            + pattern.until_change(moment.elapsed);
+        Some(self.shared.epoch + self.shared.clock.load().due(at))
+    }
+
+    fn hits(&mut self, armed: &Armed, moment: &Moment) -> bool {
+        if let Some((_, hit)) = self.decided.iter().find(|(uid, _)| *uid == armed.uid) {
+            return *hit;
+        }
+        if !armed.is_meant_for(self.whom.targets) || !armed.is_on(moment) {
+            return false;
+        }
+        armed.count.consider();
+        let hit = armed.includes(&self.whom, moment)
+            && armed.has_times_left(&self.whom, &self.shared.times);
+        self.decided.push((armed.uid, hit));
+        hit
+    }
+}
+
+fn did(effect: &Effect) -> Option<Did> {
+    Some(match effect {
+        Effect::Pass => return None,
+        Effect::Delay(time) => Did::Delayed(*time),
+        Effect::Respond(canned) => Did::Responded(canned.status.as_u16()),
+        Effect::Hang { .. } => Did::Hung,
+        Effect::Close(Close::Fin) => Did::Closed,
+        Effect::Close(Close::Reset) => Did::Reset,
+        Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
+        Effect::Cut { .. } => Did::Cut,
+        Effect::Shape(_) => Did::Shaped,
+    })
+}

@@ -1,0 +1,260 @@
+//! What happened: the vocabulary in which the data plane tells, and everybody else listens.
+//!
+//! An [`Exchange`] is one attempt as the proxy saw it, with everything a judge of the client needs:
+//! when each part came and went, what was dealt, what the upstream got, who closed. All times are
+//! microseconds since the drill's start, of one monotonic clock.
+
+mod detail;
+mod recorder;
+
+pub use detail::{Capture, Detail, Keys};
+pub use recorder::{Batch, Recorder};
+
+use http::Method;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// An exchange ended.
+    Exchange(Box<Exchange>),
+    /// A connection ended without having carried an exchange.
+    Connection(Connection),
+    /// A phase began, or the timeline ended.
+    Edge(PhaseEdge),
+}
+
+/// A change of phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhaseEdge {
+    /// The phase that began; `None` at the end.
+    pub phase: Option<usize>,
+    /// When it was due, since the drill's start.
+    pub planned: Duration,
+    /// When it happened.
+    pub actual: Duration,
+}
+
+/// A connection and what was dealt to it as a whole.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its number.
+    pub id: u64,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// When it was accepted, in microseconds.
+    pub accepted: u64,
+    /// When it ended, in microseconds.
+    pub ended: u64,
+    /// The phase in which it was accepted.
+    pub phase: Option<usize>,
+    /// What was dealt to it.
+    pub dealt: Vec<Dealt>,
+    /// Who closed it.
+    pub ended_by: EndedBy,
+}
+
+/// One fault that hit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dealt {
+    /// The fault's name in the scenario.
+    pub fault: Arc<str>,
+    /// Its kind in the catalogue.
+    pub kind: &'static str,
+    /// What it did.
+    pub did: Did,
+}
+
+/// What a fault did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Did {
+    /// Held the message for so long.
+    Delayed(Duration),
+    /// Answered in the upstream's place.
+    Responded(u16),
+    /// Said nothing.
+    Hung,
+    /// Closed the connection with a FIN.
+    Closed,
+    /// Closed the connection with a RST.
+    Reset,
+    /// Let the upstream do the work and lost its answer.
+    LostResponse,
+    /// Broke the response off.
+    Cut,
+    /// Shaped the body's bytes.
+    Shaped,
+    /// Shaped the connection's bytes while this exchange was on it.
+    Wire,
+}
+
+impl Did {
+    /// One word for records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delayed(_) => "delayed",
+            Self::Responded(_) => "responded",
+            Self::Hung => "hung",
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::LostResponse => "lost_response",
+            Self::Cut => "cut",
+            Self::Shaped => "shaped",
+            Self::Wire => "wire",
+        }
+    }
+}
+
+/// What the upstream had to do with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Upstream {
+    /// It never heard of the request.
+    #[default]
+    NotSent,
+    /// It got the request, or part of it, and no answer came.
+    NoReply,
+    /// It answered.
+    Status(u16),
+}
+
+/// How an exchange or a connection ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EndedBy {
+    /// It ran to its end and the connection lives on.
+    #[default]
+    Completed,
+    /// The proxy closed the connection with a FIN.
+    ProxyFin,
+    /// The proxy closed the connection with a RST.
+    ProxyRst,
+    /// The client closed its side.
+    ClientFin,
+    /// The client reset the connection.
+    ClientRst,
+}
+
+impl EndedBy {
+    /// As the record writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::ProxyFin => "proxy_fin",
+            Self::ProxyRst => "proxy_rst",
+            Self::ClientFin => "client_fin",
+            Self::ClientRst => "client_rst",
+        }
+    }
+}
+
+/// One attempt, as the proxy saw it. Times are microseconds since the drill's start; zero means it
+/// did not come to that.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The connection it came on.
+    pub conn: u64,
+    /// The how-manieth on that connection, from one.
+    pub seq: u32,
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// When the connection was accepted.
+    pub accepted: u64,
+    /// The phase in which the head was read; `None` before the drill plays or after it.
+    pub phase: Option<usize>,
+    /// The user, hashed.
+    pub user: u64,
+    /// Which source of the scenario's `users` told.
+    pub user_source: usize,
+    /// The how-manieth request of this user, from one; zero if nothing counted.
+    pub nth: u64,
+    /// The method.
+    pub method: Method,
+    /// The targets it is meant by, one bit each in the order of the scenario (the first 64).
+    pub targets: u64,
+    /// What was dealt to it.
+    pub dealt: Vec<Dealt>,
+    /// What the upstream had to do with it.
+    pub upstream: Upstream,
+    /// A genuine failure on the way to the upstream, in a word.
+    pub upstream_error: Option<&'static str>,
+    /// The status the client was sent; zero if none was.
+    pub status: u16,
+    /// Body bytes read from the client.
+    pub received: u64,
+    /// Body bytes given to the client's connection.
+    pub sent: u64,
+    /// Whether the response ran to its end.
+    pub complete: bool,
+    /// How it ended.
+    pub ended_by: EndedBy,
+    /// The request's head was read.
+    pub t_head: u64,
+    /// The request's last byte was read.
+    pub t_received: u64,
+    /// It was passed on to the upstream.
+    pub t_forwarded: u64,
+    /// The upstream's head came.
+    pub t_answered: u64,
+    /// The upstream's last byte came.
+    pub t_upstream_end: u64,
+    /// The response's head was given to the client's connection.
+    pub t_sent_first: u64,
+    /// The client closed or reset its side.
+    pub t_client_gone: u64,
+    /// It was over.
+    pub t_end: u64,
+    /// What only a record needs.
+    pub detail: Option<Box<Detail>>,
+}
+
+impl Exchange {
+    /// Whether something was injected into it.
+    pub fn injected(&self) -> bool {
+        !self.dealt.is_empty()
+    }
+
+    /// How it went, for a table.
+    pub fn outcome(&self) -> Outcome {
+        if !self.complete {
+            let gone = matches!(self.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
+            return if gone { Outcome::ClientGone } else { Outcome::Broken };
+        }
+        match self.status {
+            0 => Outcome::Broken,
+            500.. => Outcome::ServerError,
+            400.. => Outcome::ClientError,
+            _ => Outcome::Ok,
+        }
+    }
+}
+
+/// How an exchange went, as the client saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// A whole answer below 400.
+    Ok,
+    /// A whole answer from 400 to 499.
+    ClientError,
+    /// A whole answer from 500 on.
+    ServerError,
+    /// No answer, or not the whole of it.
+    Broken,
+    /// The client went away first.
+    ClientGone,
+}
+
+impl Outcome {
+    /// All of them, best first.
+    pub const ALL: [Self; 5] =
+        [Self::Ok, Self::ClientError, Self::ServerError, Self::Broken, Self::ClientGone];
+
+    /// As tables and records write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ClientError => "4xx",
+            Self::ServerError => "5xx",
+            Self::Broken => "broken",
+            Self::ClientGone => "client_gone",
+        }
+    }
+}
