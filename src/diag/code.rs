@@ -76,6 +76,15 @@ E0105 Error "an entry has exactly one fault"
 `target`, `proxy`, `share`, `pattern`, `times` and `cohort`. Write two faults as two items; for faults that exclude
 each other, use `one_of:`."
 
+E0106 Error "exactly one key is needed"
+"The mapping names one thing out of several, so it has one key, no more and no fewer."
+
+E0107 Error "the list or mapping is empty"
+"An empty list of conditions could mean nothing or everything, so it is refused."
+
+E0108 Error "the text is empty"
+"A name is what reports and commands call a thing by."
+
 E0201 Error "the quantity has no unit"
 "Every quantity carries its unit: `300ms`, `64KiB/s`, `17%`. A bare number would mean milliseconds
 to one reader and seconds to another."
@@ -99,8 +108,37 @@ E0301 Error "nothing defines this target"
 "A fault's `target` is the name of a matcher under `targets:`, or a matcher written in place, such
 as `{ path: /checkout/** }`."
 
+E0303 Error "the pattern cannot be read"
+"A path pattern starts with `/`."
+
+E0304 Error "the matcher means every request"
+"A matcher without a condition would hit everything."
+
+W0303 Warning "the method is unusual"
+"Methods are free words, so this is allowed."
+
 E0302 Error "the name is taken"
 "Names tell phases and faults apart in reports, so each may be used once."
+
+E0308 Error "the scenario has no phases" "x"
+
+E0309 Error "the phase takes no time" "x"
+
+E0310 Error "there is no such phase" "x"
+
+E0405 Error "the pattern cannot be" "x"
+
+E0501 Error "the share's unit is unknown" "x"
+
+E0505 Error "one_of" "x"
+
+E0601 Error "the expectation is unknown" "x"
+
+E0602 Error "the limit points the other way" "x"
+
+E0603 Error "the bounds are the wrong way round" "x"
+
+E0605 Error "the stop condition can never be met" "x"
 }
 
 impl fmt::Display for Code {
