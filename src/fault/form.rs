@@ -37,6 +37,11 @@ pub(super) fn read_nothing(
     }
 }
 
+/// Whether it is `{ curve: … }`, a value that moves and not a mapping of settings.
+pub(super) fn is_curve(node: &Node) -> bool {
+    matches!(node, Node::Map(entries) if entries.iter().any(|(key, _)| key.value == "curve"))
+}
+
 /// Which half of an exchange a fault is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {

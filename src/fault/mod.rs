@@ -7,6 +7,7 @@
 //! To add one: a file here, one row in [`catalog`]. The shared contract tests pick it up there.
 
 mod after;
+mod bandwidth;
 mod blackhole;
 mod canned;
 pub mod catalog;

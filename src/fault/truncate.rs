@@ -16,6 +16,7 @@ use crate::{
         Close, Cx, Effect, Fault, Stage,
         after::After,
         catalog::{Entry, Layer},
+        form::is_curve,
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -53,7 +54,7 @@ struct Truncate {
 
 fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>> {
     let place = match &node.value {
-        Node::Map(entries) if entries.iter().any(|(key, _)| key.value == "curve") => node,
+        Node::Map(_) if is_curve(&node.value) => node,
         Node::Map(_) => reader.fields(node, &SHAPE)?.get("after")?,
         _ => node,
     };
