@@ -21,6 +21,7 @@ pub mod diag;
 pub mod dice;
 pub mod fault;
 pub mod read;
+pub mod report;
 pub mod scenario;
 pub mod select;
 pub mod timeline;
