@@ -23,6 +23,7 @@ pub mod engine;
 pub mod event;
 pub mod fault;
 pub mod read;
+pub mod report;
 pub mod scenario;
 pub mod select;
 pub mod timeline;
