@@ -117,6 +117,7 @@ fn unreadable(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
     let message = message.rfind(" at line ").map_or(message, |end| &message[..end]).to_owned();
     let problem = Diagnostic::new(Code::E0001, "the file is not YAML", place);
     let problem = match source.text.get(place.range()).unwrap_or_default() {
+        "\t" => problem.help("indent with spaces"),
         "*" | "&" | "%" | "@" | "{" | "}" | "[" | "]" | "`" => {
             problem.help("put quotes around a text with such a character: `'/items/{id}'`")
         }
@@ -181,25 +182,59 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 fn convert(raw: serde_yaml::Spanned<Raw>, source: &Source) -> Spanned<Node> {
-    let span = span(raw.referenced, source);
+    let mut span = span(raw.referenced, source);
     let value = match raw.value {
         Raw::Null => Node::Null,
         Raw::Bool(value) => Node::Bool(value),
         Raw::Int(value) => Node::Int(value),
         Raw::Float(value) => Node::Float(value),
         Raw::Text(text) => Node::Text(text),
-        Raw::List(items) => Node::List(items.into_iter().map(|i| convert(i, source)).collect()),
-        Raw::Map(pairs) => Node::Map(
-            pairs
-                .into_iter()
-                .map(|(key, value)| {
-                    let at = self::span(key.referenced, source);
-                    (Spanned { value: key.value, span: at }, convert(value, source))
-                })
-                .collect(),
-        ),
+        Raw::List(items) => {
+            span.end = span.end.max(bracket_end(&source.text, span.start));
+            Node::List(items.into_iter().map(|i| convert(i, source)).collect())
+        }
+        Raw::Map(pairs) => {
+            span.end = span.end.max(bracket_end(&source.text, span.start));
+            let entries: Vec<_> = pairs.into_iter().map(|(k, v)| entry(k, v, source)).collect();
+            // A mapping of lines is pointed at by its first key.
+            if let Some((first, _)) = entries.first().filter(|(k, _)| k.span.start == span.start) {
+                span.end = span.end.max(first.span.end);
+            }
+            Node::Map(entries)
+        }
     };
     Spanned { value, span }
+}
+
+fn entry(
+    key: serde_yaml::Spanned<String>,
+    value: serde_yaml::Spanned<Raw>,
+    source: &Source,
+) -> (Spanned<String>, Spanned<Node>) {
+    let span = span(key.referenced, source);
+    (Spanned { value: key.value, span }, convert(value, source))
+}
+
+/// Where the bracket that opens at `start` closes, if it does so on its line; else `start`.
+fn bracket_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let mut depth = 0_usize;
+    let mut quote = None;
+    // Nobody points at more, and a hostile line may open a bracket at every character.
+    for (at, c) in rest.char_indices().take(200) {
+        match (quote, c) {
+            (_, '\n') => break,
+            (Some(open), _) => quote = quote.filter(|_| c != open),
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth == 0 {
+            return if at == 0 { start } else { start + at + c.len_utf8() };
+        }
+    }
+    start
 }
 
 /// The tree as the crate hands it over.

@@ -85,43 +85,16 @@ E0403 Error "the fault does not know such a unit"
 E0404 Error "the fault cannot count"
 E0405 Error "the pattern does not fit into its period"
 E0411 Error "the jitter is larger than the mean"
-"`jitter` is how far a delay strays from `mean`; if it is larger than the mean, some delays would be
-negative, and a message cannot arrive before it was sent. Lower `jitter`, or give a delay that is
-skewed as real ones are: `{ median: 60ms, p99: 900ms }`."
 E0412 Error "the percentiles are out of order"
-"A higher percentile is never shorter than a lower one: `p99` is at least `median`, and the values
-of `percentiles` rise with their names. Equal values are allowed, apart from `p99` equal to
-`median`, which is a fixed delay and written as one."
 E0413 Error "the fault would do nothing"
-"A delay of zero, a loss of zero or a cut behind the end of the body is a fault that never happens,
-and a drill that passes because of it proves nothing. A value may well begin or end at zero if it
-moves: `0ms -> 2s`."
 E0414 Error "the keys do not go together"
-"Each of the keys is known, but together they say two things at once, or one of them needs another
-that is missing. The message names them; `firedrill faults NAME` shows the forms that make sense."
 E0415 Error "the status is not one that can be answered"
-"A final answer has a status from 200 to 599. A status of 1xx is not an answer: the client goes on
-waiting for one, which is `hang`."
 E0416 Error "the header field cannot be sent"
-"The name of a header field is made of letters, digits and ``!#$%&'*+-.^_`|~``; its value has no
-line break and no other control character. Anything else could not be written on the wire as one
-field."
 E0417 Error "the header field belongs to the connection"
-"`content-length`, `transfer-encoding`, `connection` and their like say how the message is framed.
-The proxy writes them to fit the body; a second, different one would make an answer that is
-malformed by accident. To break the framing on purpose, use `truncate`."
 E0418 Error "the file cannot be used as a body"
-"`file` names a regular file in the folder of the scenario or below it, of at most 1 MiB. Files
-elsewhere are refused, so that a scenario from somebody else cannot send your files to clients. A
-scenario that is bundled with the program, or comes over the API, has no folder; use `body`."
 E0419 Error "an answer with this status has no body"
-"The statuses 204, 205 and 304 say that nothing follows; a client does not read a body after them
-and would take it for the next answer."
 E0420 Error "the percentile has no such name"
-"The keys of `percentiles` are `p` and a number from 0 to 100, such as `p50`, `p99` or `p99.9`."
 E0421 Error "the burst does not fit into its period"
-"`burst: { bad: 800ms, every: 20s, loss: 60% }` means that bad weather lasts 800 ms on average and
-comes every 20 s on average, so `bad` is shorter than `every`, and neither is zero."
 E0501 Error "a share cannot be counted in that"
 E0502 Error "the slices are counted in different units"
 E0503 Error "the slices are more than the whole"
@@ -139,10 +112,6 @@ W0401 Warning "an earlier fault leaves nothing for this one"
 W0402 Warning "the pattern's period is longer than the phase"
 W0403 Warning "a point of the curve lies beyond the phase"
 W0411 Warning "the pieces of a body wait for each other"
-"With `per: chunk` every piece of a body draws a delay of its own, but bytes cannot overtake. A piece
-waits for all before it, so the delay is the largest so far and not the mean: 100 ms ± 50 ms become
-141 ms for pieces that come every 0.5 ms, and 102 ms for pieces that come every 50 ms. If you want
-the delay you wrote, use `per: message` (the default), or `wander`."
 W0501 Warning "the fault hits nobody"
 W0502 Warning "the cohort has one member"
 W0601 Warning "the phase puts nothing to the test"

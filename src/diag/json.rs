@@ -4,7 +4,7 @@ use crate::diag::{Problems, Severity, Source};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Line<'p> {
+struct Object<'p> {
     file: &'p str,
     line: usize,
     column: usize,
@@ -25,7 +25,7 @@ pub fn json(source: &Source, problems: &Problems) -> String {
         let (line, column) = places.of(problem.primary.span.start);
         let (end_line, end_column) = places.of(problem.primary.span.end);
         let said = Some(&*problem.primary.text).filter(|text| !text.is_empty());
-        let object = Line {
+        let object = Object {
             file: &source.name,
             line,
             column,

@@ -124,12 +124,32 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
     found.first().copied()
 }
 
+/// What other tools call our faults.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("abort", "respond"),
+    ("delay", "latency"),
+    ("down", "refuse"),
+    ("drop", "blackhole"),
+    ("error", "respond"),
+    ("http_status", "respond"),
+    ("jitter", "latency"),
+    ("loss", "packet_loss"),
+    ("rate", "bandwidth"),
+    ("slow", "latency"),
+    ("status", "respond"),
+    ("throttle", "bandwidth"),
+    ("timeout", "hang"),
+    ("limit_rate", "rate_limit"),
+];
+
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {
     let title = format!("there is no fault `{}`", key.value);
     let problem = Diagnostic::new(Code::E0104, title, key.span);
     let names = || CATALOG.iter().map(|entry| entry.name).chain(["one_of"]);
     let common = || COMMON.iter().map(|field| field.name);
-    reader.problem(match closest(&key.value, names().chain(common())) {
+    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == key.value);
+    let elsewhere = elsewhere.and_then(|(_, ours)| catalog::find(ours)).map(|entry| entry.name);
+    reader.problem(match elsewhere.or_else(|| closest(&key.value, names().chain(common()))) {
         Some(name) => problem.saying(format!("did you mean `{name}`?")),
         None => problem.help(format!("the faults are {}", list_of(names()))),
     });

@@ -48,8 +48,8 @@ pub(super) struct Keys {
     pub targets: Option<Spanned<Vec<usize>>>,
     pub proxy: Option<String>,
     pub share: Option<Spanned<WrittenShare>>,
-    /// There is a `share` that cannot be read.
-    pub share_broken: bool,
+    /// One of them could not be read, so the entry is not what its author meant.
+    pub broken: bool,
     pub pattern: Option<Spanned<Flap>>,
     pub times: Option<Spanned<Times>>,
     pub cohort: Option<Spanned<String>>,
@@ -66,20 +66,25 @@ impl Keys {
         for (key, node) in fields.entries() {
             let span = node.span;
             match &*key.value {
-                "name" => keys.name = at(span, reader.name(node)),
-                "cohort" => keys.cohort = at(span, reader.name(node)),
-                "proxy" => keys.proxy = reader.name(node),
-                "target" => keys.targets = at(span, targets.resolve(node, reader)),
-                "share" => {
-                    keys.share = at(span, share::read(node, reader));
-                    keys.share_broken = keys.share.is_none();
+                "name" => keys.take(|k| &mut k.name, at(span, reader.name(node))),
+                "cohort" => keys.take(|k| &mut k.cohort, at(span, reader.name(node))),
+                "proxy" => keys.take(|k| &mut k.proxy, reader.name(node)),
+                "target" => {
+                    let places = targets.resolve(node, reader);
+                    keys.take(|k| &mut k.targets, at(span, places));
                 }
-                "pattern" => keys.pattern = at(span, when::pattern(node, reader)),
-                "times" => keys.times = at(span, when::times(node, reader)),
+                "share" => keys.take(|k| &mut k.share, at(span, share::read(node, reader))),
+                "pattern" => keys.take(|k| &mut k.pattern, at(span, when::pattern(node, reader))),
+                "times" => keys.take(|k| &mut k.times, at(span, when::times(node, reader))),
                 _ => {}
             }
         }
         keys
+    }
+
+    fn take<T>(&mut self, field: impl FnOnce(&mut Self) -> &mut Option<T>, value: Option<T>) {
+        self.broken |= value.is_none();
+        *field(self) = value;
     }
 
     /// Takes over what a `one_of` says for all its slices.
@@ -88,6 +93,7 @@ impl Keys {
         self.proxy = self.proxy.take().or_else(|| group.proxy.clone());
         self.pattern = self.pattern.take().or_else(|| group.pattern.clone());
         self.cohort.clone_from(&group.cohort);
+        self.broken |= group.broken;
     }
 }
 

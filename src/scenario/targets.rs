@@ -65,7 +65,11 @@ impl Targets {
         }
         let title = format!("nothing defines the target `{name}`");
         let problem = Diagnostic::new(Code::E0301, title, node.span);
-        let near = closest(name, self.names());
+        let near = closest(name, self.names()).map(str::to_owned);
+        if let Some(near) = &near {
+            // Most likely it was meant, so it is not told to be unused as well.
+            self.all.iter_mut().filter(|d| d.is_called(near)).for_each(|d| d.used = true);
+        }
         reader.problem(match near {
             Some(near) => problem.saying(format!("did you mean `{near}`?")),
             None => problem.help(self.what_to_write(name)),

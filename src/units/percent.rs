@@ -78,6 +78,16 @@ impl Quantity for Percent {
         Ok(Self(fraction))
     }
 
+    fn guess(number: &str) -> String {
+        match number.parse::<f64>() {
+            // Most likely a fraction, but it could be a small percentage.
+            Ok(fraction) if fraction > 0.0 && fraction < 1.0 => {
+                format!("`{}` or `{number}%`", Self(fraction).show())
+            }
+            _ => format!("`{number}%`"),
+        }
+    }
+
     fn show(self) -> String {
         let text = format!("{:.6}", self.0 * 100.0);
         let text = text.trim_end_matches('0').trim_end_matches('.');

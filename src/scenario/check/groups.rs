@@ -27,7 +27,7 @@ pub(super) fn check(phase: &DraftPhase, reader: &mut Reader<'_>) {
 }
 
 fn have_shares(slices: &[&DraftEntry], reader: &mut Reader<'_>) -> bool {
-    for slice in slices.iter().filter(|s| s.keys.share.is_none() && !s.keys.share_broken) {
+    for slice in slices.iter().filter(|s| s.keys.share.is_none() && !s.keys.broken) {
         let title = format!("the slice `{}` has no share", slice.kind.name);
         let problem = Diagnostic::new(Code::E0504, title, slice.span);
         reader.problem(problem.help("say how large it is: `share: 10%`"));

@@ -16,18 +16,24 @@ pub(super) fn check(phase: &DraftPhase, reader: &mut Reader<'_>) {
         .entries
         .iter()
         .enumerate()
+        .filter(|(_, entry)| !entry.keys.broken)
         .filter_map(|(at, entry)| Some((at, entry, ends_everything(entry, length)?)))
         .collect();
     for (place, entry) in phase.entries.iter().enumerate() {
+        if entry.keys.broken {
+            continue;
+        }
         let hides = |(at, other, stage): &&(usize, &DraftEntry, Stage)| {
             *at != place && covers(other, entry) && comes_first(*stage, *at < place, entry)
         };
         let Some((_, other, _)) = ends.iter().find(hides) else { continue };
-        let (name, first) = (entry.kind.name, other.kind.name);
-        let title = format!("`{name}` never happens, since `{first}` ends every such exchange");
+        let name = entry.kind.name;
+        let first = if other.kind.name == name { "another " } else { "" }.to_owned();
+        let first = first + &format!("`{}`", other.kind.name);
+        let title = format!("`{name}` never happens, since {first} ends every such exchange");
         let problem =
             Diagnostic::new(Code::W0401, title, entry.span).label(other.span, "this ends it");
-        reader.problem(problem.help(format!("give `{first}` a `share`, or remove `{name}`")));
+        reader.problem(problem.help(format!("give that one a `share`, or remove `{name}`")));
     }
 }
 
