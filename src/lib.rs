@@ -22,6 +22,7 @@ pub mod dice;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod proxy;
 pub mod read;
 pub mod scenario;
 pub mod select;
