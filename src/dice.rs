@@ -100,8 +100,15 @@ impl Dice {
 
 /// A stable 64-bit key of a name or an identity, the same on every machine and in every run.
 pub fn key(bytes: &[u8]) -> u64 {
+    key_of(&[bytes])
+}
+
+/// The key of the parts laid end to end, without laying them so.
+pub fn key_of(parts: &[&[u8]]) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(0x6669_7265, 0x6472_696c_6c21);
-    hasher.write(bytes);
+    for part in parts {
+        hasher.write(part);
+    }
     hasher.finish128().h1
 }
 

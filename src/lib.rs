@@ -24,6 +24,7 @@ pub mod event;
 pub mod fault;
 pub mod proxy;
 pub mod read;
+pub mod report;
 pub mod scenario;
 pub mod select;
 pub mod timeline;

@@ -76,6 +76,15 @@ E0105 Error "an entry has exactly one fault"
 `target`, `proxy`, `share`, `pattern`, `times` and `cohort`. Write two faults as two items; for faults that exclude
 each other, use `one_of:`."
 
+E0106 Error "exactly one key is needed"
+"The mapping names one thing out of several, so it has one key, no more and no fewer."
+
+E0107 Error "the list or mapping is empty"
+"An empty list of conditions could mean nothing or everything, so it is refused."
+
+E0108 Error "the text is empty"
+"A name is what reports and commands call a thing by."
+
 E0201 Error "the quantity has no unit"
 "Every quantity carries its unit: `300ms`, `64KiB/s`, `17%`. A bare number would mean milliseconds
 to one reader and seconds to another."
@@ -99,8 +108,92 @@ E0301 Error "nothing defines this target"
 "A fault's `target` is the name of a matcher under `targets:`, or a matcher written in place, such
 as `{ path: /checkout/** }`."
 
+E0303 Error "the pattern cannot be read"
+"A path pattern starts with `/`."
+
+E0304 Error "the matcher means every request"
+"A matcher without a condition would hit everything."
+
+W0303 Warning "the method is unusual"
+"Methods are free words, so this is allowed."
+
 E0302 Error "the name is taken"
 "Names tell phases and faults apart in reports, so each may be used once."
+
+E0308 Error "the scenario has no phases" "x"
+
+E0309 Error "the phase takes no time" "x"
+
+E0310 Error "there is no such phase" "x"
+
+E0405 Error "the pattern cannot be" "x"
+
+E0501 Error "the share's unit is unknown" "x"
+
+E0505 Error "one_of" "x"
+
+E0601 Error "the expectation is unknown" "x"
+
+E0602 Error "the limit points the other way" "x"
+
+E0603 Error "the bounds are the wrong way round" "x"
+
+E0605 Error "the stop condition can never be met" "x"
+
+E0411 Error "the jitter is larger than the mean"
+"`jitter` is how far a delay strays from `mean`; if it is larger than the mean, some delays would be
+negative, and a message cannot arrive before it was sent. Lower `jitter`, or give a delay that is
+skewed as real ones are: `{ median: 60ms, p99: 900ms }`."
+
+E0412 Error "the percentiles are out of order"
+"A higher percentile is never shorter than a lower one: `p99` is at least `median`, and the values
+of `percentiles` rise with their names. Equal values are allowed, apart from `p99` equal to
+`median`, which is a fixed delay and written as one."
+
+E0413 Error "the fault would do nothing"
+"A delay of zero, a loss of zero or a cut behind the end of the body is a fault that never happens,
+and a drill that passes because of it proves nothing. A value may well begin or end at zero if it
+moves: `0ms -> 2s`."
+
+E0414 Error "the keys do not go together"
+"Each of the keys is known, but together they say two things at once, or one of them needs another
+that is missing. The message names them; `firedrill faults NAME` shows the forms that make sense."
+
+E0415 Error "the status is not one that can be answered"
+"A final answer has a status from 200 to 599. A status of 1xx is not an answer: the client goes on
+waiting for one, which is `hang`."
+
+E0416 Error "the header field cannot be sent"
+"The name of a header field is made of letters, digits and ``!#$%&'*+-.^_`|~``; its value has no
+line break and no other control character. Anything else could not be written on the wire as one
+field."
+
+E0417 Error "the header field belongs to the connection"
+"`content-length`, `transfer-encoding`, `connection` and their like say how the message is framed.
+The proxy writes them to fit the body; a second, different one would make an answer that is
+malformed by accident. To break the framing on purpose, use `truncate`."
+
+E0418 Error "the file cannot be used as a body"
+"`file` names a regular file in the folder of the scenario or below it, of at most 1 MiB. Files
+elsewhere are refused, so that a scenario from somebody else cannot send your files to clients. A
+scenario that is bundled with the program, or comes over the API, has no folder; use `body`."
+
+E0419 Error "an answer with this status has no body"
+"The statuses 204, 205 and 304 say that nothing follows; a client does not read a body after them
+and would take it for the next answer."
+
+E0420 Error "the percentile has no such name"
+"The keys of `percentiles` are `p` and a number from 0 to 100, such as `p50`, `p99` or `p99.9`."
+
+E0421 Error "the burst does not fit into its period"
+"`burst: { bad: 800ms, every: 20s, loss: 60% }` means that bad weather lasts 800 ms on average and
+comes every 20 s on average, so `bad` is shorter than `every`, and neither is zero."
+
+W0411 Warning "the pieces of a body wait for each other"
+"With `per: chunk` every piece of a body draws a delay of its own, but bytes cannot overtake. A piece
+waits for all before it, so the delay is the largest so far and not the mean: 100 ms ± 50 ms become
+141 ms for pieces that come every 0.5 ms, and 102 ms for pieces that come every 50 ms. If you want
+the delay you wrote, use `per: message` (the default), or `wander`."
 }
 
 impl fmt::Display for Code {

@@ -2,7 +2,10 @@
 //! README's table and the shared contract tests are all written from it.
 
 use crate::{
-    fault::Fault,
+    fault::{
+        Fault, bandwidth, blackhole, hang, latency, lose_response, refuse, reset, respond,
+        truncate, unreachable,
+    },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
 };
@@ -42,7 +45,18 @@ pub struct Entry {
 }
 
 /// All faults, in the order of the documentation.
-pub static CATALOG: &[Entry] = &[];
+pub static CATALOG: &[Entry] = &[
+    latency::ENTRY,
+    bandwidth::ENTRY,
+    refuse::ENTRY,
+    unreachable::ENTRY,
+    reset::ENTRY,
+    blackhole::ENTRY,
+    hang::ENTRY,
+    respond::ENTRY,
+    lose_response::ENTRY,
+    truncate::ENTRY,
+];
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -8,7 +8,8 @@ use crate::timeline::Moment;
 use bytes::Bytes;
 use std::{fmt, time::Duration};
 
-/// Real time as a filter sees it: since any fixed origin of a monotonic clock.
+/// Real time as a filter sees it: since an origin of a monotonic clock that is the same for all
+/// filters of a run, since some share a pipe.
 pub type Tick = Duration;
 
 /// Which way bytes travel.

@@ -6,8 +6,24 @@
 //!
 //! To add one: a file here, one row in [`catalog`]. The shared contract tests pick it up there.
 
+mod after;
+mod bandwidth;
+mod blackhole;
+mod canned;
 pub mod catalog;
 mod filter;
+mod form;
+mod hang;
+mod latency;
+mod lose_response;
+mod queue;
+mod refuse;
+mod reset;
+mod respond;
+#[cfg(test)]
+mod support;
+mod truncate;
+mod unreachable;
 
 pub use filter::{ByteFilter, Out, Tick, Way};
 

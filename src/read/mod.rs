@@ -75,8 +75,21 @@ impl<'p> Reader<'p> {
         self.problem(Diagnostic::new(Code::E0003, title, node.span));
     }
 
-    /// The entries of a mapping: unknown, repeated and missing keys are noted.
+    /// The entries of a mapping: unknown, repeated and missing keys are noted, and a mapping that
+    /// misses one is none.
     pub fn fields<'n>(&mut self, node: &'n Spanned<Node>, shape: &Shape) -> Option<Fields<'n>> {
+        let fields = self.fields_so_far(node, shape)?;
+        let mut required = shape.fields.iter().filter(|field| field.need == Need::Required);
+        required.all(|field| fields.get(field.name).is_some()).then_some(fields)
+    }
+
+    /// As [`fields`](Self::fields), but what is there is given out even if a key is missing: for
+    /// mappings so large that the problems inside are worth telling at once.
+    pub fn fields_so_far<'n>(
+        &mut self,
+        node: &'n Spanned<Node>,
+        shape: &Shape,
+    ) -> Option<Fields<'n>> {
         let Node::Map(entries) = &node.value else {
             self.wrong_kind(node, &format!("a mapping with the keys of {}", shape.what));
             return None;
@@ -96,10 +109,8 @@ impl<'p> Reader<'p> {
                 }
             });
         }
-        let mut whole = true;
         for field in shape.fields.iter().filter(|field| field.need == Need::Required) {
             if !entries.iter().any(|(key, _)| key.value == field.name) {
-                whole = false;
                 let title = format!("{} needs `{}`", shape.what, field.name);
                 self.problem(
                     Diagnostic::new(Code::E0103, title, node.span)
@@ -107,7 +118,7 @@ impl<'p> Reader<'p> {
                 );
             }
         }
-        whole.then_some(Fields { entries, span: node.span })
+        Some(Fields { entries, span: node.span })
     }
 
     /// The entries of a mapping whose keys are free names.
@@ -143,6 +154,24 @@ impl<'p> Reader<'p> {
         }
     }
 
+    /// One value, or a list of at least one; all that can be read, if all can.
+    pub fn one_or_list<T>(
+        &mut self,
+        node: &Spanned<Node>,
+        mut read: impl FnMut(&mut Self, &Spanned<Node>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Node::List(items) = &node.value else {
+            return read(self, node).map(|one| vec![one]);
+        };
+        if items.is_empty() {
+            let title = "the list is empty, so nothing can agree with it";
+            self.problem(Diagnostic::new(Code::E0107, title, node.span));
+            return None;
+        }
+        let read: Vec<Option<T>> = items.iter().map(|item| read(self, item)).collect();
+        read.into_iter().collect()
+    }
+
     /// A text; numbers are taken as they were written where YAML made them numbers.
     pub fn text(&mut self, node: &Spanned<Node>) -> Option<String> {
         match &node.value {
@@ -154,6 +183,16 @@ impl<'p> Reader<'p> {
                 None
             }
         }
+    }
+
+    /// A text that is not empty, spaces around it cut off.
+    pub fn name(&mut self, node: &Spanned<Node>) -> Option<String> {
+        let text = self.text(node)?;
+        if text.trim().is_empty() {
+            self.problem(Diagnostic::new(Code::E0108, "the text is empty", node.span));
+            return None;
+        }
+        Some(text.trim().to_owned())
     }
 
     /// A yes or no: `true`, `false`, `yes`, `no`, `on`, `off`.

@@ -80,6 +80,17 @@ pub enum Kind {
     Free,
 }
 
+impl Kind {
+    /// Whether a mapping of this kind may have such a key.
+    pub fn has_key(&self, key: &str) -> bool {
+        match self {
+            Self::Map(shape) => shape.fields.iter().any(|field| field.name == key),
+            Self::Any(kinds) => kinds.iter().any(|kind| kind.has_key(key)),
+            _ => false,
+        }
+    }
+}
+
 /// A value that moves through points.
 pub(super) static CURVE: Shape = Shape {
     what: "a curve",

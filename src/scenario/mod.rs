@@ -1,4 +1,22 @@
 //! The whole, as the user wrote it: read, checked, immutable.
+//!
+//! Reading goes in three steps: [`yaml`](crate::yaml) makes a tree, the files here make a draft
+//! of it whose values still know their places, and `check` looks for what only shows between
+//! values. Every step notes what is wrong and goes on, so that all problems are told at once.
+
+mod check;
+mod draft;
+mod entry;
+mod expect;
+mod file;
+mod impact;
+mod keys;
+mod names;
+mod phases;
+mod share;
+mod targets;
+mod vocabulary;
+mod when;
 
 use crate::{
     dice::Seed,
@@ -197,3 +215,6 @@ impl Phase {
         self.faults.iter().any(|entry| entry.share.amount.moves() || entry.fault.moves())
     }
 }
+
+#[cfg(test)]
+mod tests;

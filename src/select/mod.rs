@@ -1,12 +1,19 @@
 //! Whom: which requests a target means, who one user is, and what a share is counted in.
 
+mod client;
+mod condition;
+mod glob;
 mod matcher;
+mod read;
 mod users;
 
 pub use matcher::Matcher;
 pub use users::{User, UserSource, Users};
 
-use http::{HeaderMap, Method};
+pub(crate) use read::MATCHER;
+pub(crate) use users::USERS;
+
+use http::{HeaderMap, Method, Version};
 use std::net::IpAddr;
 
 /// A request as far as choosing needs to see it.
@@ -18,6 +25,8 @@ pub struct RequestView<'r> {
     pub path: &'r str,
     /// The query, without its question mark.
     pub query: Option<&'r str>,
+    /// The version of HTTP it is spoken in.
+    pub version: Version,
     /// All header fields.
     pub headers: &'r HeaderMap,
     /// Who is at the other end of the connection.

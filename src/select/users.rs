@@ -1,12 +1,20 @@
 //! Who one user is.
 
-use crate::{dice, select::RequestView};
+use crate::{
+    diag::{Code, Diagnostic},
+    dice,
+    read::{Field, Kind, Reader, Shape},
+    select::{RequestView, condition::parameters},
+    yaml::{Node, Spanned},
+};
+use http::{HeaderMap, HeaderName, header};
+use std::net::IpAddr;
 
 /// Where a user's identity is taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserSource {
     /// A header's value.
-    Header(http::HeaderName),
+    Header(HeaderName),
     /// A cookie's value.
     Cookie(String),
     /// A query parameter's value.
@@ -31,20 +39,114 @@ pub struct Users {
     pub sources: Vec<UserSource>,
 }
 
+/// The keys of one source of identity.
+pub(crate) static USERS: Shape = Shape {
+    what: "`users`",
+    fields: &[
+        Field::optional("header", Kind::Text, "a request header whose value is the user"),
+        Field::optional("cookie", Kind::Text, "a cookie whose value is the user"),
+        Field::optional("query", Kind::Text, "a query parameter whose value is the user"),
+    ],
+};
+
 impl Default for Users {
     fn default() -> Self {
         Self {
             sources: vec![
-                UserSource::Header(http::HeaderName::from_static("x-user-id")),
-                UserSource::Header(http::header::AUTHORIZATION),
+                UserSource::Header(HeaderName::from_static("x-user-id")),
+                UserSource::Header(header::AUTHORIZATION),
             ],
         }
     }
 }
 
 impl Users {
+    /// Reads one source or a list of them: `{ header: x-user-id }`, `peer`.
+    pub fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let sources = reader.one_or_list(node, source)?;
+        Some(Self { sources })
+    }
+
     /// The user behind a request.
+    ///
+    /// The key hashes the kind of the source and the raw value, and not the name of the header or
+    /// cookie: one user keeps their fate when a service renames the header. An empty value is none.
     pub fn identify(&self, request: &RequestView<'_>) -> User {
-        User { key: dice::key(request.peer.to_string().as_bytes()), source: self.sources.len() }
+        let found = self
+            .sources
+            .iter()
+            .enumerate()
+            .find_map(|(at, source)| Some((at, source.key(request)?)));
+        let (source, key) = found.unwrap_or_else(|| (self.sources.len(), peer(request.peer)));
+        User { key, source }
+    }
+}
+
+impl UserSource {
+    /// As a reader would say it: `header x-user-id`.
+    pub fn show(&self) -> String {
+        match self {
+            Self::Header(name) => format!("header {name}"),
+            Self::Cookie(name) => format!("cookie {name}"),
+            Self::Query(name) => format!("query {name}"),
+            Self::Peer => "peer address".to_owned(),
+        }
+    }
+
+    fn key(&self, request: &RequestView<'_>) -> Option<u64> {
+        let (kind, value): (&[u8], &[u8]) = match self {
+            Self::Header(name) => (b"header", request.headers.get(name)?.as_bytes()),
+            Self::Cookie(name) => (b"cookie", cookie(request.headers, name.as_bytes())?),
+            Self::Query(name) => {
+                let mut all = parameters(request.query);
+                (b"query", all.find(|(n, _)| n == name)?.1.as_bytes())
+            }
+            Self::Peer => return Some(peer(request.peer)),
+        };
+        (!value.is_empty()).then(|| dice::key_of(&[kind, value]))
+    }
+}
+
+fn peer(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => dice::key_of(&[b"peer", &address.octets()]),
+        IpAddr::V6(address) => dice::key_of(&[b"peer", &address.octets()]),
+    }
+}
+
+fn cookie<'h>(headers: &'h HeaderMap, name: &[u8]) -> Option<&'h [u8]> {
+    // HTTP/2 may split one cookie header into many.
+    let fields = headers.get_all(header::COOKIE).iter();
+    fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';')).find_map(|pair| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        (&pair[..equals] == name).then_some(&pair[equals + 1..])
+    })
+}
+
+fn source(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<UserSource> {
+    if let Node::Text(_) = node.value {
+        return reader.choice(node, &[("peer", ())]).map(|()| UserSource::Peer);
+    }
+    let fields = reader.fields(node, &USERS)?;
+    let [(key, value)] = fields.entries() else {
+        let title = "a source of `users` names one thing: `header`, `cookie` or `query`";
+        let problem = Diagnostic::new(Code::E0106, title, node.span);
+        reader.problem(problem.help("write several as a list: `[{ header: a }, { cookie: b }]`"));
+        return None;
+    };
+    let name = reader.text(value)?;
+    match &*key.value {
+        "header" => match name.parse() {
+            Ok(name) => Some(UserSource::Header(name)),
+            Err(_) => {
+                let title = format!("`{name}` is not the name of a header");
+                reader.problem(Diagnostic::new(Code::E0303, title, value.span));
+                None
+            }
+        },
+        "cookie" => Some(UserSource::Cookie(name)),
+        "query" => Some(UserSource::Query(name)),
+        _ => None,
     }
 }

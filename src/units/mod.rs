@@ -6,10 +6,12 @@
 
 mod bytes;
 mod duration;
+mod factor;
 mod percent;
 
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
+pub use factor::Factor;
 pub use percent::Percent;
 
 /// A value with a unit, as scenario files write it.

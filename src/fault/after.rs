@@ -1,0 +1,73 @@
+//! Where in a response body something happens, as a file writes it: `10KiB` or `50%`.
+
+use crate::{
+    fault::Offset,
+    read::{Kind, Reader},
+    timeline::{Moment, Moving},
+    units::{ByteSize, Percent},
+    yaml::{Node, Spanned},
+};
+
+/// An [`Offset`] that may move over its phase.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum After {
+    /// So many bytes.
+    Size(Moving<ByteSize>),
+    /// This share of the body.
+    Share(Moving<Percent>),
+}
+
+impl After {
+    /// At the very start of the body.
+    pub(super) const START: Self = Self::Size(Moving::Fixed(ByteSize(0)));
+    /// What it may be, for the schema.
+    pub(super) const KIND: Kind =
+        Kind::Any(&[Kind::Moving(&Kind::Size), Kind::Moving(&Kind::Percent)]);
+
+    /// Reads a size, or a share if there is a percent sign or a fraction in it.
+    pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        if mentions_share(&node.value) {
+            reader.moving(node).map(Self::Share)
+        } else {
+            reader.moving(node).map(Self::Size)
+        }
+    }
+
+    /// Where it is at `moment`.
+    pub(super) fn at(&self, moment: &Moment) -> Offset {
+        match self {
+            Self::Size(size) => Offset::Bytes(size.at(moment).0),
+            Self::Share(share) => Offset::Fraction(share.at(moment).fraction()),
+        }
+    }
+
+    /// Whether it lies behind the end of the body throughout.
+    pub(super) fn is_behind_the_end(&self) -> bool {
+        matches!(self, Self::Share(share) if share.corners().iter().all(|s| *s == Percent::ALL))
+    }
+
+    /// Whether it moves.
+    pub(super) const fn moves(&self) -> bool {
+        match self {
+            Self::Size(size) => size.moves(),
+            Self::Share(share) => share.moves(),
+        }
+    }
+
+    /// As the file writes it.
+    pub(super) fn show(&self) -> String {
+        match self {
+            Self::Size(size) => size.show(),
+            Self::Share(share) => share.show(),
+        }
+    }
+}
+
+fn mentions_share(node: &Node) -> bool {
+    match node {
+        Node::Text(text) => text.contains(['%', '/']),
+        Node::List(items) => items.iter().any(|item| mentions_share(&item.value)),
+        Node::Map(entries) => entries.iter().any(|(_, value)| mentions_share(&value.value)),
+        _ => false,
+    }
+}

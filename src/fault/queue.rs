@@ -1,0 +1,63 @@
+//! Bytes that wait their turn: a ring of chunks, cut without copying.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Bytes in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    chunks: VecDeque<Bytes>,
+    len: usize,
+}
+
+impl Queue {
+    /// How many bytes wait.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none do.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a chunk at the end.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.len += bytes.len();
+            self.chunks.push_back(bytes);
+        }
+    }
+
+    /// Takes a chunk of at most `most` bytes from the front; `None` if there is none.
+    pub(super) fn take(&mut self, most: usize) -> Option<Bytes> {
+        if most == 0 {
+            return None;
+        }
+        let front = self.chunks.front_mut()?;
+        let taken =
+            if front.len() > most { front.split_to(most) } else { self.chunks.pop_front()? };
+        self.len -= taken.len();
+        Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_in_order_and_no_more_than_asked() {
+        let mut queue = Queue::default();
+        queue.push(Bytes::from_static(b"abcdef"));
+        queue.push(Bytes::new());
+        queue.push(Bytes::from_static(b"gh"));
+
+        assert_eq!(queue.take(4).as_deref(), Some(&b"abcd"[..]));
+        assert_eq!(queue.take(4).as_deref(), Some(&b"ef"[..]));
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.take(0), None);
+        assert_eq!(queue.take(9).as_deref(), Some(&b"gh"[..]));
+        assert!(queue.is_empty() && queue.take(9).is_none());
+    }
+}

@@ -1,0 +1,176 @@
+//! `reset`: the connection breaks with a RST.
+//!
+//! ```yaml
+//! - reset: {}                                # at the request's head; short: reset: request
+//! - reset: connect                           # as soon as it is accepted
+//! - reset: { at: response, after: 10KiB }    # in the middle of the answer
+//! ```
+//!
+//! The client's read or write fails with ECONNRESET; on HTTP/2 it is the stream that is reset. At
+//! `request` (the default) the upstream never sees the request, so repeating it is safe; at
+//! `response` it did the work, and a client that repeats a purchase buys twice. At `connect` there
+//! is no request yet, so it is counted by connections and a `target` cannot choose.
+
+use crate::{
+    diag::{Code, Diagnostic},
+    fault::{
+        Close, Cx, Effect, Fault, Stage,
+        after::After,
+        catalog::{Entry, Layer},
+    },
+    read::{Field, Kind, Reader, Shape},
+    yaml::{Node, Spanned},
+};
+use std::sync::Arc;
+
+/// The row of the catalogue.
+pub(super) const ENTRY: Entry = Entry {
+    name: "reset",
+    layer: Layer::Message,
+    summary: "the connection breaks with a RST",
+    about:
+        "The client's socket fails with ECONNRESET (on HTTP/2 the stream is reset). `at: connect`
+breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
+connections and no `target`. `at: request`, the default, breaks it when the head of a request was
+read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
+`after` so many bytes or this share of it, by default before the first.",
+    examples: &["reset: {}", "reset: connect", "reset: { at: response, after: 10KiB }"],
+    kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
+    read,
+};
+
+static SHAPE: Shape = Shape {
+    what: "`reset`",
+    fields: &[
+        Field::optional(
+            "at",
+            Kind::Word(&["connect", "request", "response"]),
+            "`connect`, `request` (the default) or `response`",
+        ),
+        Field::optional(
+            "after",
+            After::KIND,
+            "with `at: response`: how much of the body arrives, a size or a share; by default none",
+        ),
+    ],
+};
+
+const WORDS: &[(&str, At)] =
+    &[("connect", At::Connect), ("request", At::Request), ("response", At::Response)];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Connect,
+    Request,
+    Response,
+}
+
+/// Breaks a connection.
+#[derive(Clone, Debug)]
+struct Reset {
+    at: At,
+    /// Of the response's body.
+    after: After,
+}
+
+fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>> {
+    let (mut at, mut after) = (At::Request, After::START);
+    match &node.value {
+        Node::Null => {}
+        Node::Map(_) => {
+            let fields = reader.fields(node, &SHAPE)?;
+            if let Some(word) = fields.get("at") {
+                at = reader.choice(word, WORDS)?;
+            }
+            if let (Some(place), Some(key)) = (fields.get("after"), fields.key_span("after")) {
+                if at != At::Response {
+                    let title = "`after` needs `at: response`: nothing else has a body to count";
+                    let help = "write `at: response`, or leave `after` out";
+                    reader.problem(Diagnostic::new(Code::E0414, title, key).help(help));
+                    return None;
+                }
+                after = After::read(place, reader)?;
+                if after.is_behind_the_end() {
+                    let title = "a reset after `100%` of the body comes too late";
+                    let help = "write less than `100%`";
+                    reader.problem(Diagnostic::new(Code::E0413, title, place.span).help(help));
+                    return None;
+                }
+            }
+        }
+        _ => at = reader.choice(node, WORDS)?,
+    }
+    Some(Arc::new(Reset { at, after }))
+}
+
+impl Fault for Reset {
+    fn stages(&self) -> &'static [Stage] {
+        match self.at {
+            At::Connect => &[Stage::Connect],
+            At::Request => &[Stage::End],
+            At::Response => &[Stage::Cut],
+        }
+    }
+
+    fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
+        match self.at {
+            At::Connect | At::Request => Effect::Close(Close::Reset),
+            At::Response => Effect::Cut { after: self.after.at(&cx.moment), close: Close::Reset },
+        }
+    }
+
+    fn moves(&self) -> bool {
+        self.after.moves()
+    }
+
+    fn describe(&self) -> String {
+        match self.at {
+            At::Connect => "reset on connect".to_owned(),
+            At::Request => "reset at the request".to_owned(),
+            At::Response if self.after == After::START => "reset before the body".to_owned(),
+            At::Response => format!("reset after {} of the body", self.after.show()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{
+        Offset,
+        support::{codes, effect},
+    };
+
+    #[test]
+    fn before_the_answer_it_closes_with_a_reset() {
+        for (entry, stage) in [
+            ("reset: {}", Stage::End),
+            ("reset: request", Stage::End),
+            ("reset: { at: connect }", Stage::Connect),
+        ] {
+            assert!(matches!(effect(entry, stage), Effect::Close(Close::Reset)), "{entry}");
+        }
+    }
+
+    #[test]
+    fn in_the_answer_it_cuts_with_a_reset() {
+        for (entry, wanted) in [
+            ("reset: response", Offset::Bytes(0)),
+            ("reset: { at: response, after: 10KiB }", Offset::Bytes(10_240)),
+            ("reset: { at: response, after: 25% }", Offset::Fraction(0.25)),
+        ] {
+            let effect = effect(entry, Stage::Cut);
+            let Effect::Cut { after, close: Close::Reset } = effect else {
+                panic!("{entry}: {effect:?}")
+            };
+            assert_eq!(after, wanted, "{entry}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_in_a_response_only() {
+        assert_eq!(codes("reset: { after: 10KiB }"), [Code::E0414]);
+        assert_eq!(codes("reset: { at: response, after: 100% }"), [Code::E0413]);
+        assert_eq!(codes("reset: { at: respone }"), [Code::E0205]);
+    }
+}

@@ -1,0 +1,128 @@
+//! `truncate`: the end of the body is missing, its length is not.
+//!
+//! ```yaml
+//! - truncate: 50%
+//! - truncate: { after: 10KiB }
+//! ```
+//!
+//! The head goes out as the upstream wrote it, `content-length` included; then the body stops and
+//! the connection is closed with a FIN. A client that does not compare what it got with what was
+//! announced takes half a document for a whole one. A body that is shorter than `after` arrives
+//! whole. It differs from `reset: { at: response }`, whose client gets an error from its socket.
+
+use crate::{
+    diag::{Code, Diagnostic},
+    fault::{
+        Close, Cx, Effect, Fault, Stage,
+        after::After,
+        catalog::{Entry, Layer},
+        form::is_curve,
+    },
+    read::{Field, Kind, Reader, Shape},
+    yaml::{Node, Spanned},
+};
+use std::sync::Arc;
+
+/// The row of the catalogue.
+pub(super) const ENTRY: Entry = Entry {
+    name: "truncate",
+    layer: Layer::Message,
+    summary: "the end of the body is missing, its announced length is not",
+    about: "The head goes out untouched, then the body stops `after` so many bytes, or after this
+share of the announced length (of the first 64 KiB, if no length is announced), and the connection
+is closed with a FIN. A body that is shorter arrives whole. For a RST in place of the FIN, use
+`reset: { at: response, after: 10KiB }`.",
+    examples: &["truncate: 50%", "truncate: { after: 10KiB }"],
+    kind: Kind::Any(&[Kind::Map(&SHAPE), After::KIND]),
+    read,
+};
+
+static SHAPE: Shape = Shape {
+    what: "`truncate`",
+    fields: &[Field::required(
+        "after",
+        After::KIND,
+        "where the body breaks off: a size such as `10KiB`, or a share of it such as `50%`",
+    )],
+};
+
+/// Breaks a body off.
+#[derive(Clone, Debug)]
+struct Truncate {
+    after: After,
+}
+
+fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>> {
+    let place = match &node.value {
+        Node::Map(_) if is_curve(&node.value) => node,
+        Node::Map(_) => reader.fields(node, &SHAPE)?.get("after")?,
+        _ => node,
+    };
+    let after = After::read(place, reader)?;
+    if after.is_behind_the_end() {
+        reader.problem(
+            Diagnostic::new(Code::E0413, "a body cut after `100%` is whole", place.span)
+                .help("write less than `100%`"),
+        );
+        return None;
+    }
+    Some(Arc::new(Truncate { after }))
+}
+
+impl Fault for Truncate {
+    fn stages(&self) -> &'static [Stage] {
+        &[Stage::Cut]
+    }
+
+    fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
+        Effect::Cut { after: self.after.at(&cx.moment), close: Close::Fin }
+    }
+
+    fn moves(&self) -> bool {
+        self.after.moves()
+    }
+
+    fn describe(&self) -> String {
+        format!("body ends after {}", self.after.show())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{
+        Offset,
+        support::{codes, cx_at, effect, fault},
+    };
+    use std::time::Duration;
+
+    fn offset(effect: &Effect) -> Offset {
+        match effect {
+            Effect::Cut { after, close: Close::Fin } => *after,
+            other => panic!("{other:?} is no cut with a FIN"),
+        }
+    }
+
+    #[test]
+    fn sizes_and_shares_are_told_apart_by_their_unit() {
+        assert_eq!(offset(&effect("truncate: 50%", Stage::Cut)), Offset::Fraction(0.5));
+        assert_eq!(offset(&effect("truncate: { after: 2KiB }", Stage::Cut)), Offset::Bytes(2_048));
+    }
+
+    #[test]
+    fn the_cut_moves_over_the_phase() {
+        for entry in ["truncate: 100% -> 0%", "truncate: { curve: [[0s, 100%], [60s, 0%]] }"] {
+            let fault = fault(entry);
+            let halfway = fault.decide(Stage::Cut, &cx_at(0, Duration::from_secs(30)));
+            assert_eq!(offset(&halfway), Offset::Fraction(0.5), "{entry}");
+            assert!(fault.moves());
+        }
+    }
+
+    #[test]
+    fn a_cut_behind_the_end_is_refused() {
+        assert_eq!(codes("truncate: 100%"), [Code::E0413]);
+        assert_eq!(codes("truncate: {}"), [Code::E0103]);
+        assert_eq!(codes("truncate: 10"), [Code::E0201]);
+    }
+}

@@ -1,0 +1,3 @@
+//! How to say so: scenarios and runs as text for people.
+
+pub mod plan;

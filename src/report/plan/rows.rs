@@ -1,0 +1,139 @@
+//! The rows of a plan: one for each fault, with a bar that follows its share.
+
+use super::{axis::Axis, paint::Paint, words};
+use crate::{
+    scenario::{FaultEntry, Scenario},
+    timeline::{Moment, Timeline},
+    units::Percent,
+};
+use std::{ops::Range, time::Duration};
+
+/// From a trace of the peak to all of it.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Looks taken at each column; a flapping fault is seen on and off.
+const LOOKS: u32 = 32;
+
+/// A fault over all phases: entries of one name.
+#[derive(Debug)]
+pub(super) struct Row<'s> {
+    name: &'s str,
+    /// Each entry, with its phase.
+    entries: Vec<(usize, &'s FaultEntry)>,
+}
+
+/// All rows, in the order in which their faults first appear.
+pub(super) fn rows(scenario: &Scenario) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for (phase, entry) in
+        scenario.phases.iter().enumerate().flat_map(|(at, p)| p.faults.iter().map(move |f| (at, f)))
+    {
+        match rows.iter_mut().find(|row| row.name == entry.name) {
+            Some(row) => row.entries.push((phase, entry)),
+            None => rows.push(Row { name: &entry.name, entries: vec![(phase, entry)] }),
+        }
+    }
+    rows
+}
+
+/// Columns for the names of rows: enough for the longest, up to a third of the width.
+pub(super) fn label_width(rows: &[Row<'_>], width: usize) -> usize {
+    let longest = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
+    (longest + 2).clamp(8, width / 3)
+}
+
+impl Row<'_> {
+    /// The name with the bar, and below them what the fault is.
+    pub(super) fn draw(
+        &self,
+        scenario: &Scenario,
+        timeline: &Timeline,
+        axis: &Axis,
+        (label, width): (usize, usize),
+        paint: Paint,
+    ) -> Vec<String> {
+        let name = words::shorten(self.name, label - 1);
+        let peak = self.peak();
+        let bar: String =
+            axis.columns.iter().map(|c| height(self.mean(timeline, c), peak)).collect();
+        let entry = self.chief(scenario);
+        let what = format!(
+            "  {} on {}: {}",
+            entry.kind,
+            words::whom_at_most(entry, peak, scenario),
+            entry.fault.describe()
+        );
+        vec![
+            format!("{name:<label$}{}", paint.bar(&*entry.fault, &bar)),
+            paint.faint(&words::shorten(&what, width)),
+        ]
+    }
+
+    /// The largest share it ever has.
+    fn peak(&self) -> Percent {
+        let peaks = self.entries.iter().map(|(_, entry)| entry.share.amount.peak());
+        peaks.fold(Percent::NONE, |most, peak| if peak > most { peak } else { most })
+    }
+
+    /// The entry that speaks for the row: that of the longest phase.
+    fn chief(&self, scenario: &Scenario) -> &FaultEntry {
+        let mut chief = self.entries[0];
+        for &(phase, entry) in &self.entries[1..] {
+            if scenario.phases[phase].length > scenario.phases[chief.0].length {
+                chief = (phase, entry);
+            }
+        }
+        chief.1
+    }
+
+    /// Its share over a stretch of time, on average.
+    fn mean(&self, timeline: &Timeline, column: &Range<Duration>) -> f64 {
+        let span = column.end.saturating_sub(column.start);
+        let look = |n: u32| column.start + span.mul_f64((f64::from(n) + 0.5) / f64::from(LOOKS));
+        let sum: f64 = (0..LOOKS).map(|n| self.share(timeline, look(n))).sum();
+        sum / f64::from(LOOKS)
+    }
+
+    fn share(&self, timeline: &Timeline, time: Duration) -> f64 {
+        let Some(position) = timeline.position(time) else {
+            return 0.0;
+        };
+        let moment = Moment {
+            elapsed: position.elapsed,
+            length: timeline.length_of(position.phase),
+            run: Duration::ZERO,
+        };
+        let now = self.entries.iter().filter(|(phase, entry)| {
+            *phase == position.phase && entry.pattern.is_none_or(|p| p.is_on(&moment))
+        });
+        now.map(|(_, entry)| entry.share.amount.at(&moment).fraction()).fold(0.0, f64::max)
+    }
+}
+
+/// The glyph for a share, by how near it is to the row's peak: a row that never exceeds 1 % can
+/// be read as well as one that reaches 100 %.
+fn height(share: f64, peak: Percent) -> char {
+    // A hair less, so that rounding never lifts a full eighth into the next.
+    let eighths = share / peak.fraction() * 8.0 - 1e-6;
+    let above = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0].iter().filter(|h| eighths > **h).count();
+    above.checked_sub(1).map_or(' ', |at| HEIGHTS[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heights(shares: &[f64], peak: f64) -> String {
+        shares.iter().map(|s| height(*s, Percent::from_fraction(peak))).collect()
+    }
+
+    #[test]
+    fn a_bar_is_full_at_the_peak_and_empty_at_nothing() {
+        assert_eq!(heights(&[0.0, 0.001, 0.085, 0.17], 0.17), " ▁▄█");
+    }
+
+    #[test]
+    fn a_fault_that_hits_nobody_has_no_bar() {
+        assert_eq!(heights(&[0.0, 0.0], 0.0), "  ");
+    }
+}

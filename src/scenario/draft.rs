@@ -1,0 +1,126 @@
+//! The scenario while it is read: its values with their places, for the checks that need both.
+
+use crate::{
+    diag::Span,
+    fault::{Fault, Stage, catalog},
+    scenario::{
+        Expectation, FaultEntry, OpenConnections, Phase, Share, keys::Keys, names, targets::Targets,
+    },
+    select::Unit,
+    yaml::Spanned,
+};
+use std::{sync::Arc, time::Duration};
+
+/// All that checks look at.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub targets: Targets,
+    pub phases: Vec<DraftPhase>,
+    pub expect: Vec<Spanned<Expectation>>,
+    pub has_impact: bool,
+}
+
+/// A phase. What could not be read is missing, and then the scenario is refused anyway.
+#[derive(Debug)]
+pub(super) struct DraftPhase {
+    pub name: Option<Spanned<String>>,
+    pub about: Option<String>,
+    pub length: Option<Spanned<Duration>>,
+    pub compress: bool,
+    pub connections: OpenConnections,
+    pub entries: Vec<DraftEntry>,
+    /// How many items its `faults` has, those that could not be read included.
+    pub written: usize,
+    /// Where each `one_of` stands.
+    pub groups: Vec<Span>,
+    /// The times of all curves in it.
+    pub curve_times: Vec<Spanned<Duration>>,
+}
+
+/// A fault in a phase.
+#[derive(Debug)]
+pub(super) struct DraftEntry {
+    pub kind: &'static catalog::Entry,
+    pub fault: Arc<dyn Fault>,
+    /// The key that names the fault.
+    pub span: Span,
+    pub keys: Keys,
+    pub group: Option<usize>,
+}
+
+/// What a fault acts on as it is written here: `reset` acts on requests, `reset: { at: connect }`
+/// on connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everybody who connects.
+    Listener,
+    /// A connection as it is made, when nothing is known of it but its peer.
+    Accept,
+    /// A connection's bytes.
+    Bytes,
+    /// One request.
+    Message,
+}
+
+impl DraftEntry {
+    pub(super) fn reach(&self) -> Reach {
+        let stages = self.fault.stages();
+        if self.fault.gate().is_some() {
+            return Reach::Listener;
+        }
+        match self.kind.layer {
+            catalog::Layer::Listener => Reach::Listener,
+            _ if !stages.is_empty() && stages.iter().all(|stage| *stage == Stage::Connect) => {
+                Reach::Accept
+            }
+            catalog::Layer::Connection => Reach::Bytes,
+            catalog::Layer::Message => Reach::Message,
+        }
+    }
+
+    /// Which targets, none meaning all.
+    pub(super) fn places(&self) -> &[usize] {
+        self.keys.targets.as_ref().map_or(&[], |targets| &targets.value)
+    }
+
+    /// Its share, with the unit that goes without saying.
+    pub(super) fn share(&self) -> Share {
+        let unit = match self.reach() {
+            Reach::Message => Unit::Requests,
+            _ => Unit::Connections,
+        };
+        self.keys.share.as_ref().map_or_else(
+            || Share::all(unit),
+            |share| Share {
+                amount: share.value.amount.clone(),
+                unit: share.value.unit.unwrap_or(unit),
+            },
+        )
+    }
+}
+
+impl DraftPhase {
+    pub(super) fn finish(self, targets: &Targets) -> Option<Phase> {
+        let names = names::of(&self.entries, targets);
+        let entry = |(entry, name): (DraftEntry, String)| FaultEntry {
+            name,
+            kind: entry.kind.name,
+            share: entry.share(),
+            targets: entry.places().to_vec(),
+            fault: entry.fault,
+            proxy: entry.keys.proxy,
+            pattern: entry.keys.pattern.map(|flap| flap.value.pattern),
+            times: entry.keys.times.map(|times| times.value),
+            cohort: entry.keys.cohort.map(|cohort| cohort.value),
+            group: entry.group,
+        };
+        Some(Phase {
+            name: self.name?.value,
+            about: self.about,
+            length: self.length?.value,
+            compress: self.compress,
+            connections: self.connections,
+            faults: self.entries.into_iter().zip(names).map(entry).collect(),
+        })
+    }
+}

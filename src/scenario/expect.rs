@@ -1,0 +1,320 @@
+//! `expect` and `confidence`: what a good client does, and how sure a judgement has to be.
+
+use crate::{
+    diag::{Code, Diagnostic, closest, list_of},
+    read::{Field, Fields, Kind, Reader, Shape},
+    scenario::{
+        Confidence, Expectation,
+        draft::DraftPhase,
+        targets::Targets,
+        vocabulary::{self, BREAKER, Measure, Side, Term, VOCABULARY},
+    },
+    select::Matcher,
+    units::{Factor, Percent, Quantity},
+    yaml::{Node, Spanned},
+};
+use std::time::Duration;
+
+/// The keys that narrow an expectation.
+pub(super) static SCOPE: [Field; 3] = [
+    Field::optional("phase", Kind::Text, "only in this phase"),
+    Field::optional(
+        "target",
+        Kind::Any(&[Kind::Text, Kind::Ref("matcher")]),
+        "only for this target",
+    ),
+    Field::optional("client", Kind::Text, "only for this client"),
+];
+
+/// The keys of `confidence`.
+pub(super) static CONFIDENCE: Shape = Shape {
+    what: "`confidence`",
+    fields: &[
+        Field::required("level", Kind::Percent, "how sure a claim has to be, such as `95%`"),
+        Field::optional(
+            "min_operations",
+            Kind::Integer(1, i64::MAX),
+            "the least number of operations that a claim may rest on",
+        ),
+    ],
+};
+
+/// What an expectation may refer to.
+pub(super) struct Known<'k> {
+    pub phases: &'k [DraftPhase],
+    pub targets: &'k mut Targets,
+}
+
+/// Reads `expect:`.
+pub(super) fn read(
+    node: &Spanned<Node>,
+    known: &mut Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Vec<Spanned<Expectation>> {
+    let items = reader.list(node).unwrap_or_default();
+    items.iter().filter_map(|item| one(item, known, reader)).collect()
+}
+
+fn one(
+    node: &Spanned<Node>,
+    known: &mut Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Spanned<Expectation>> {
+    let fields = reader.names(node, "an expectation, such as `recovery_time: 30s`")?;
+    let [(name, value)] = fields.entries() else {
+        let title = format!("an item of `expect` names one thing, not {}", fields.entries().len());
+        let problem = Diagnostic::new(Code::E0106, title, node.span);
+        reader.problem(problem.help("start each expectation with a dash of its own"));
+        return None;
+    };
+    let Some(term) = vocabulary::find(&name.value) else {
+        let title = format!("nothing is known about `{}`", name.value);
+        let problem = Diagnostic::new(Code::E0601, title, name.span);
+        let names = || VOCABULARY.iter().map(|term| term.name);
+        reader.problem(match closest(&name.value, names()) {
+            Some(near) => problem.saying(format!("did you mean `{near}`?")),
+            None => problem.help(format!("what can be expected is {}", list_of(names()))),
+        });
+        return None;
+    };
+    let mut expectation = Expectation {
+        name: term.name,
+        limit: String::new(),
+        phase: None,
+        target: None,
+        client: None,
+    };
+    expectation.limit = match &value.value {
+        Node::Map(_) => {
+            let fields = long_form(term, value, reader)?;
+            let scoped = scope(&mut expectation, &fields, known, reader);
+            let limit = limits(term, &fields, reader);
+            scoped?;
+            limit?
+        }
+        Node::List(items) if term.side == Side::Both => match &items[..] {
+            [least, most] => range(term, least, most, reader)?,
+            _ => {
+                reader.wrong_kind(value, "a pair of the least and the most");
+                return None;
+            }
+        },
+        _ => limit(term, value, reader)?,
+    };
+    Some(Spanned { value: expectation, span: name.span })
+}
+
+/// The entries of the long form. Which keys it has depends on the term.
+fn long_form<'n>(
+    term: &Term,
+    node: &'n Spanned<Node>,
+    reader: &mut Reader<'_>,
+) -> Option<Fields<'n>> {
+    if let Measure::Breaker = term.measure {
+        return reader.fields(node, &BREAKER);
+    }
+    let fields = reader.names(node, "a mapping")?;
+    let mut whole = true;
+    let keys = term.side.keys();
+    let names = || keys.iter().copied().chain(SCOPE.iter().map(|field| field.name));
+    for (key, _) in fields.entries() {
+        if names().any(|name| name == key.value) {
+            continue;
+        }
+        whole = false;
+        reader.problem(wrong_key(term, key, names()));
+    }
+    if whole && keys.iter().all(|key| fields.get(key).is_none()) {
+        let title = format!("`{}` needs {}", term.name, list_of(keys.iter().copied()));
+        reader.problem(Diagnostic::new(Code::E0103, title, node.span).help(sentence(term.doc)));
+        return None;
+    }
+    whole.then_some(fields)
+}
+
+fn wrong_key<'k>(
+    term: &Term,
+    key: &Spanned<String>,
+    names: impl Iterator<Item = &'k str> + Clone,
+) -> Diagnostic {
+    let right = list_of(term.side.keys().iter().copied());
+    if ["min", "max", "is"].contains(&&*key.value) {
+        let title = format!("`{}` is given by {right}, not by `{}`", term.name, key.value);
+        return Diagnostic::new(Code::E0602, title, key.span).help(format!("write {right}"));
+    }
+    let title = format!("unknown key `{}` in `{}`", key.value, term.name);
+    let problem = Diagnostic::new(Code::E0101, title, key.span);
+    match closest(&key.value, names.clone()) {
+        Some(near) => problem.saying(format!("did you mean `{near}`?")),
+        None => problem.help(format!("its keys are {}", list_of(names))),
+    }
+}
+
+fn sentence(doc: &str) -> String {
+    format!("it means: {doc}")
+}
+
+fn scope(
+    expectation: &mut Expectation,
+    fields: &Fields<'_>,
+    known: &mut Known<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    let mut whole = Some(());
+    for (key, value) in fields.entries() {
+        let read = match &*key.value {
+            "phase" => {
+                expectation.phase = phase(value, known.phases, reader);
+                expectation.phase.map(|_| ())
+            }
+            "target" => {
+                expectation.target = known.targets.one(value, reader);
+                expectation.target.map(|_| ())
+            }
+            "client" => {
+                expectation.client = reader.name(value);
+                expectation.client.as_ref().map(|_| ())
+            }
+            _ => Some(()),
+        };
+        whole = whole.and(read);
+    }
+    whole
+}
+
+/// The place of a phase by its name.
+fn phase(node: &Spanned<Node>, phases: &[DraftPhase], reader: &mut Reader<'_>) -> Option<usize> {
+    let name = reader.text(node)?;
+    let names = || phases.iter().filter_map(|phase| Some(&*phase.name.as_ref()?.value));
+    let found = phases.iter().position(|p| p.name.as_ref().is_some_and(|n| n.value == name));
+    if found.is_none() {
+        let title = format!("there is no phase `{name}`");
+        let problem = Diagnostic::new(Code::E0310, title, node.span);
+        reader.problem(match closest(&name, names()) {
+            Some(near) => problem.saying(format!("did you mean `{near}`?")),
+            None => problem.help(format!("the phases are {}", list_of(names()))),
+        });
+    }
+    found
+}
+
+fn limits(term: &Term, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    if let Measure::Breaker = term.measure {
+        return breaker(fields, reader);
+    }
+    if let (Some(least), Some(most)) = (fields.get("min"), fields.get("max")) {
+        return range(term, least, most, reader);
+    }
+    let given = term.side.keys().iter().find_map(|key| Some((*key, fields.get(key)?)));
+    let (key, value) = given?;
+    let limit = limit(term, value, reader)?;
+    Some(if term.side == Side::Both && key == "min" { format!("at least {limit}") } else { limit })
+}
+
+/// The least and the most.
+fn range(
+    term: &Term,
+    least: &Spanned<Node>,
+    most: &Spanned<Node>,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let (low, high) = (reader.quantity::<Duration>(least), reader.quantity::<Duration>(most));
+    let (low, high) = (low?, high?);
+    if low > high {
+        let title = format!("the least of `{}` is more than the most", term.name);
+        let problem = Diagnostic::new(Code::E0603, title, least.span);
+        reader.problem(problem.label(most.span, "the most").help("exchange them"));
+        return None;
+    }
+    Some(format!("{} to {}", low.show(), high.show()))
+}
+
+/// A value of a term, checked, as the file writes it.
+fn limit(term: &Term, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<String> {
+    match term.measure {
+        Measure::Ratio => match &node.value {
+            Node::Text(_) => reader.quantity::<Percent>(node).map(Percent::show),
+            _ => least_nothing(node, reader).map(|number| number.to_string()),
+        },
+        Measure::Money => least_nothing(node, reader).map(|number| number.to_string()),
+        Measure::Percent => reader.quantity::<Percent>(node).map(Percent::show),
+        Measure::Factor => reader.quantity::<Factor>(node).map(Factor::show),
+        Measure::Duration => reader.quantity::<Duration>(node).map(Quantity::show),
+        Measure::Count => reader.integer(node, 0, i64::MAX).map(|count| count.to_string()),
+        Measure::Flag => reader.boolean(node).map(|flag| flag.to_string()),
+        Measure::Word(words) => {
+            let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+            reader.choice(node, &words).map(str::to_owned)
+        }
+        Measure::Route => {
+            let text = reader.text(node)?;
+            Matcher::route(&text)
+                .map(|_| text)
+                .map_err(|why| reader.problem(Diagnostic::new(Code::E0303, why, node.span)))
+                .ok()
+        }
+        Measure::Breaker => {
+            reader.wrong_kind(node, "a mapping such as `{ opens_within: 20s }`");
+            None
+        }
+    }
+}
+
+/// A number that is not negative.
+pub(super) fn least_nothing(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<f64> {
+    let number = reader.number(node)?;
+    if number < 0.0 {
+        let title = format!("`{number}` is out of range: from 0");
+        reader.problem(Diagnostic::new(Code::E0203, title, node.span));
+        return None;
+    }
+    Some(number)
+}
+
+fn breaker(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let mut parts: Vec<Option<String>> = Vec::new();
+    for (key, value) in fields.entries() {
+        let key = &key.value;
+        match &**key {
+            "after_failures" => {
+                let count = reader.integer(value, 1, 1_000_000);
+                parts.push(count.map(|count| format!("{key} {count}")));
+            }
+            "opens_within" | "probe_interval" | "closes_within" => {
+                let time = reader.quantity::<Duration>(value);
+                parts.push(time.map(|time| format!("{key} {}", time.show())));
+            }
+            _ => {}
+        }
+    }
+    if parts.is_empty() {
+        let title = "`circuit_breaker` says nothing about the breaker";
+        let problem = Diagnostic::new(Code::E0107, title, fields.span);
+        reader.problem(problem.help("write at least one of its parts: `opens_within: 20s`"));
+        return None;
+    }
+    let parts: Option<Vec<String>> = parts.into_iter().collect();
+    parts.map(|parts| parts.join(", "))
+}
+
+/// Reads `confidence:`.
+pub(super) fn confidence(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Confidence> {
+    let fields = reader.fields(node, &CONFIDENCE)?;
+    let level = fields.get("level").and_then(|level| self::level(level, reader));
+    let min_operations = match fields.get("min_operations") {
+        Some(count) => Some(reader.integer(count, 1, i64::MAX)?.unsigned_abs()),
+        None => None,
+    };
+    Some(Confidence { level: level?, min_operations })
+}
+
+fn level(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Percent> {
+    let level: Percent = reader.quantity(node)?;
+    if (0.5..1.0).contains(&level.fraction()) {
+        return Some(level);
+    }
+    let title = format!("`{}` is out of range: from `50%` to below `100%`", level.show());
+    let problem = Diagnostic::new(Code::E0203, title, node.span);
+    reader.problem(problem.help("write how sure a claim has to be, such as `95%`"));
+    None
+}

@@ -1,0 +1,91 @@
+//! The keys that stand beside a fault in its entry.
+
+use crate::{
+    diag::Span,
+    read::{Field, Fields, Kind, Reader},
+    scenario::{
+        Times,
+        share::{self, WrittenShare},
+        targets::Targets,
+        when::{self, Flap},
+    },
+    yaml::Spanned,
+};
+
+const TARGET: Kind = Kind::Any(&[Kind::Text, Kind::Ref("matcher")]);
+
+/// The keys that every fault entry may have beside its fault.
+pub(super) static COMMON: &[Field] = &[
+    Field::optional(
+        "name",
+        Kind::Text,
+        "what tells this fault apart in reports, and what equal faults of two phases share",
+    ),
+    Field::optional(
+        "target",
+        Kind::Any(&[TARGET, Kind::List(&TARGET)]),
+        "which requests: a name of `targets`, a matcher, or a list of them; all if left out",
+    ),
+    Field::optional("proxy", Kind::Text, "on which proxy, if there are several"),
+    Field::optional(
+        "share",
+        Kind::Ref("share"),
+        "how many of what: `17% of users`; all if left out",
+    ),
+    Field::optional("pattern", Kind::Map(&when::PATTERN), "on and off inside the phase"),
+    Field::optional(
+        "times",
+        Kind::Any(&[Kind::Integer(1, when::MOST), Kind::Map(&when::TIMES)]),
+        "only the first few times",
+    ),
+    Field::optional("cohort", Kind::Text, "faults of one cohort and one share hit the same users"),
+];
+
+/// Their values, with their places.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    pub name: Option<Spanned<String>>,
+    pub targets: Option<Spanned<Vec<usize>>>,
+    pub proxy: Option<String>,
+    pub share: Option<Spanned<WrittenShare>>,
+    pub pattern: Option<Spanned<Flap>>,
+    pub times: Option<Spanned<Times>>,
+    pub cohort: Option<Spanned<String>>,
+}
+
+impl Keys {
+    /// Reads those that an entry has; what cannot be read is noted and missing.
+    pub(super) fn read(
+        fields: &Fields<'_>,
+        targets: &mut Targets,
+        reader: &mut Reader<'_>,
+    ) -> Self {
+        let mut keys = Self::default();
+        for (key, node) in fields.entries() {
+            let span = node.span;
+            match &*key.value {
+                "name" => keys.name = at(span, reader.name(node)),
+                "cohort" => keys.cohort = at(span, reader.name(node)),
+                "proxy" => keys.proxy = reader.name(node),
+                "target" => keys.targets = at(span, targets.resolve(node, reader)),
+                "share" => keys.share = at(span, share::read(node, reader)),
+                "pattern" => keys.pattern = at(span, when::pattern(node, reader)),
+                "times" => keys.times = at(span, when::times(node, reader)),
+                _ => {}
+            }
+        }
+        keys
+    }
+
+    /// Takes over what a `one_of` says for all its slices.
+    pub(super) fn inherit(&mut self, group: &Self) {
+        self.targets = self.targets.take().or_else(|| group.targets.clone());
+        self.proxy = self.proxy.take().or_else(|| group.proxy.clone());
+        self.pattern = self.pattern.take().or_else(|| group.pattern.clone());
+        self.cohort.clone_from(&group.cohort);
+    }
+}
+
+fn at<T>(span: Span, value: Option<T>) -> Option<Spanned<T>> {
+    value.map(|value| Spanned { value, span })
+}

@@ -1,0 +1,31 @@
+//! What a fault is called in reports and in the dice.
+
+use crate::scenario::{draft::DraftEntry, targets::Targets};
+use std::collections::HashSet;
+
+/// A name for each fault of a phase: its own, or else `kind`, `kind:target`, and `#2` for the
+/// second such. Places are told apart by target and count, never by phase, so that the same fault
+/// in two phases hits the same users.
+pub(super) fn of(entries: &[DraftEntry], targets: &Targets) -> Vec<String> {
+    let given = entries.iter().filter_map(|entry| entry.keys.name.as_ref());
+    let mut taken: HashSet<String> = given.map(|name| name.value.clone()).collect();
+    let name = |entry: &DraftEntry| {
+        if let Some(name) = &entry.keys.name {
+            return name.value.clone();
+        }
+        let mut base = entry.kind.name.to_owned();
+        let places: Vec<&str> = entry.places().iter().map(|at| targets.name(*at)).collect();
+        if !places.is_empty() {
+            base.push(':');
+            base.push_str(&places.join(","));
+        }
+        let mut name = base.clone();
+        let mut count = 1;
+        while !taken.insert(name.clone()) {
+            count += 1;
+            name = format!("{base}#{count}");
+        }
+        name
+    };
+    entries.iter().map(name).collect()
+}

@@ -1,0 +1,137 @@
+//! `targets`: what a scenario talks about, by name or written in place.
+
+use crate::{
+    diag::{Code, Diagnostic, Span, closest, list_of},
+    read::Reader,
+    scenario::Target,
+    select::Matcher,
+    yaml::{Node, Spanned},
+};
+
+/// All targets so far.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    all: Vec<Draft>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    target: Target,
+    /// Where it was given its name; none for a matcher in place.
+    named: Option<Span>,
+    used: bool,
+}
+
+impl Targets {
+    /// Reads `targets:`. A target that cannot be read is still known by its name, so that nobody
+    /// is told it does not exist.
+    pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Self {
+        let mut targets = Self::default();
+        let Some(names) = reader.names(node, "a mapping from names to matchers") else {
+            return targets;
+        };
+        for (name, value) in names.entries() {
+            let matchers = reader.one_or_list(value, |r, n| Matcher::read(n, r));
+            let target =
+                Target { name: name.value.clone(), matchers: matchers.unwrap_or_default() };
+            targets.all.push(Draft { target, named: Some(name.span), used: false });
+        }
+        targets
+    }
+
+    /// The targets that a `target:` means: a name, a matcher, or a list of them.
+    pub(super) fn resolve(
+        &mut self,
+        node: &Spanned<Node>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Vec<usize>> {
+        let mut places = reader.one_or_list(node, |reader, node| self.one(node, reader))?;
+        places.sort_unstable();
+        places.dedup();
+        Some(places)
+    }
+
+    /// The one target that a name or a matcher means.
+    pub(super) fn one(&mut self, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<usize> {
+        let Node::Text(name) = &node.value else {
+            let matcher = Matcher::read(node, reader)?;
+            return Some(self.in_place(matcher));
+        };
+        let found = self.all.iter_mut().enumerate().find(|(_, draft)| draft.is_named(name));
+        if let Some((place, draft)) = found {
+            draft.used = true;
+            return Some(place);
+        }
+        let title = format!("nothing defines the target `{name}`");
+        let problem = Diagnostic::new(Code::E0301, title, node.span);
+        let near = closest(name, self.names());
+        reader.problem(match near {
+            Some(near) => problem.saying(format!("did you mean `{near}`?")),
+            None => problem.help(self.what_to_write(name)),
+        });
+        None
+    }
+
+    fn what_to_write(&self, name: &str) -> String {
+        if name.contains('/') {
+            let (method, path) = name.rsplit_once(' ').unwrap_or(("", name));
+            let method =
+                if method.is_empty() { String::new() } else { format!("method: {method}, ") };
+            return format!("write a matcher in place as `{{ {method}path: {} }}`", path.trim());
+        }
+        match list_of(self.names()) {
+            none if none.is_empty() => {
+                format!("define it: `targets: {{ {name}: {{ path: /some/path/** }} }}`")
+            }
+            names => format!("define it under `targets:`, or use {names}"),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().filter(|draft| draft.named.is_some()).map(|draft| &*draft.target.name)
+    }
+
+    fn in_place(&mut self, matcher: Matcher) -> usize {
+        let matchers = vec![matcher];
+        let known =
+            self.all.iter().position(|d| d.named.is_none() && d.target.matchers == matchers);
+        known.unwrap_or_else(|| {
+            let target = Target { name: matchers[0].show(), matchers };
+            self.all.push(Draft { target, named: None, used: true });
+            self.all.len() - 1
+        })
+    }
+
+    /// A target's name.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.all.get(place).map_or("", |draft| &draft.target.name)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The named ones that nothing has asked for, and where they stand.
+    pub(super) fn unused(&self) -> impl Iterator<Item = (&str, Span)> {
+        let unused = self.all.iter().filter(|draft| !draft.used);
+        unused.filter_map(|draft| Some((&*draft.target.name, draft.named?)))
+    }
+
+    /// The named ones that no request can be, and where they stand.
+    pub(super) fn hopeless(&self) -> impl Iterator<Item = (&str, Span)> {
+        let alone = |draft: &&Draft| draft.target.matchers.iter().any(Matcher::is_tcp_alone);
+        self.all.iter().filter(alone).filter_map(|draft| Some((&*draft.target.name, draft.named?)))
+    }
+
+    /// The targets themselves.
+    pub(super) fn finish(self) -> Vec<Target> {
+        self.all.into_iter().map(|draft| draft.target).collect()
+    }
+}
+
+impl Draft {
+    fn is_named(&self, name: &str) -> bool {
+        self.named.is_some() && self.target.name == name
+    }
+}
