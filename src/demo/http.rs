@@ -136,3 +136,45 @@ async fn read(
     });
     Ok(Reply { status: head.status, retry_after })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    /// What a client makes of a server that says `answer` and hangs up.
+    async fn ending(answer: String) -> Ending {
+        let dialer = Dialer::new(move || {
+            let (near, mut far) = duplex(256 * 1024);
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                drop(far.read(&mut [0; 4096]).await);
+                drop(far.write_all(answer.as_bytes()).await);
+            });
+            async { Ok(near) }
+        });
+        let mut connection = Connection::open(&dialer).await.expect("a pipe");
+        let reply = connection.exchange(Request::new(Full::default())).await;
+        reply.map_or_else(|ending| ending, |reply| Ending::Answered(reply.status))
+    }
+
+    #[tokio::test]
+    async fn every_way_to_fail_has_its_name() {
+        let sized = |size: usize, body: &str| {
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n{body}")
+        };
+        let long = "x".repeat(LONGEST_BODY + 1);
+        for (answer, expected) in [
+            (sized(2, "hi"), Ending::Answered(StatusCode::OK)),
+            (String::new(), Ending::Lost),
+            (sized(9, "hi"), Ending::Broken),
+            (sized(long.len(), &long), Ending::Broken),
+            ("no HTTP at all\r\n\r\n".to_owned(), Ending::Broken),
+        ] {
+            assert_eq!(ending(answer.clone()).await, expected, "{answer:.60}");
+        }
+
+        let nowhere = Dialer::new(|| async { Err::<Box<dyn Stream>, _>(io::Error::other("no")) });
+        assert_eq!(Connection::open(&nowhere).await.err(), Some(Ending::Refused));
+    }
+}

@@ -3,7 +3,9 @@
 //! Every client wants the same things of the same shop, through whatever address it is given, so
 //! what tells them apart is how they take failure.
 
+mod careful;
 mod client;
+mod guard;
 mod http;
 mod io;
 mod ledger;
@@ -30,7 +32,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The clients, in the order they are shown.
-pub const CLIENTS: &[Policy] = &[naive::POLICY];
+pub const CLIENTS: &[Policy] = &[naive::POLICY, careful::POLICY];
 
 /// How many users each client has: enough that a share of 17 % hurts some and spares some.
 const USERS: u64 = 40;
