@@ -60,7 +60,7 @@ const ROWS: &[Row] = &[
         name: "peak attempts per second",
         value: |played| played.tally.peak_per_second().to_string(),
         verb: "sent up to",
-        noun: "attempts in one second",
+        noun: "in one second",
     },
     Row {
         name: "longest operation",
