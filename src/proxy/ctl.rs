@@ -209,9 +209,8 @@ impl ConnCtl {
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
         match (self.killed(), self.gone_at()) {
-            (Some(Close::Fin), _) => EndedBy::ProxyFin,
             (Some(Close::Reset), _) => EndedBy::ProxyRst,
-            (None, 0) => EndedBy::ProxyFin,
+            (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
             _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,
             _ => EndedBy::ClientFin,
         }

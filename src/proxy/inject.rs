@@ -129,6 +129,7 @@ impl Injection {
             path: request.uri().path(),
             query: request.uri().query(),
             headers: request.headers(),
+            version: request.version(),
             peer: ctl.peer.ip(),
             body: body.as_deref(),
         };
@@ -238,13 +239,11 @@ impl Injection {
                 ticket.next_change(by).await;
             }
         };
-        match limit {
-            Some(limit) => timeout(limit, held).await.is_ok(),
-            None => {
-                held.await;
-                true
-            }
-        }
+        let Some(limit) = limit else {
+            held.await;
+            return true;
+        };
+        timeout(limit, held).await.is_ok()
     }
 
     /// Loses the upstream's answer, once the upstream is done with it.

@@ -44,7 +44,7 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts connections until the proxy drains.
 #[derive(Debug)]
 pub(super) struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     injector: Injector,
     shared: Arc<Shared>,
@@ -56,13 +56,13 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(
-        listener: TcpListener,
+        socket: TcpListener,
         injector: Injector,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
-        let address = listener.local_addr()?;
+        let address = socket.local_addr()?;
         Ok(Self {
-            listener,
+            socket,
             address,
             injector,
             shared,
@@ -95,7 +95,7 @@ impl Listener {
                     }
                 }
                 () = again => {}
-                accepted = self.listener.accept(), if self.gate.is_none() => match accepted {
+                accepted = self.socket.accept(), if self.gate.is_none() => match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
                     Err(error) => accept_failed(&error).await,
                 },
@@ -129,7 +129,7 @@ impl Listener {
         if gate == self.gate {
             return;
         }
-        let socket = SockRef::from(&self.listener);
+        let socket = SockRef::from(&self.socket);
         let done = match gate {
             None => socket.listen(BACKLOG),
             // On Linux this closes the door and keeps the port: callers get a RST, and nobody else
@@ -148,12 +148,12 @@ impl Listener {
 
     /// Leaves room for one in the accept queue and fills it ourselves: later SYNs are dropped.
     async fn fill_queue(&mut self) -> io::Result<()> {
-        let socket = SockRef::from(&self.listener);
+        let socket = SockRef::from(&self.socket);
         // From a closed door the queue has to be opened first.
         socket.listen(0)?;
         // What already waits is let in: it connected before the door closed.
         while let Ok(Ok((stream, peer))) =
-            tokio::time::timeout(Duration::from_millis(1), self.listener.accept()).await
+            tokio::time::timeout(Duration::from_millis(1), self.socket.accept()).await
         {
             self.welcome(stream, peer);
         }

@@ -102,6 +102,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         path: parts.uri.path(),
         query: parts.uri.query(),
         headers: &parts.headers,
+        version: parts.version,
         peer: ctl.peer.ip(),
         body: None,
     };

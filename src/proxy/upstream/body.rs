@@ -21,16 +21,21 @@ use std::{
 /// in any other case it is closed, which also tells the upstream that nobody waits any longer.
 #[derive(Debug)]
 pub(crate) struct Body {
-    body: Incoming,
+    incoming: Incoming,
     connection: Option<Pooled>,
     pool: Arc<Pool>,
     draft: Draft,
 }
 
 impl Body {
-    pub(crate) fn new(body: Incoming, connection: Pooled, pool: Arc<Pool>, draft: Draft) -> Self {
-        let mut body = Self { body, connection: Some(connection), pool, draft };
-        if body.body.is_end_stream() {
+    pub(crate) fn new(
+        incoming: Incoming,
+        connection: Pooled,
+        pool: Arc<Pool>,
+        draft: Draft,
+    ) -> Self {
+        let mut body = Self { incoming, connection: Some(connection), pool, draft };
+        if body.incoming.is_end_stream() {
             body.done();
         }
         body
@@ -55,18 +60,18 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if frame.is_none() || self.incoming.is_end_stream() {
             self.done();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.incoming.size_hint()
     }
 }
