@@ -23,6 +23,7 @@ pub mod dice;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod observe;
 pub mod proxy;
 pub mod read;
 pub mod report;
