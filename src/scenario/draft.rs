@@ -45,6 +45,7 @@ pub(super) struct DraftEntry {
     /// The key that names the fault.
     pub span: Span,
     pub keys: Keys,
+    /// The `one_of` it is a slice of, by its place in [`DraftPhase::groups`].
     pub group: Option<usize>,
 }
 

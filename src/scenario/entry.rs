@@ -31,6 +31,10 @@ pub(super) fn read(
     only_group_keys(&fields, reader);
     let keys = Keys::read(&fields, targets, reader);
     let Some(items) = reader.list(list) else { return };
+    if items.is_empty() {
+        let problem = Diagnostic::new(Code::E0107, "`one_of` has no slices", list.span);
+        reader.problem(problem.help("add one: `- { respond: 503, share: 10% }`"));
+    }
     let group = phase.groups.len();
     phase.groups.push(fields.key_span("one_of").unwrap_or(fields.span));
     for item in items {

@@ -48,6 +48,8 @@ pub(super) struct Keys {
     pub targets: Option<Spanned<Vec<usize>>>,
     pub proxy: Option<String>,
     pub share: Option<Spanned<WrittenShare>>,
+    /// There is a `share` that cannot be read.
+    pub share_broken: bool,
     pub pattern: Option<Spanned<Flap>>,
     pub times: Option<Spanned<Times>>,
     pub cohort: Option<Spanned<String>>,
@@ -68,7 +70,10 @@ impl Keys {
                 "cohort" => keys.cohort = at(span, reader.name(node)),
                 "proxy" => keys.proxy = reader.name(node),
                 "target" => keys.targets = at(span, targets.resolve(node, reader)),
-                "share" => keys.share = at(span, share::read(node, reader)),
+                "share" => {
+                    keys.share = at(span, share::read(node, reader));
+                    keys.share_broken = keys.share.is_none();
+                }
                 "pattern" => keys.pattern = at(span, when::pattern(node, reader)),
                 "times" => keys.times = at(span, when::times(node, reader)),
                 _ => {}

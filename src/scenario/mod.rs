@@ -15,8 +15,11 @@ mod names;
 mod phases;
 mod share;
 mod targets;
+mod touched;
 mod vocabulary;
 mod when;
+
+pub use touched::Touched;
 
 use crate::{
     dice::Seed,
