@@ -23,7 +23,7 @@ fn amazon_at_sixty_times_life() {
 }
 
 #[test]
-fn tencent_as_in_life() {
-    let plan = plan("tencent-2014", &Options::default());
-    assert_eq!(plan, include_str!("plans/tencent-2014.txt"), "\n{plan}");
+fn google_as_in_life() {
+    let plan = plan("google-2013", &Options::default());
+    assert_eq!(plan, include_str!("plans/google-2013.txt"), "\n{plan}");
 }

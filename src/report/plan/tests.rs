@@ -131,11 +131,16 @@ at     ×10
 30s    3s   onset, 1m
               till: respond on purchase, 0% -> 17% of users:
                 503
+              altogether on purchase: 0.0 to 17.0 % of users
+                touched
 1m30s  9s   outage, 2m: Always the same users, and now and
             then everybody.
               till: respond on purchase, 17% of users: 503
               flap: respond on purchase, 10s of every 20s:
                 503
+              altogether on purchase: 100.0 % of requests
+                touched, 17.0 % twice, while its pattern is
+                on
 3m30s  21s  after, 30s in real time
               nothing is wrong
 4m     51s  end
