@@ -17,6 +17,7 @@
 //!
 //! Down only; `tests/architecture.rs` keeps it so.
 
+pub mod cli;
 pub mod demo;
 pub mod diag;
 pub mod dice;
