@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod demo;
 mod exit;
 mod run;
 mod scenario_file;
@@ -21,6 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Demo(demo::Args),
 }
 
 /// Does what the command line says.
@@ -38,6 +40,10 @@ pub fn main() -> Exit {
         Command::Run(args) => {
             log(args.log);
             run::run(&args)
+        }
+        Command::Demo(args) => {
+            log(run::LogForm::Text);
+            demo::run(&args)
         }
     }
 }

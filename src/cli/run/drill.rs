@@ -19,7 +19,10 @@ use crate::{
     scenario::Scenario,
     select::{UserSource, Users},
 };
-use std::{fs, io, path::Path, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    fs, future::Future, io, net::SocketAddr, path::Path, process::ExitStatus, sync::Arc,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -33,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A drill that was started.
 #[derive(Debug)]
-pub(super) struct Drill {
+pub(in crate::cli) struct Drill {
     scenario: Arc<Scenario>,
     loaded: Facts,
     run: Run,
@@ -63,7 +66,7 @@ enum Cause {
 }
 
 impl Drill {
-    pub(super) async fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
+    pub(in crate::cli) async fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
         let handlers = signal(SignalKind::interrupt()).and_then(|interrupt| {
             signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate))
         });
@@ -107,6 +110,9 @@ impl Drill {
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
+        if let Some(phase) = run.injector().phase() {
+            view.phase(Some(phase), Duration::ZERO);
+        }
         let beside = Beside::start(&args.command, address).map_err(|error| {
             let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
             let what = format!("cannot run `{}`", program.unwrap_or_default());
@@ -128,12 +134,19 @@ impl Drill {
         })
     }
 
-    /// Plays it to its end, whatever that is, and reports.
-    pub(super) async fn play(mut self) -> Exit {
+    /// Where clients connect.
+    pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
+        self.proxy.address()
+    }
+
+    /// Plays it to its end, whatever that is, and reports. `goodbye` is waited for between the end
+    /// of the drill and the end of the proxy.
+    pub(in crate::cli) async fn play(mut self, goodbye: impl Future<Output = ()>) -> Exit {
         let cause = self.until_over().await;
         let took = self.run.injector().tick();
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
+        goodbye.await;
         let again = async {
             tokio::select! {
                 _ = self.interrupt.recv() => {}

@@ -8,23 +8,41 @@ use crate::{
     proxy::{Connector, TlsRoots, TlsSettings, UpstreamAddr},
     scenario::Scenario,
     select::Matcher,
+    timeline::Speed,
     units::Quantity,
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
 /// What a drill starts from.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) scenario: Arc<Scenario>,
-    pub(super) text_hash: u64,
-    pub(super) play: Play,
-    pub(super) upstream: UpstreamAddr,
-    pub(super) connector: Connector,
+pub(in crate::cli) struct Loaded {
+    pub(in crate::cli) scenario: Arc<Scenario>,
+    pub(in crate::cli) text_hash: u64,
+    pub(in crate::cli) play: Play,
+    pub(in crate::cli) upstream: UpstreamAddr,
+    pub(in crate::cli) connector: Connector,
+}
+
+impl Loaded {
+    /// What all choices follow from.
+    pub(in crate::cli) fn seed(&self) -> Seed {
+        self.play.seed
+    }
+
+    /// How long the scenario is, at life's own pace.
+    pub(in crate::cli) fn scenario_length(&self) -> Duration {
+        self.scenario.timeline(self.play.longest_phase).length()
+    }
+
+    /// Plays it at another speed.
+    pub(in crate::cli) fn set_speed(&mut self, speed: Speed) {
+        self.play.speed = speed;
+    }
 }
 
 /// Why a drill does not start.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::cli) struct Refusal {
     exit: Exit,
     message: Option<String>,
 }
@@ -34,12 +52,12 @@ impl Refusal {
         Self { exit: Exit::Usage, message: Some(message.into()) }
     }
 
-    pub(super) fn environment(what: &str, error: &dyn Error) -> Self {
+    pub(in crate::cli) fn environment(what: &str, error: &dyn Error) -> Self {
         Self { exit: Exit::Environment, message: Some(format!("{what}: {}", causes(error))) }
     }
 
     /// Says why, and with what code to exit.
-    pub(super) fn say(self) -> Exit {
+    pub(in crate::cli) fn say(self) -> Exit {
         if let Some(message) = self.message {
             crate::cli::error(&message);
         }
@@ -47,7 +65,7 @@ impl Refusal {
     }
 }
 
-pub(super) fn load(args: &Args) -> Result<Loaded, Refusal> {
+pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
     let (mut scenario, source) =
         scenario_file::read(&args.scenario).map_err(|exit| Refusal { exit, message: None })?;
     bind_targets(&mut scenario, &args.targets)?;

@@ -6,28 +6,35 @@ mod drill;
 mod load;
 mod view;
 
-pub use args::{Args, LogForm};
+pub use args::{Args, LogForm, PlayArgs};
+pub(super) use drill::Drill;
+pub(super) use load::{Loaded, Refusal, load};
 
 use crate::cli::exit::Exit;
-use drill::Drill;
+use std::future::Future;
 
 /// Plays it; says what came of it.
 pub fn run(args: &Args) -> Exit {
-    let loaded = match load::load(args) {
+    let loaded = match load(args) {
         Ok(loaded) => loaded,
         Err(refusal) => return refusal.say(),
     };
+    block_on(async {
+        match Drill::start(args, loaded).await {
+            Ok(drill) => drill.play(async {}).await,
+            Err(refusal) => refusal.say(),
+        }
+    })
+}
+
+/// Runs a drill on a runtime of its own.
+pub(super) fn block_on(drill: impl Future<Output = Exit>) -> Exit {
     raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return load::Refusal::environment("cannot start", &error).say(),
+        Err(error) => return Refusal::environment("cannot start", &error).say(),
     };
-    let exit = runtime.block_on(async {
-        match Drill::start(args, loaded).await {
-            Ok(drill) => drill.play().await,
-            Err(refusal) => refusal.say(),
-        }
-    });
+    let exit = runtime.block_on(drill);
     // Whatever still resolves a name or waits for a disk is not waited for.
     runtime.shutdown_background();
     exit
