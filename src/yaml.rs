@@ -66,9 +66,17 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Spanned<Node>> 
         );
         return None;
     }
+    if let Some(problem) = control_character(source) {
+        problems.push(problem);
+        return None;
+    }
     let mut options = serde_yaml::Options::default();
     options.duplicate_keys = serde_yaml::options::DuplicateKeyPolicy::PassThrough;
     options.with_snippet = false;
+    // `no` is a text until somebody asks for a yes or no, and `017` is not fifteen.
+    options.strict_booleans = true;
+    options.leading_zero_numbers_as_strings = true;
+    options.underscored_numbers_as_strings = true;
     let mut budget = serde_yaml::Budget::default();
     budget.max_nodes = MAX_NODES;
     budget.max_depth = MAX_DEPTH;
@@ -86,15 +94,59 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Spanned<Node>> 
 }
 
 fn unreadable(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
-    let place = error.location().map_or(Span::default(), |at| span(at, source));
-    if matches!(error.without_snippet(), serde_yaml::Error::Budget { .. }) {
+    let place = error.location().map_or(Span::default(), |at| place(at, source));
+    let text = error.without_snippet().to_string();
+    // Inside an alias only the text tells that a bound was hit.
+    let documents = text.contains("Documents") || text.contains("multiple YAML documents");
+    if documents {
+        let title = "the file holds a second YAML document";
+        return Diagnostic::new(Code::E0001, title, place)
+            .help("write one scenario into a file, without a line `---` between parts");
+    }
+    if text.contains("budget breached") || text.contains("limit exceeded") {
         let title = "the file is larger, deeper or more tangled than a scenario may be";
         return Diagnostic::new(Code::E0002, title, place)
             .help("a scenario has at most 20000 values, 32 levels deep, aliases expanded");
     }
-    let text = error.without_snippet().to_string();
-    let message = text.lines().next().unwrap_or("not YAML").to_owned();
-    Diagnostic::new(Code::E0001, "the file is not YAML", place).saying(message)
+    let message = match error.without_snippet() {
+        // Values may be anything; it is keys that have to be texts.
+        serde_yaml::Error::NullIntoString { .. } => "a key cannot be nothing",
+        serde_yaml::Error::Unexpected { .. } => "a key is a text",
+        _ => text.lines().next().unwrap_or("not YAML"),
+    };
+    let message = message.rfind(" at line ").map_or(message, |end| &message[..end]).to_owned();
+    let problem = Diagnostic::new(Code::E0001, "the file is not YAML", place);
+    let problem = match source.text.get(place.range()).unwrap_or_default() {
+        "*" | "&" | "%" | "@" | "{" | "}" | "[" | "]" | "`" => {
+            problem.help("put quotes around a text with such a character: `'/items/{id}'`")
+        }
+        _ => problem,
+    };
+    problem.saying(message)
+}
+
+/// Refuses what YAML itself would not print: a terminal would obey it.
+fn control_character(source: &Source) -> Option<Diagnostic> {
+    let unwanted = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let (at, c) = source.text.char_indices().find(|(_, c)| unwanted(c))?;
+    let title = format!("the file holds the control character U+{:04X}", u32::from(c));
+    let problem = Diagnostic::new(Code::E0004, title, Span::new(at, at + c.len_utf8()));
+    Some(problem.help("remove it; inside quotes it is written as an escape, such as `\\x1b`"))
+}
+
+/// The place of an error: some have an offset, all have a line and a column.
+fn place(at: serde_yaml::Location, source: &Source) -> Span {
+    if at.span().byte_offset().is_some() {
+        return span(at, source);
+    }
+    let line = usize::try_from(at.line()).unwrap_or(usize::MAX).max(1);
+    let column = usize::try_from(at.column()).unwrap_or(usize::MAX).max(1);
+    let mut lines = source.text.split_inclusive('\n');
+    let before: usize = lines.by_ref().take(line - 1).map(str::len).sum();
+    let text = lines.next().unwrap_or_default().trim_end();
+    let start = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);
+    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    Span::new(before + start, before + start + length)
 }
 
 fn first_line(text: &str) -> usize {

@@ -18,6 +18,7 @@ mod hang;
 mod latency;
 mod lose_response;
 mod normal;
+mod packet_loss;
 mod queue;
 mod refuse;
 mod reset;

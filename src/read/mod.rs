@@ -13,7 +13,7 @@ use crate::{
     units::{Quantity, QuantityError},
     yaml::{Node, Spanned},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 /// Reads nodes and notes what is wrong with them. Every method returns `None` after it has noted
 /// why.
@@ -132,14 +132,17 @@ impl<'p> Reader<'p> {
     }
 
     fn repeated(&mut self, entries: &[(Spanned<String>, Spanned<Node>)]) {
-        for (at, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..at].iter().find(|(k, _)| k.value == key.value) {
+        let mut firsts: HashMap<&str, Span> = HashMap::new();
+        for (key, _) in entries {
+            if let Some(first) = firsts.get(&*key.value) {
                 let title = format!("`{}` is given twice", key.value);
                 self.problem(
                     Diagnostic::new(Code::E0102, title, key.span)
-                        .label(first.span, "first given here")
+                        .label(*first, "first given here")
                         .help("remove one of them"),
                 );
+            } else {
+                firsts.insert(&key.value, key.span);
             }
         }
     }
