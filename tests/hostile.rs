@@ -98,8 +98,10 @@ fn a_file_of_more_than_a_mebibyte_is_refused_unread() {
 fn ten_thousand_mistakes_are_found_in_the_time_of_a_few() {
     let keys: String = (0..9_000).map(|n| format!("key{n}: 1\n")).collect();
     let targets: String = (0..2_000).map(|n| format!("  t{n}: {{ path: /a }}\n")).collect();
-    let faults: String = (0..2_000).map(|n| format!("  - {{ hang: {{}}, target: u{n} }}\n")).collect();
-    let unknown = format!("name: x\ntargets:\n{targets}phases:\n- name: a\n  for: 1m\n  faults:\n{faults}");
+    let faults: String =
+        (0..2_000).map(|n| format!("  - {{ hang: {{}}, target: u{n} }}\n")).collect();
+    let unknown =
+        format!("name: x\ntargets:\n{targets}phases:\n- name: a\n  for: 1m\n  faults:\n{faults}");
     for text in [keys, "key: 1\n".repeat(9_000), unknown] {
         let start = Instant::now();
         let (problems, _) = said(&text);
@@ -161,10 +163,49 @@ fn morsel() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<char>().prop_map(String::from),
         prop::sample::select(vec![
-            ":", "- ", "\n", "  ", "\t", "[", "]", "{", "}", "&a ", "*a", "<<: ", "!x ", "|", ">",
-            "\"", "'", "#", "%", "->", " of ", "0%", "1/0", "9999999999999999999", "-1", "1e999",
-            ".nan", "~", "null", "\u{feff}", "\0", "\r", "é", "日本", "curve", "one_of", "faults",
-            "name: x", "share: 0% -> 200% of cats", "for: 1", "? ", "---\n", "...\n",
+            ":",
+            "- ",
+            "\n",
+            "  ",
+            "\t",
+            "[",
+            "]",
+            "{",
+            "}",
+            "&a ",
+            "*a",
+            "<<: ",
+            "!x ",
+            "|",
+            ">",
+            "\"",
+            "'",
+            "#",
+            "%",
+            "->",
+            " of ",
+            "0%",
+            "1/0",
+            "9999999999999999999",
+            "-1",
+            "1e999",
+            ".nan",
+            "~",
+            "null",
+            "\u{feff}",
+            "\0",
+            "\r",
+            "é",
+            "日本",
+            "curve",
+            "one_of",
+            "faults",
+            "name: x",
+            "share: 0% -> 200% of cats",
+            "for: 1",
+            "? ",
+            "---\n",
+            "...\n",
         ])
         .prop_map(str::to_owned),
     ]

@@ -50,7 +50,8 @@ fn messages_are_what_they_were() {
         }
         let expected = fs::read_to_string(&path).unwrap_or_default();
         if expected != text {
-            changed.push(format!("=== {}\n--- expected\n{expected}--- said\n{text}", name(&folder)));
+            changed
+                .push(format!("=== {}\n--- expected\n{expected}--- said\n{text}", name(&folder)));
         }
     }
     assert!(changed.is_empty(), "{}", changed.join("\n"));

@@ -18,7 +18,7 @@ const LENGTH: Duration = Duration::from_secs(24);
 
 /// See an outage and what two clients make of it, with nothing else installed.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// A scenario: the path of a file, or the name of a bundled one; longer ones are compressed
     #[arg(default_value = "demo")]
     pub scenario: String,
@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 /// Shows it.
-pub fn run(args: &Args) -> Exit {
+pub(super) fn run(args: &Args) -> Exit {
     run::block_on(async {
         let shop = match Shop::start().await {
             Ok(shop) => shop,
@@ -61,7 +61,7 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
     };
     fit(&mut args, &mut loaded);
     let seed = loaded.seed();
-    let drill = match Drill::start(&args, loaded).await {
+    let drill = match Drill::start(&args, loaded) {
         Ok(drill) => drill,
         Err(refusal) => return refusal.say(),
     };

@@ -62,6 +62,16 @@ pub struct Journal {
     names: Names,
 }
 
+/// The first line.
+#[derive(Serialize)]
+struct Head<'p> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    format: u32,
+    #[serde(flatten)]
+    preface: &'p Preface,
+}
+
 impl Journal {
     /// Creates a record and writes its first line.
     ///
@@ -70,14 +80,6 @@ impl Journal {
     /// Fails if the file cannot be made or written.
     pub fn create(path: &Path, preface: &Preface) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(256 * 1024, File::create(path)?);
-        #[derive(Serialize)]
-        struct Head<'p> {
-            #[serde(rename = "type")]
-            kind: &'static str,
-            format: u32,
-            #[serde(flatten)]
-            preface: &'p Preface,
-        }
         let head = Head { kind: "run", format: RECORD_FORMAT, preface };
         serde_json::to_writer(&mut out, &head)?;
         out.write_all(b"\n")?;

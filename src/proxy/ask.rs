@@ -110,7 +110,7 @@ impl Ask {
         while left > 0 && !self.ended {
             match poll_fn(|cx| self.poll_source(cx)).await {
                 Some(Ok(frame)) => {
-                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining))
+                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining));
                 }
                 _ => return,
             }

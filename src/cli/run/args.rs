@@ -6,7 +6,8 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Play a scenario in front of a service.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct Args {
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(in crate::cli) struct Args {
     /// A scenario: the path of a file, or the name of a bundled one (see `firedrill list`)
     pub scenario: String,
 
@@ -64,7 +65,7 @@ pub struct Args {
 
 /// How a scenario is played.
 #[derive(Clone, Debug, ClapArgs)]
-pub struct PlayArgs {
+pub(in crate::cli) struct PlayArgs {
     /// How many times faster than life the phases go by; injected latencies stay real
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     pub speed: Speed,
@@ -88,7 +89,7 @@ pub struct PlayArgs {
 
 /// How log events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogForm {
+pub(in crate::cli) enum LogForm {
     /// For people.
     Text,
     /// For machines, one object a line.

@@ -66,7 +66,7 @@ enum Cause {
 }
 
 impl Drill {
-    pub(in crate::cli) async fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
+    pub(in crate::cli) fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
         let handlers = signal(SignalKind::interrupt()).and_then(|interrupt| {
             signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate))
         });

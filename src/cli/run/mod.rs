@@ -6,7 +6,7 @@ mod drill;
 mod load;
 mod view;
 
-pub use args::{Args, LogForm, PlayArgs};
+pub(super) use args::{Args, LogForm, PlayArgs};
 pub(super) use drill::Drill;
 pub(super) use load::{Loaded, Refusal, load};
 
@@ -14,13 +14,13 @@ use crate::cli::exit::Exit;
 use std::future::Future;
 
 /// Plays it; says what came of it.
-pub fn run(args: &Args) -> Exit {
+pub(super) fn run(args: &Args) -> Exit {
     let loaded = match load(args) {
         Ok(loaded) => loaded,
         Err(refusal) => return refusal.say(),
     };
     block_on(async {
-        match Drill::start(args, loaded).await {
+        match Drill::start(args, loaded) {
             Ok(drill) => drill.play(async {}).await,
             Err(refusal) => refusal.say(),
         }

@@ -11,7 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 
 /// How often the live line is drawn.
-pub(super) const FRAME: Duration = Duration::from_millis(250);
+pub(super) const FRAME: Duration = Duration::from_millis(FRAME_MILLIS);
+const FRAME_MILLIS: u64 = 250;
 
 /// Shows a drill on standard error.
 #[derive(Debug)]
@@ -64,10 +65,11 @@ impl View {
         };
         let status = controls.status();
         let now = collector.look(|seen: &Observations| (seen.exchanges, seen.ok, seen.injected));
-        let per_second = |now: u64, last: u64| (now - last) * 1000 / FRAME.as_millis() as u64;
+        let per_second = |now: u64, last: u64| (now - last) * 1000 / FRAME_MILLIS;
         let rate = per_second(now.0, self.last.0);
         let (asked, ok) = (now.0 - self.last.0, now.1 - self.last.1);
-        let well = if asked == 0 { "–".to_owned() } else { format!("{} %", ok * 100 / asked) };
+        let well =
+            (ok * 100).checked_div(asked).map_or("–".to_owned(), |share| format!("{share} %"));
         let injected = per_second(now.2, self.last.2);
         self.last = now;
         bar.set_message(format!(
