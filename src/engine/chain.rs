@@ -35,6 +35,8 @@ pub struct Chain {
     generation: u64,
     /// The source has ended.
     finished: bool,
+    /// The end has left.
+    ended: bool,
     /// What came while no filter was there to take it.
     passing: VecDeque<Out>,
 }
@@ -60,6 +62,7 @@ impl Chain {
             links: Vec::new(),
             generation: u64::MAX,
             finished: false,
+            ended: false,
             passing: VecDeque::new(),
         }
     }
@@ -77,6 +80,13 @@ impl Chain {
         !self.finished
             && self.passing.is_empty()
             && self.links.iter().all(|link| !link.in_force && link.filter.is_empty())
+    }
+
+    /// Whether nothing is held, not even an end.
+    pub fn is_empty(&self) -> bool {
+        self.passing.is_empty()
+            && (!self.finished || self.ended)
+            && self.links.iter().all(|link| link.filter.is_empty())
     }
 
     /// How many bytes it would take in.
@@ -114,6 +124,12 @@ impl Chain {
 
     /// The next thing that may leave now.
     pub fn pull(&mut self) -> Option<Out> {
+        let out = self.pull_one();
+        self.ended |= out == Some(Out::End);
+        out
+    }
+
+    fn pull_one(&mut self) -> Option<Out> {
         let now = self.tune();
         if let Some(out) = self.passing.pop_front() {
             return Some(out);
@@ -144,9 +160,8 @@ impl Chain {
 
     /// When to pull again, unless an edge comes before.
     pub fn wake_at(&self) -> Option<Tick> {
-        let (phase, moment) = match self.shared.moment() {
-            Some((phase, moment)) => (phase, moment),
-            None => return self.links.iter().filter_map(|link| link.filter.wake_at()).min(),
+        let Some((phase, moment)) = self.shared.moment() else {
+            return self.links.iter().filter_map(|link| link.filter.wake_at()).min();
         };
         let start = self.shared.timeline.start_of(phase);
         self.links

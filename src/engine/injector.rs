@@ -163,12 +163,14 @@ impl Injector {
 
     /// Whether a request has to be asked about at all: one load.
     pub fn has_message_faults(&self) -> bool {
-        let flags = self.shared.flags();
-        if flags & flag::WAITING != 0 {
+        self.shared.flags() & flag::MESSAGE != 0
+    }
+
+    /// A request came: starts a clock that waits for traffic. One load if it does not.
+    pub fn notice_traffic(&self) {
+        if self.shared.flags() & flag::WAITING != 0 {
             self.first_request();
-            return self.shared.flags() & flag::MESSAGE != 0;
         }
-        flags & flag::MESSAGE != 0
     }
 
     /// Opens the dealings with one request.

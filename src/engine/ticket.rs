@@ -23,9 +23,16 @@ const RECHECK: Duration = Duration::from_millis(50);
 pub struct Ticket {
     shared: Arc<Shared>,
     whom: Whom,
-    /// Decided already: a fault decides once about a request, however many stages it acts at.
-    decided: Vec<(usize, bool)>,
+    /// The faults that were asked already.
+    known: Vec<Known>,
     changes: Option<watch::Receiver<Change>>,
+}
+
+/// A fault counts a request once, however many stages it acts at.
+#[derive(Debug)]
+struct Known {
+    uid: usize,
+    has_times_left: Option<bool>,
 }
 
 /// What is dealt at one stage.
@@ -37,19 +44,19 @@ pub struct Dealing {
     pub dealt: Dealt,
     /// The phase in which it was dealt.
     pub phase: usize,
-    count: Arc<Armed>,
+    armed: Arc<Armed>,
 }
 
 impl Dealing {
-    /// Notes that it was carried out, and for how long it held the message.
-    pub fn carried_out(&self, held: Duration) {
-        self.count.count.held(held);
+    /// Notes for how long it held the message.
+    pub fn held(&self, time: Duration) {
+        self.armed.count.held(time);
     }
 }
 
 impl Ticket {
     pub(super) fn new(shared: Arc<Shared>, whom: Whom) -> Self {
-        Self { shared, whom, decided: Vec::new(), changes: None }
+        Self { shared, whom, known: Vec::new(), changes: None }
     }
 
     /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
@@ -72,7 +79,7 @@ impl Ticket {
             let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             armed.count.hit();
-            dealings.push(Dealing { effect, dealt, phase, count: Arc::clone(armed) });
+            dealings.push(Dealing { effect, dealt, phase, armed: Arc::clone(armed) });
             if ends {
                 break;
             }
@@ -121,10 +128,10 @@ impl Ticket {
 
     fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
         let (phase, moment) = self.shared.moment()?;
-        if by.count.share_moves() {
+        if by.armed.share_moves() {
             return Some(Instant::now() + RECHECK);
         }
-        let pattern = by.count.pattern()?;
+        let pattern = by.armed.pattern()?;
         let at = self.shared.timeline.start_of(phase)
             + moment.elapsed
             + pattern.until_change(moment.elapsed);
@@ -132,17 +139,19 @@ impl Ticket {
     }
 
     fn hits(&mut self, armed: &Armed, moment: &Moment) -> bool {
-        if let Some((_, hit)) = self.decided.iter().find(|(uid, _)| *uid == armed.uid) {
-            return *hit;
-        }
         if !armed.is_meant_for(self.whom.targets) || !armed.is_on(moment) {
             return false;
         }
-        armed.count.consider();
-        let hit = armed.includes(&self.whom, moment)
-            && armed.has_times_left(&self.whom, &self.shared.times);
-        self.decided.push((armed.uid, hit));
-        hit
+        let at = self.known.iter().position(|known| known.uid == armed.uid).unwrap_or_else(|| {
+            armed.count.consider();
+            self.known.push(Known { uid: armed.uid, has_times_left: None });
+            self.known.len() - 1
+        });
+        // Asked each time, since the share may move; the point it is compared with never does.
+        armed.includes(&self.whom, moment)
+            && *self.known[at]
+                .has_times_left
+                .get_or_insert_with(|| armed.has_times_left(&self.whom, &self.shared.times))
     }
 }
 

@@ -219,7 +219,9 @@ fn shape(value: &serde_json::Value, hasher: &mut SipHasher13) {
         Value::String(_) => hasher.write_u8(3),
         Value::Array(items) => {
             hasher.write_u8(4);
-            items.iter().for_each(|item| shape(item, hasher));
+            for item in items {
+                shape(item, hasher);
+            }
         }
         Value::Object(entries) => {
             hasher.write_u8(5);

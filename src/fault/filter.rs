@@ -40,7 +40,7 @@ pub enum Out {
 /// A filter's duties: no byte is lost, added, changed or reordered unless that is the fault; while
 /// the fault is not in force new bytes pass at once, behind those still held; what is held is
 /// bounded by `room`.
-pub trait ByteFilter: fmt::Debug + Send {
+pub trait ByteFilter: fmt::Debug + Send + Sync {
     /// Says whether the fault is in force now, and where in its phase.
     fn tune(&mut self, now: Tick, moment: Option<&Moment>);
 

@@ -185,6 +185,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
         false
     }
 
+    /// How hard it is at `moment`, in a unit of its own: only ever compared with the same kind of
+    /// fault at another time, as the bars of a plan do. Above zero if it does anything.
+    fn strength(&self, _moment: &Moment) -> f64 {
+        1.0
+    }
+
     /// What it does, in a few words for a plan or a summary: `503, retry after 30s`.
     fn describe(&self) -> String;
 }

@@ -167,6 +167,14 @@ impl Fault for PacketLoss {
         self.weather.rate.moves() || burst.is_some_and(|burst| burst.loss.moves())
     }
 
+    fn strength(&self, moment: &Moment) -> f64 {
+        let rate = self.weather.rate.at(moment).fraction();
+        self.weather.burst.as_ref().map_or(rate, |burst| {
+            let bad = burst.bad.as_secs_f64() / burst.every.as_secs_f64();
+            rate * (1.0 - bad) + burst.loss.at(moment).fraction() * bad
+        })
+    }
+
     fn describe(&self) -> String {
         let mut text = format!("{} loss", self.weather.rate.show());
         if let Some(burst) = &self.weather.burst {

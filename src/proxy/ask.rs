@@ -1,0 +1,218 @@
+//! A request's body on its way to the upstream: counted, kept while its request is held, never
+//! buffered whole.
+
+use crate::{
+    event::Capture,
+    proxy::{ctl::lock, error::BodyError, record::Draft},
+};
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Sleep, sleep},
+};
+
+/// What is read ahead while a request is held. Beyond it the client feels the back-pressure.
+pub(crate) const HELD_LIMIT: usize = 256 * 1024;
+/// A client that sends no byte of a body for so long holds no slot any longer.
+const STALL: Duration = Duration::from_secs(60);
+/// How long a client that expects `100 Continue` waits for the upstream's word on it. RFC 9110
+/// §10.1.1 has clients not wait for ever; curl waits a second.
+const EXPECT_WAIT: Duration = Duration::from_secs(1);
+
+/// A request's body.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    body: Incoming,
+    /// Read ahead while the request was held.
+    ahead: VecDeque<Frame<Bytes>>,
+    ahead_bytes: usize,
+    ended: bool,
+    draft: Draft,
+    capture: Option<Box<Capture>>,
+    stall: Option<Pin<Box<Sleep>>>,
+    gate: Option<Gate>,
+}
+
+/// Holds a body back until the upstream asks for it, as its `Expect` header says.
+#[derive(Debug)]
+struct Gate {
+    open: oneshot::Receiver<()>,
+    patience: Pin<Box<Sleep>>,
+}
+
+impl Ask {
+    pub(crate) fn new(body: Incoming, draft: Draft, capture: Option<Capture>) -> Self {
+        let ended = body.is_end_stream();
+        let mut ask = Self {
+            body,
+            ahead: VecDeque::new(),
+            ahead_bytes: 0,
+            ended,
+            draft,
+            capture: capture.map(Box::new),
+            stall: None,
+            gate: None,
+        };
+        if ended {
+            ask.done();
+        }
+        ask
+    }
+
+    /// Holds the body back until the sender says so (or is dropped), or a second has passed.
+    pub(crate) fn wait_for_word(&mut self) -> oneshot::Sender<()> {
+        let (word, open) = oneshot::channel();
+        self.gate = Some(Gate { open, patience: Box::pin(sleep(EXPECT_WAIT)) });
+        word
+    }
+
+    /// Whether more could be read ahead.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.ended && self.ahead_bytes < HELD_LIMIT
+    }
+
+    /// Reads one more frame ahead. To be called only if there is room.
+    pub(crate) async fn read_ahead(&mut self) -> Result<(), BodyError> {
+        if let Some(frame) = poll_fn(|cx| self.poll_source(cx)).await.transpose()? {
+            self.ahead_bytes += frame.data_ref().map_or(0, Buf::remaining);
+            self.ahead.push_back(frame);
+        }
+        Ok(())
+    }
+
+    /// Reads ahead while something else is waited for.
+    pub(crate) async fn held_until<T>(&mut self, until: impl Future<Output = T>) -> T {
+        tokio::pin!(until);
+        let mut broken = false;
+        loop {
+            tokio::select! {
+                biased;
+                out = &mut until => return out,
+                // A body that breaks off while it is held is found out when it is passed on.
+                read = self.read_ahead(), if !broken && self.has_room() => broken = read.is_err(),
+            }
+        }
+    }
+
+    /// Reads the body to its end and forgets it, for an answer that doesn't depend on it. Gives up
+    /// at the limit: such a client gets its answer early.
+    pub(crate) async fn discard(&mut self, limit: usize) {
+        let mut left = limit;
+        while left > 0 && !self.ended {
+            match poll_fn(|cx| self.poll_source(cx)).await {
+                Some(Ok(frame)) => {
+                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining));
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// What was read ahead, if that is all of it and it is data alone.
+    pub(crate) fn whole(&self) -> Option<Vec<u8>> {
+        if !self.ended {
+            return None;
+        }
+        let data = self.ahead.iter().filter_map(Frame::data_ref);
+        Some(data.flat_map(|bytes| bytes.iter().copied()).collect())
+    }
+
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+            ready!(stall.as_mut().poll(cx));
+            self.ended = true;
+            return Poll::Ready(Some(Err(BodyError::Stalled(STALL))));
+        };
+        if let Some(stall) = &mut self.stall {
+            stall.as_mut().reset(Instant::now() + STALL);
+        }
+        let frame = match frame {
+            None => {
+                self.done();
+                return Poll::Ready(None);
+            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            Some(Ok(frame)) => frame,
+        };
+        if let Some(data) = frame.data_ref() {
+            if let Some(capture) = &mut self.capture {
+                capture.feed(data);
+            }
+            lock(&self.draft.exchange).received += data.len() as u64;
+        }
+        if self.body.is_end_stream() {
+            self.done();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// The client has sent all of it.
+    fn done(&mut self) {
+        self.ended = true;
+        self.stall = None;
+        self.draft.ctl.set_body_done();
+        let now = self.draft.ctl.injector().micros();
+        let mut exchange = lock(&self.draft.exchange);
+        exchange.t_received = now;
+        if let (Some(capture), Some(detail)) = (self.capture.take(), &mut exchange.detail) {
+            detail.body_hash = capture.hash();
+            detail.shape_hash = capture.shape();
+        }
+    }
+}
+
+impl Body for Ask {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Some(gate) = &mut this.gate {
+            let told = Pin::new(&mut gate.open).poll(cx).is_ready();
+            if !told {
+                ready!(gate.patience.as_mut().poll(cx));
+            }
+            this.gate = None;
+        }
+        if let Some(frame) = this.ahead.pop_front() {
+            this.ahead_bytes -= frame.data_ref().map_or(0, Buf::remaining);
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        this.poll_source(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.ahead.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ahead = self.ahead_bytes as u64;
+        let rest = self.body.size_hint();
+        match rest.exact() {
+            Some(exact) => SizeHint::with_exact(exact + ahead),
+            None if self.ended && self.ahead.iter().all(Frame::is_data) => {
+                SizeHint::with_exact(ahead)
+            }
+            None => SizeHint::default(),
+        }
+    }
+}

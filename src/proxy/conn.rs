@@ -1,0 +1,132 @@
+//! One client's connection, from its acceptance to its end.
+
+use crate::{
+    event::{Connection, EndedBy, Event, Recorder},
+    fault::{Close, Tick},
+    proxy::{
+        ctl::ConnCtl,
+        drain::Ending,
+        http::{Forward, stack},
+        socket::{Socket, Stream},
+    },
+    scenario::OpenConnections,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// How long a client may take for a request's head, idle time before it included. Browsers and
+/// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// More header fields than this are refused with 431.
+const MAX_HEADERS: usize = 256;
+/// A head larger than this is refused with 431; it also bounds what is read ahead of a body.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// What all connections of a proxy have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) forward: Forward,
+    pub(crate) mark: bool,
+    pub(crate) ending: Ending,
+}
+
+/// Serves a connection to its end. `hold` and `close` are what was dealt to it when it was
+/// accepted.
+pub(crate) async fn serve<S: Stream>(
+    io: S,
+    ctl: Arc<ConnCtl>,
+    shared: Arc<Shared>,
+    hold: Tick,
+    close: Option<Close>,
+) {
+    let mut ended_by = EndedBy::ProxyFin;
+    if !hold.is_zero() {
+        held(&ctl, hold).await;
+    }
+    if let Some(close) = close {
+        if close == Close::Reset {
+            io.reset_on_close();
+            ended_by = EndedBy::ProxyRst;
+        }
+    } else {
+        http(io, &ctl, &shared).await;
+        ended_by = ctl.ended_by();
+    }
+    // A connection that carried exchanges is told of by them.
+    if ctl.exchanges() == 0 && (!ctl.welcome.is_empty() || ctl.killed().is_some()) {
+        shared.recorder.say(Event::Connection(Connection {
+            id: ctl.id,
+            peer: ctl.peer,
+            accepted: ctl.accepted,
+            ended: ctl.injector().micros(),
+            phase: ctl.injector().phase(),
+            dealt: ctl.welcome.clone(),
+            ended_by,
+        }));
+    }
+}
+
+/// Holds a connection's first byte, as a lost SYN would have held the connection.
+async fn held(ctl: &ConnCtl, hold: Tick) {
+    let mut changes = ctl.injector().changes();
+    tokio::select! {
+        () = sleep(hold) => {}
+        // The drill's end lets go; so does the loss of the run.
+        _over = changes.wait_for(|change| change.over) => {}
+    }
+}
+
+async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
+    let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
+    let service = stack(ctl, &shared.recorder, shared.forward.clone(), shared.mark);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_BUFFER)
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .serve_connection(socket, TowerToHyperService::new(service))
+        .with_upgrades();
+    tokio::pin!(connection);
+    let mut changes = ctl.injector().changes();
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
+                }
+                break;
+            }
+            // A kill ends it; anything else only has it polled again.
+            () = ctl.called() => if ctl.killed().is_some() { break },
+            // An edge has it polled again too, so that bytes held by a fault that is over leave.
+            Ok(()) = changes.changed() => {
+                let open = changes.borrow_and_update().open;
+                match open {
+                    OpenConnections::Keep => {}
+                    OpenConnections::Drain => connection.as_mut().graceful_shutdown(),
+                    OpenConnections::Reset => {
+                        ctl.kill(Close::Reset);
+                        break;
+                    }
+                }
+            }
+            () = shared.ending.draining.cancelled(), if !draining => {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = shared.ending.stopping.cancelled() => {
+                ctl.kill(Close::Fin);
+                break;
+            }
+        }
+    }
+}

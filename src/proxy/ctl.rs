@@ -1,0 +1,238 @@
+//! What the parts that serve one connection know of it together.
+
+use crate::{
+    engine::{ConnKey, Injector},
+    event::{Dealt, EndedBy},
+    fault::Close,
+};
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    },
+};
+use tokio::sync::Notify;
+
+/// Where the exchange on a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stand {
+    /// No request is under way.
+    Idle = 0,
+    /// A request was read, and nothing of its answer was written.
+    Waiting = 1,
+    /// The answer is being written.
+    Responding = 2,
+    /// All of the answer is written, though perhaps not flushed.
+    Flushing = 3,
+    /// The connection is a tunnel now.
+    Tunnel = 4,
+}
+
+/// One connection's control block: shared by its socket, its services and its task.
+#[derive(Debug)]
+pub(crate) struct ConnCtl {
+    pub(crate) id: u64,
+    pub(crate) peer: SocketAddr,
+    pub(crate) key: ConnKey,
+    /// When it was accepted, in microseconds of the drill.
+    pub(crate) accepted: u64,
+    /// The user of its first request.
+    pub(crate) user: Arc<OnceLock<u64>>,
+    /// What was dealt to it when it was accepted.
+    pub(crate) welcome: Vec<Dealt>,
+    /// What its bytes are going through now.
+    pub(crate) wire: Mutex<Vec<Dealt>>,
+    seq: AtomicU32,
+    stand: AtomicU8,
+    /// Whether the client may be sent interim answers.
+    interims_allowed: AtomicBool,
+    /// Whether the present request's body was read to its end.
+    body_done: AtomicBool,
+    kill: AtomicU8,
+    after_flush: AtomicU8,
+    interims: Mutex<VecDeque<Bytes>>,
+    has_interims: AtomicBool,
+    gone_at: AtomicU64,
+    gone_by_reset: AtomicBool,
+    notify: Notify,
+    injector: Injector,
+}
+
+impl ConnCtl {
+    pub(crate) fn new(
+        id: u64,
+        peer: SocketAddr,
+        key: ConnKey,
+        welcome: Vec<Dealt>,
+        injector: Injector,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            key,
+            accepted: injector.micros(),
+            user: Arc::default(),
+            welcome,
+            wire: Mutex::default(),
+            seq: AtomicU32::new(0),
+            stand: AtomicU8::new(Stand::Idle as u8),
+            interims_allowed: AtomicBool::new(false),
+            body_done: AtomicBool::new(true),
+            kill: AtomicU8::new(0),
+            after_flush: AtomicU8::new(0),
+            interims: Mutex::default(),
+            has_interims: AtomicBool::new(false),
+            gone_at: AtomicU64::new(0),
+            gone_by_reset: AtomicBool::new(false),
+            notify: Notify::new(),
+            injector,
+        }
+    }
+
+    pub(crate) fn injector(&self) -> &Injector {
+        &self.injector
+    }
+
+    /// The number of a new exchange, from one.
+    pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
+        self.interims_allowed.store(http11, Ordering::Release);
+        self.body_done.store(!has_body, Ordering::Release);
+        self.set_stand(Stand::Waiting);
+        self.seq.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn exchanges(&self) -> u32 {
+        self.seq.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stand(&self) -> Stand {
+        match self.stand.load(Ordering::Acquire) {
+            0 => Stand::Idle,
+            1 => Stand::Waiting,
+            2 => Stand::Responding,
+            3 => Stand::Flushing,
+            _ => Stand::Tunnel,
+        }
+    }
+
+    pub(crate) fn set_stand(&self, stand: Stand) {
+        self.stand.store(stand as u8, Ordering::Release);
+    }
+
+    pub(crate) fn body_done(&self) -> bool {
+        self.body_done.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_body_done(&self) {
+        self.body_done.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn allows_interims(&self) -> bool {
+        self.interims_allowed.load(Ordering::Acquire)
+    }
+
+    /// Sends an interim answer before the final one.
+    pub(crate) fn push_interim(&self, bytes: Bytes) {
+        lock(&self.interims).push_back(bytes);
+        self.has_interims.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    pub(crate) fn take_interims(&self) -> VecDeque<Bytes> {
+        if !self.has_interims.swap(false, Ordering::AcqRel) {
+            return VecDeque::new();
+        }
+        std::mem::take(&mut *lock(&self.interims))
+    }
+
+    pub(crate) fn has_interims(&self) -> bool {
+        self.has_interims.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection now.
+    pub(crate) fn kill(&self, close: Close) {
+        // The first word counts: a FIN that is on its way is not turned into a RST.
+        let _first =
+            self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
+        self.notify.notify_one();
+    }
+
+    /// Ends the connection as soon as what is written has left.
+    pub(crate) fn kill_after_flush(&self, close: Close) {
+        self.after_flush.store(code(close), Ordering::Release);
+    }
+
+    /// To be called when everything written has left.
+    pub(crate) fn flushed(&self) {
+        if let Some(close) = decode(self.after_flush.load(Ordering::Acquire)) {
+            self.kill(close);
+        }
+        if self.stand() == Stand::Flushing {
+            self.set_stand(Stand::Idle);
+        }
+    }
+
+    pub(crate) fn killed(&self) -> Option<Close> {
+        decode(self.kill.load(Ordering::Acquire))
+    }
+
+    /// Waits until somebody has something to say: a kill, an interim answer.
+    pub(crate) async fn called(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Waits for the end of the connection by our own hand.
+    pub(crate) async fn until_killed(&self) {
+        while self.killed().is_none() {
+            self.called().await;
+        }
+    }
+
+    /// Notes that the client closed its side.
+    pub(crate) fn client_gone(&self, by_reset: bool) {
+        let now = self.injector.micros();
+        let _first = self.gone_at.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
+        if by_reset {
+            self.gone_by_reset.store(true, Ordering::Release);
+        }
+    }
+
+    /// When the client went, in microseconds of the drill; zero if it is there.
+    pub(crate) fn gone_at(&self) -> u64 {
+        self.gone_at.load(Ordering::Acquire)
+    }
+
+    /// How an exchange that broke off now did so.
+    pub(crate) fn ended_by(&self) -> EndedBy {
+        match (self.killed(), self.gone_at()) {
+            (Some(Close::Reset), _) => EndedBy::ProxyRst,
+            (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
+            _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,
+            _ => EndedBy::ClientFin,
+        }
+    }
+}
+
+/// Locks what no panic can leave half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn code(close: Close) -> u8 {
+    match close {
+        Close::Fin => 1,
+        Close::Reset => 2,
+    }
+}
+
+const fn decode(code: u8) -> Option<Close> {
+    match code {
+        1 => Some(Close::Fin),
+        2 => Some(Close::Reset),
+        _ => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong on the data plane, for real.
+
+use std::{io, time::Duration};
+
+/// A genuine failure on the way to the upstream. It becomes a 502 or a 504 that says so.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    /// The name did not resolve.
+    #[error("cannot resolve the upstream's name")]
+    Resolve(#[source] io::Error),
+    /// Nobody took the connection.
+    #[error("cannot connect to the upstream")]
+    Connect(#[source] io::Error),
+    /// Nobody answered the connection in time.
+    #[error("the upstream did not take the connection within {0:?}")]
+    ConnectTimeout(Duration),
+    /// The TLS handshake failed.
+    #[error("the TLS handshake with the upstream failed")]
+    Tls(#[source] io::Error),
+    /// The connection broke before an answer.
+    #[error("the upstream's connection broke before it answered")]
+    Broken(#[source] hyper::Error),
+    /// No answer in time.
+    #[error("the upstream did not answer within {0:?}")]
+    Timeout(Duration),
+    /// The request cannot be passed on.
+    #[error("the request cannot be passed on: {0}")]
+    Refused(&'static str),
+}
+
+impl UpstreamError {
+    /// One word for headers and records.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "resolve_failed",
+            Self::Connect(_) => "connect_failed",
+            Self::ConnectTimeout(_) => "connect_timeout",
+            Self::Tls(_) => "tls_failed",
+            Self::Broken(_) => "broken",
+            Self::Timeout(_) => "timeout",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// Whether a connection was never made: the upstream cannot have heard of the request.
+    pub(crate) const fn was_never_sent(&self) -> bool {
+        !matches!(self, Self::Broken(_) | Self::Timeout(_))
+    }
+
+    /// The status that says so.
+    pub(crate) const fn status(&self) -> http::StatusCode {
+        match self {
+            Self::ConnectTimeout(_) | Self::Timeout(_) => http::StatusCode::GATEWAY_TIMEOUT,
+            Self::Refused(_) => http::StatusCode::NOT_IMPLEMENTED,
+            _ => http::StatusCode::BAD_GATEWAY,
+        }
+    }
+}
+
+/// A body that ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The connection it came on broke.
+    #[error("the body broke off")]
+    Broken(#[source] hyper::Error),
+    /// Nothing came for too long.
+    #[error("no byte of the body came for {0:?}")]
+    Stalled(Duration),
+}
+
+/// The connection is being ended on purpose: there is no answer to give.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is being ended")]
+pub(crate) struct Aborted;

@@ -1,0 +1,128 @@
+//! The innermost service: rewrite what belongs to a hop, send upstream, give back.
+
+use crate::proxy::{
+    ask::Ask,
+    ctl::{ConnCtl, lock},
+    drain::Ending,
+    error::UpstreamError,
+    http::{hop, upgrade},
+    record::Draft,
+    reply::Reply,
+    upstream::Upstream,
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Method, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+use tokio::sync::oneshot;
+use tower::Service;
+
+/// What becomes of a request's `host`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostHeader {
+    /// It is passed on as it came.
+    #[default]
+    Keep,
+    /// It becomes the upstream's own, for services that choose a site by it.
+    Rewrite,
+}
+
+/// Passes requests on to the upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    upstream: Upstream,
+    host: HostHeader,
+    ending: Ending,
+}
+
+impl Forward {
+    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
+        Self { upstream, host, ending }
+    }
+}
+
+impl Service<Request<Ask>> for Forward {
+    type Response = Response<Reply>;
+    type Error = UpstreamError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Reply>, UpstreamError>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Ask>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { this.forward(request).await })
+    }
+}
+
+impl Forward {
+    async fn forward(&self, mut request: Request<Ask>) -> Result<Response<Reply>, UpstreamError> {
+        let Some(draft) = request.extensions_mut().remove::<Draft>() else {
+            return Err(UpstreamError::Refused("it was not recorded"));
+        };
+        if request.method() == Method::CONNECT {
+            return Err(UpstreamError::Refused("`CONNECT` is for a forward proxy"));
+        }
+        let protocol = hop::upgrade(request.headers());
+        hop::strip(request.headers_mut());
+        *request.version_mut() = Version::HTTP_11;
+        let target = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let own_host = self.host == HostHeader::Rewrite;
+        if own_host || !request.headers().contains_key(header::HOST) {
+            request.headers_mut().insert(header::HOST, self.upstream.authority().clone());
+        }
+        let downstream = protocol.map(|protocol| {
+            hop::restore_upgrade(request.headers_mut(), protocol);
+            hyper::upgrade::on(&mut request)
+        });
+        relay_interims(&mut request, &draft.ctl);
+        let mut response = self.upstream.send(request, &draft).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if let Some(downstream) = downstream {
+                return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
+            }
+            return Err(UpstreamError::Refused("the upstream switched protocols unasked"));
+        }
+        hop::strip(response.headers_mut());
+        Ok(response)
+    }
+}
+
+/// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.
+fn relay_interims(request: &mut Request<Ask>, ctl: &Arc<ConnCtl>) {
+    let expects = request
+        .headers()
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    // hyper writes the 100 to the client itself, when the body is first read.
+    let word = expects.then(|| request.body_mut().wait_for_word());
+    let word: Mutex<Option<oneshot::Sender<()>>> = Mutex::new(word);
+    let ctl = Arc::clone(ctl);
+    hyper::ext::on_informational(request, move |interim| {
+        if interim.status() == StatusCode::CONTINUE {
+            lock(&word).take();
+        } else if ctl.allows_interims() {
+            ctl.push_interim(interim_bytes(interim.status(), interim.headers()));
+        }
+    });
+}
+
+fn interim_bytes(status: StatusCode, headers: &http::HeaderMap) -> Bytes {
+    let mut bytes = BytesMut::new();
+    let reason = status.canonical_reason().unwrap_or("Interim");
+    bytes.put_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
+    for (name, value) in headers {
+        bytes.put_slice(name.as_str().as_bytes());
+        bytes.put_slice(b": ");
+        bytes.put_slice(value.as_bytes());
+        bytes.put_slice(b"\r\n");
+    }
+    bytes.put_slice(b"\r\n");
+    bytes.freeze()
+}

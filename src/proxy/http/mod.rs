@@ -1,0 +1,47 @@
+//! HTTP/1.1: the stack, top to bottom.
+
+mod forward;
+mod hop;
+mod upgrade;
+
+pub(crate) use forward::Forward;
+pub use forward::HostHeader;
+
+use crate::{
+    event::Recorder,
+    proxy::{
+        ctl::ConnCtl,
+        error::Aborted,
+        inject::InjectLayer,
+        record::{RecordLayer, Recorded},
+        rescue::RescueLayer,
+    },
+};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use tower::{Service, ServiceBuilder};
+
+/// The services that one connection's requests go through.
+pub(crate) fn stack(
+    ctl: &Arc<ConnCtl>,
+    recorder: &Arc<Recorder>,
+    forward: Forward,
+    mark: bool,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Recorded>,
+    Error = Aborted,
+    Future: Send + 'static,
+> + Clone
++ Send
++ 'static {
+    ServiceBuilder::new()
+        // Outermost, so that it sees every exchange, also the ones a fault kills.
+        .layer(RecordLayer::new(Arc::clone(ctl), Arc::clone(recorder)))
+        // Above `Rescue`: an injected end must reach the connection, not become a 502.
+        .layer(InjectLayer::new(mark))
+        // Below `Inject`: only what really went wrong upstream is turned into an answer.
+        .layer(RescueLayer)
+        .service(forward)
+}

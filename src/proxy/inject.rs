@@ -1,0 +1,363 @@
+//! Middleware that carries out what the scenario deals to a request.
+//!
+//! The stages of an exchange in order: delay, answer or end, upstream, response delay, body, cut.
+//! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
+//! is over. Nothing in force costs one load and a branch, and no allocation.
+
+use crate::{
+    engine::{Dealing, Ticket},
+    fault::{Canned, Close, Effect, Loss, Offset, Stage},
+    proxy::{
+        ask::{Ask, HELD_LIMIT},
+        ctl::{ConnCtl, lock},
+        error::Aborted,
+        record::Draft,
+        reply::Reply,
+        rescue::MARK,
+    },
+    select::{RequestView, User},
+};
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use std::{
+    future::{Future, pending},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tower::{Layer, Service};
+
+/// What is read of an upstream's answer that nobody will see, so that the upstream is done with it.
+const LOST_LIMIT: usize = 16 * 1024 * 1024;
+/// How long that may take.
+const LOST_TIME: Duration = Duration::from_secs(30);
+/// What a fraction of a body of unknown length is taken of.
+const UNKNOWN_LENGTH: u64 = 64 * 1024;
+
+/// Wraps services in [`Inject`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InjectLayer {
+    mark: bool,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(crate) struct Inject<S> {
+    inner: S,
+    mark: bool,
+}
+
+impl InjectLayer {
+    /// With `mark`, injected answers say by a header that they are.
+    pub(crate) const fn new(mark: bool) -> Self {
+        Self { mark }
+    }
+}
+
+impl<S> Layer<S> for InjectLayer {
+    type Service = Inject<S>;
+
+    fn layer(&self, inner: S) -> Inject<S> {
+        Inject { inner, mark: self.mark }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Reply>, Aborted>> + Send>>;
+
+impl<S> Service<Request<Ask>> for Inject<S>
+where
+    S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>
+        + Clone
+        + Send
+        + 'static,
+{
+    type Response = Response<Reply>;
+    type Error = Aborted;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Aborted>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Ask>) -> Answer {
+        let draft = request.extensions().get::<Draft>();
+        let Some(draft) = draft.filter(|draft| draft.ctl.injector().has_message_faults()) else {
+            return self.inner.call(request);
+        };
+        let draft = draft.clone();
+        let (inner, mark) = (self.inner.clone(), self.mark);
+        Box::pin(async move {
+            let (injection, request) = Injection::open(draft, mark, request).await;
+            injection.carry_out(inner, request).await
+        })
+    }
+}
+
+/// The dealings with one exchange.
+struct Injection {
+    draft: Draft,
+    ctl: Arc<ConnCtl>,
+    ticket: Ticket,
+    mark: bool,
+}
+
+/// How an injected end ended.
+enum Ended {
+    /// With an answer.
+    Answered(Response<Reply>),
+    /// With the connection.
+    Closed,
+    /// It did not: the fault let go.
+    LetGo,
+}
+
+impl Injection {
+    async fn open(draft: Draft, mark: bool, mut request: Request<Ask>) -> (Self, Request<Ask>) {
+        let ctl = Arc::clone(&draft.ctl);
+        let injector = ctl.injector();
+        let mut body = None;
+        if injector.needs_body() {
+            // A target looks into small bodies; a larger one is not among them.
+            while request.body().has_room() && request.body_mut().read_ahead().await.is_ok() {}
+            body = request.body().whole();
+        }
+        let view = RequestView {
+            method: request.method(),
+            path: request.uri().path(),
+            query: request.uri().query(),
+            headers: request.headers(),
+            version: request.version(),
+            peer: ctl.peer.ip(),
+            body: body.as_deref(),
+        };
+        let mut exchange = lock(&draft.exchange);
+        if body.is_some() {
+            exchange.targets = injector.targets(&view);
+        }
+        let user = User { key: exchange.user, source: exchange.user_source };
+        let operation = operation(&view, exchange.user);
+        let ticket = injector.open(user, exchange.nth, exchange.targets, operation, ctl.key);
+        drop(exchange);
+        (Self { draft, ctl, ticket, mark }, request)
+    }
+
+    async fn carry_out<S>(
+        mut self,
+        mut inner: S,
+        mut request: Request<Ask>,
+    ) -> Result<Response<Reply>, Aborted>
+    where
+        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>,
+    {
+        let delays = self.ask(Stage::RequestDelay);
+        if !delays.is_empty() {
+            let hold = self.delay(&delays);
+            request.body_mut().held_until(hold).await;
+        }
+        while let Some(end) = self.ask(Stage::End).pop() {
+            match self.end(&end, request.body_mut()).await {
+                Ended::Answered(response) => return Ok(response),
+                Ended::Closed => return pending().await,
+                // Whatever else is in force by now has its say before it goes on.
+                Ended::LetGo => {}
+            }
+        }
+        let loss = self.ask(Stage::Upstream).pop();
+        let mut response = inner.call(request).await?;
+        if let Some(loss) = loss {
+            response = self.lose(&loss, response).await;
+        }
+        let delays = self.ask(Stage::ResponseDelay);
+        if !delays.is_empty() {
+            self.delay(&delays).await;
+        }
+        Ok(self.shape(response))
+    }
+
+    /// What is dealt at a stage, noted.
+    fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
+        let dealings = self.ticket.ask(stage);
+        for dealing in &dealings {
+            self.draft.dealt(dealing.dealt.clone());
+        }
+        dealings
+    }
+
+    /// Holds for as long as all delays together say, unless the drill ends before.
+    async fn delay(&mut self, delays: &[Dealing]) {
+        let asked = Instant::now();
+        let total: Duration = delays
+            .iter()
+            .filter_map(|dealing| match dealing.effect {
+                Effect::Delay(time) => Some(time),
+                _ => None,
+            })
+            .sum();
+        tokio::select! {
+            () = sleep_until(asked + total) => {}
+            () = self.ticket.over() => {}
+        }
+        if let Some(dealing) = delays.first() {
+            dealing.held(asked.elapsed());
+        }
+    }
+
+    async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {
+        match &end.effect {
+            Effect::Respond(canned) => {
+                body.discard(HELD_LIMIT).await;
+                Ended::Answered(self.answer(canned, end))
+            }
+            Effect::Close(close) => {
+                // The request is read first: a reset before that would say "not processed".
+                body.discard(HELD_LIMIT).await;
+                self.ctl.kill(*close);
+                Ended::Closed
+            }
+            Effect::Hang { limit } => {
+                let since = Instant::now();
+                let let_go = body.held_until(self.hang(end, *limit)).await;
+                end.held(since.elapsed());
+                if let_go {
+                    return Ended::LetGo;
+                }
+                self.ctl.kill(Close::Fin);
+                Ended::Closed
+            }
+            _ => Ended::LetGo,
+        }
+    }
+
+    /// Says nothing until the fault lets go (true) or the limit is reached (false).
+    async fn hang(&mut self, by: &Dealing, limit: Option<Duration>) -> bool {
+        let ticket = &mut self.ticket;
+        let held = async {
+            while ticket.is_still_held(by) {
+                ticket.next_change(by).await;
+            }
+        };
+        let Some(limit) = limit else {
+            held.await;
+            return true;
+        };
+        timeout(limit, held).await.is_ok()
+    }
+
+    /// Loses the upstream's answer, once the upstream is done with it.
+    async fn lose(&mut self, loss: &Dealing, response: Response<Reply>) -> Response<Reply> {
+        let Effect::Lose(how) = &loss.effect else {
+            return response;
+        };
+        match how {
+            Loss::Hang => {
+                // A line that comes back brings the answer after all, late.
+                self.hang(loss, None).await;
+                response
+            }
+            Loss::Close(close) => {
+                read_out(response).await;
+                self.ctl.kill(*close);
+                pending().await
+            }
+            Loss::Respond(canned) => {
+                read_out(response).await;
+                self.answer(canned, loss)
+            }
+        }
+    }
+
+    /// An injected answer, which says that it is one.
+    fn answer(&self, canned: &Arc<Canned>, by: &Dealing) -> Response<Reply> {
+        let body = canned.body.clone();
+        let mut response = Response::new(Reply::Whole((!body.is_empty()).then_some(body)));
+        *response.status_mut() = canned.status;
+        response.headers_mut().clone_from(&canned.headers);
+        if self.mark {
+            let injector = self.ctl.injector();
+            let phase = &injector.scenario().phases[by.phase].name;
+            let run = injector.run_id();
+            let text = format!("run={run}; phase={phase}; fault={}", by.dealt.fault);
+            // Names may hold what a header may not.
+            let text: String = text
+                .chars()
+                .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+                .collect();
+            if let Ok(mark) = HeaderValue::try_from(text) {
+                response.headers_mut().insert(MARK, mark);
+            }
+        }
+        response
+    }
+
+    /// What is done to the response's body.
+    fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
+        for dealing in self.ask(Stage::Body) {
+            if let Effect::Shape(filter) = dealing.effect {
+                response = response.map(|body| body.shaped(filter, Arc::clone(&self.ctl)));
+            }
+        }
+        for dealing in self.ask(Stage::Cut) {
+            if let Effect::Cut { after, close } = dealing.effect {
+                let left = match after {
+                    Offset::Bytes(bytes) => bytes,
+                    Offset::Fraction(part) => part_of(part, announced(&response)),
+                };
+                response = response.map(|body| body.cut(left, close, Arc::clone(&self.ctl)));
+            }
+        }
+        response
+    }
+}
+
+/// The length that a response's head announces, or a stand-in.
+fn announced(response: &Response<Reply>) -> u64 {
+    let exact = response.body().size_hint().exact();
+    let header = || response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    exact.or_else(header).unwrap_or(UNKNOWN_LENGTH)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the part is within 0 ..= 1, so the result is within 0 ..= whole"
+)]
+fn part_of(part: f64, whole: u64) -> u64 {
+    (whole as f64 * part.clamp(0.0, 1.0)) as u64
+}
+
+/// Reads an answer that nobody will see, within bounds.
+async fn read_out(response: Response<Reply>) {
+    let mut body = response.into_body();
+    let read = async {
+        let mut left = LOST_LIMIT;
+        while left > 0 {
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    left = left.saturating_sub(frame.data_ref().map_or(1, bytes::Bytes::len));
+                }
+                _ => return,
+            }
+        }
+    };
+    // An answer that takes longer is lost with its end unread.
+    tokio::select! {
+        () = read => {}
+        () = sleep(LOST_TIME) => {}
+    }
+}
+
+/// What a request's head tells of the operation it is an attempt at.
+fn operation(request: &RequestView<'_>, user: u64) -> u64 {
+    const KEYS: [&str; 4] =
+        ["idempotency-key", "x-idempotency-key", "x-firedrill-operation", "x-chaos-op"];
+    if let Some(value) = KEYS.iter().find_map(|name| request.headers.get(*name)) {
+        return crate::dice::key(value.as_bytes());
+    }
+    let method = crate::dice::key(request.method.as_str().as_bytes());
+    let path = crate::dice::key(request.path.as_bytes());
+    let query = request.query.map_or(0, |query| crate::dice::key(query.as_bytes()));
+    user ^ method.rotate_left(1) ^ path.rotate_left(2) ^ query.rotate_left(3)
+}

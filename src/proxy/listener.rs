@@ -1,0 +1,180 @@
+//! The listening socket: accepts, refuses, or leaves callers hanging.
+//!
+//! A real refusal and a real silence are made by the kernel, so that clients see the very errors
+//! they would see in life (`ECONNREFUSED`, a connect that times out). Nothing here needs a
+//! privilege.
+
+use crate::{
+    engine::Injector,
+    fault::Gate,
+    proxy::{
+        conn::{Shared, serve},
+        ctl::ConnCtl,
+    },
+};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Shutdown, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{sleep, sleep_until},
+};
+
+/// The kernel's queue of connections not yet accepted.
+const BACKLOG: i32 = 4096;
+/// After an accept that failed for want of something (files, memory), how long to wait for it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds a listening socket.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A drill that follows another must not wait for its closed connections to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts connections until the proxy drains.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    injector: Injector,
+    shared: Arc<Shared>,
+    next_id: u64,
+    gate: Option<Gate>,
+    /// Our own connections that fill the accept queue while callers are to hang.
+    fillers: VecDeque<TcpStream>,
+}
+
+impl Listener {
+    pub(super) fn new(
+        socket: TcpListener,
+        injector: Injector,
+        shared: Arc<Shared>,
+    ) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        Ok(Self {
+            socket,
+            address,
+            injector,
+            shared,
+            next_id: 0,
+            gate: None,
+            fillers: VecDeque::new(),
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut changes = self.injector.changes();
+        let draining = self.shared.ending.draining.clone();
+        loop {
+            let (gate, again) = self.injector.gate();
+            self.set_gate(gate).await;
+            let again = async {
+                match again {
+                    Some(tick) => sleep_until(self.injector.instant(tick)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = draining.cancelled() => return,
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        // The run is gone, and its faults with it.
+                        self.set_gate(None).await;
+                        std::future::pending::<()>().await;
+                    }
+                }
+                () = again => {}
+                accepted = self.socket.accept(), if self.gate.is_none() => match accepted {
+                    Ok((stream, peer)) => self.welcome(stream, peer),
+                    Err(error) => accept_failed(&error).await,
+                },
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if self.is_filler(peer) {
+            return;
+        }
+        // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
+        let _best_effort = stream.set_nodelay(true);
+        self.next_id += 1;
+        let key = self.injector.connection(peer.ip());
+        let welcome = self.injector.welcome(key);
+        let injector = self.injector.clone();
+        let ctl = Arc::new(ConnCtl::new(self.next_id, peer, key, welcome.dealt, injector));
+        let served = serve(stream, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
+        self.shared.ending.tasks.spawn(served);
+    }
+
+    /// Whether a connection that was accepted is one of our own fillers; forgets it if so.
+    fn is_filler(&mut self, peer: SocketAddr) -> bool {
+        let before = self.fillers.len();
+        self.fillers.retain(|filler| filler.local_addr().map_or(true, |address| address != peer));
+        self.fillers.len() < before
+    }
+
+    async fn set_gate(&mut self, gate: Option<Gate>) {
+        if gate == self.gate {
+            return;
+        }
+        let socket = SockRef::from(&self.socket);
+        let done = match gate {
+            None => socket.listen(BACKLOG),
+            // On Linux this closes the door and keeps the port: callers get a RST, and nobody else
+            // can take the port while we are away from it.
+            Some(Gate::Refuse) => socket.shutdown(Shutdown::Read),
+            Some(Gate::Unreachable) => self.fill_queue().await,
+        };
+        match done {
+            Ok(()) => self.gate = gate,
+            Err(error) => {
+                tracing::error!(%error, ?gate, "cannot change what the listener does");
+                self.gate = gate;
+            }
+        }
+    }
+
+    /// Leaves room for one in the accept queue and fills it ourselves: later SYNs are dropped.
+    async fn fill_queue(&mut self) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        // From a closed door the queue has to be opened first.
+        socket.listen(0)?;
+        // What already waits is let in: it connected before the door closed.
+        while let Ok(Ok((stream, peer))) =
+            tokio::time::timeout(Duration::from_millis(1), self.socket.accept()).await
+        {
+            self.welcome(stream, peer);
+        }
+        let connect = TcpStream::connect(self.address);
+        if let Ok(filler) = tokio::time::timeout(Duration::from_millis(200), connect).await {
+            self.fillers.push_back(filler?);
+        }
+        Ok(())
+    }
+}
+
+async fn accept_failed(error: &io::Error) {
+    // A connection that was gone before it was accepted is nobody's trouble.
+    if matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    ) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept connections");
+    sleep(ACCEPT_PAUSE).await;
+}

@@ -1,0 +1,83 @@
+//! The response's body, counted on its way out.
+
+use crate::proxy::{
+    ctl::lock,
+    error::BodyError,
+    record::{Draft, Teller},
+    reply::Reply,
+};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// A response's body that is counted, and whose end is the end of the exchange.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    body: Reply,
+    draft: Draft,
+    sent: u64,
+    ended: bool,
+    // Last, so that what the other fields' drops note is in what it tells.
+    teller: Option<Teller>,
+}
+
+impl Recorded {
+    pub(super) fn new(body: Reply, draft: Draft, teller: Teller) -> Self {
+        let mut this = Self { body, draft, sent: 0, ended: false, teller: Some(teller) };
+        if this.body.is_end_stream() {
+            this.done(true);
+        }
+        this
+    }
+
+    fn done(&mut self, complete: bool) {
+        if !self.ended {
+            self.ended = true;
+            let mut exchange = lock(&self.draft.exchange);
+            exchange.complete = complete;
+            exchange.sent = self.sent;
+            drop(exchange);
+            if complete {
+                self.teller = None;
+            }
+        }
+    }
+}
+
+impl Body for Recorded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => self.done(false),
+            None => self.done(true),
+        }
+        if self.body.is_end_stream() {
+            self.done(true);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.done(false);
+    }
+}

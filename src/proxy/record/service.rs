@@ -1,0 +1,143 @@
+//! The service: opens the draft, hands it on with the request, and sees the answer out.
+
+use crate::{
+    event::{Capture, Detail, EndedBy, Exchange, Recorder, Upstream},
+    proxy::{
+        ask::Ask,
+        ctl::{ConnCtl, Stand, lock},
+        error::Aborted,
+        record::{Draft, Recorded, Teller},
+        reply::Reply,
+    },
+    select::RequestView,
+};
+use http::{Request, Response, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+use tower::{Layer, Service};
+
+/// Wraps services in [`Record`].
+#[derive(Clone, Debug)]
+pub(crate) struct RecordLayer {
+    ctl: Arc<ConnCtl>,
+    recorder: Arc<Recorder>,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(crate) struct Record<S> {
+    inner: S,
+    ctl: Arc<ConnCtl>,
+    recorder: Arc<Recorder>,
+}
+
+impl RecordLayer {
+    pub(crate) fn new(ctl: Arc<ConnCtl>, recorder: Arc<Recorder>) -> Self {
+        Self { ctl, recorder }
+    }
+}
+
+impl<S> Layer<S> for RecordLayer {
+    type Service = Record<S>;
+
+    fn layer(&self, inner: S) -> Record<S> {
+        Record { inner, ctl: Arc::clone(&self.ctl), recorder: Arc::clone(&self.recorder) }
+    }
+}
+
+impl<S> Service<Request<Incoming>> for Record<S>
+where
+    S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Recorded>;
+    type Error = Aborted;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Aborted>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Aborted>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let http11 = request.version() >= Version::HTTP_11;
+        let (mut parts, body) = request.into_parts();
+        let seq = self.ctl.begin(http11, !body.is_end_stream());
+        let exchange = open(&self.ctl, &parts, seq, self.recorder.wants_details());
+        let capture = exchange.detail.is_some().then(|| Capture::of(&parts.headers));
+        let draft = Draft { ctl: Arc::clone(&self.ctl), exchange: Arc::new(Mutex::new(exchange)) };
+        let teller = Teller::new(draft.clone(), Arc::clone(&self.recorder));
+        let body = Ask::new(body, draft.clone(), capture);
+        parts.extensions.insert(draft.clone());
+        let answer = self.inner.call(Request::from_parts(parts, body));
+        Box::pin(async move {
+            let response = answer.await?;
+            draft.ctl.set_stand(Stand::Responding);
+            let mut exchange = lock(&draft.exchange);
+            exchange.t_sent_first = draft.ctl.injector().micros();
+            exchange.status = response.status().as_u16();
+            if let Some(detail) = &mut exchange.detail {
+                detail.retry_after = response
+                    .headers()
+                    .get(header::RETRY_AFTER)
+                    .and_then(|value| value.to_str().ok())
+                    .map(str::to_owned);
+            }
+            drop(exchange);
+            Ok(response.map(|body| Recorded::new(body, draft, teller)))
+        })
+    }
+}
+
+/// What is known of an exchange when its head was read.
+fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) -> Exchange {
+    let injector = ctl.injector();
+    let view = RequestView {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+        version: parts.version,
+        peer: ctl.peer.ip(),
+        body: None,
+    };
+    // The first request starts a clock that waits for traffic, before anything is asked of it.
+    injector.notice_traffic();
+    let user = injector.scenario().users.identify(&view);
+    let _first = ctl.user.set(user.key);
+    Exchange {
+        conn: ctl.id,
+        seq,
+        peer: ctl.peer,
+        accepted: ctl.accepted,
+        phase: injector.phase(),
+        user: user.key,
+        user_source: user.source,
+        nth: injector.nth(user),
+        method: parts.method.clone(),
+        targets: injector.targets(&view),
+        // What was dealt to the connection is told once, with its first exchange.
+        dealt: if seq == 1 { ctl.welcome.clone() } else { Vec::new() },
+        upstream: Upstream::NotSent,
+        upstream_error: None,
+        status: 0,
+        received: 0,
+        sent: 0,
+        complete: false,
+        ended_by: EndedBy::Completed,
+        t_head: injector.micros(),
+        t_received: 0,
+        t_forwarded: 0,
+        t_answered: 0,
+        t_upstream_end: 0,
+        t_sent_first: 0,
+        t_client_gone: 0,
+        t_end: 0,
+        detail: details.then(|| Box::new(Detail::of(view.path, view.query, &parts.headers))),
+    }
+}

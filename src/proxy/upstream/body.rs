@@ -1,0 +1,77 @@
+//! The upstream's answer as it comes.
+
+use crate::proxy::{
+    ctl::lock,
+    error::BodyError,
+    record::Draft,
+    upstream::pool::{Pool, Pooled},
+};
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// The body of an upstream's answer, and the connection it comes on.
+///
+/// The connection goes back to the pool only if the answer came to its end after the upload did;
+/// in any other case it is closed, which also tells the upstream that nobody waits any longer.
+#[derive(Debug)]
+pub(crate) struct Body {
+    incoming: Incoming,
+    connection: Option<Pooled>,
+    pool: Arc<Pool>,
+    draft: Draft,
+}
+
+impl Body {
+    pub(crate) fn new(
+        incoming: Incoming,
+        connection: Pooled,
+        pool: Arc<Pool>,
+        draft: Draft,
+    ) -> Self {
+        let mut body = Self { incoming, connection: Some(connection), pool, draft };
+        if body.incoming.is_end_stream() {
+            body.done();
+        }
+        body
+    }
+
+    fn done(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        lock(&self.draft.exchange).t_upstream_end = self.draft.ctl.injector().micros();
+        if self.draft.ctl.body_done() {
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if frame.is_none() || self.incoming.is_end_stream() {
+            self.done();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,260 @@
+//! Dialling the upstream: name, TCP, TLS.
+
+use crate::proxy::{
+    error::UpstreamError,
+    upstream::tls::{TlsError, TlsSettings},
+};
+use http::{HeaderValue, Uri, uri::Scheme};
+use rustls::pki_types::ServerName;
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    str::FromStr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// Where the upstream is: `http://host:port` or `https://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamAddr {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+/// Why a text is no upstream.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamUrlError {
+    /// No URL at all, or one without a host.
+    #[error("`{0}` is not the URL of an upstream; write one such as `http://127.0.0.1:3000`")]
+    Malformed(String),
+    /// Neither http nor https.
+    #[error("the scheme of `{0}` is neither `http` nor `https`")]
+    Scheme(String),
+    /// It has a path.
+    #[error("`{0}` has a path: requests are passed on with their own; write the URL without it")]
+    Path(String),
+}
+
+impl FromStr for UpstreamAddr {
+    type Err = UpstreamUrlError;
+
+    fn from_str(text: &str) -> Result<Self, UpstreamUrlError> {
+        let malformed = || UpstreamUrlError::Malformed(text.to_owned());
+        let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let uri: Uri = full.parse().map_err(|_| malformed())?;
+        let tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(UpstreamUrlError::Scheme(text.to_owned())),
+        };
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(UpstreamUrlError::Path(text.to_owned()));
+        }
+        let authority = uri.authority().ok_or_else(malformed)?;
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return Err(malformed());
+        }
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Ok(Self { tls, host, port })
+    }
+}
+
+impl fmt::Display for UpstreamAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority())
+    }
+}
+
+impl UpstreamAddr {
+    fn authority(&self) -> String {
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let default = if self.tls { 443 } else { 80 };
+        if self.port == default { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// A way to the upstream that is not a URL: for programs that embed the proxy, and for tests in
+/// virtual time over in-memory streams.
+pub trait Dial: fmt::Debug + Send + Sync {
+    /// Opens a connection.
+    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<UpstreamIo>> + Send>>;
+}
+
+/// Opens connections to one upstream.
+#[derive(Debug)]
+pub struct Connector {
+    way: Way,
+    authority: HeaderValue,
+}
+
+#[derive(Debug)]
+enum Way {
+    Tcp { host: String, port: u16, tls: Option<(TlsConnector2, ServerName<'static>)> },
+    Custom(Arc<dyn Dial>),
+}
+
+/// `TlsConnector` with a `Debug` of its own.
+struct TlsConnector2(TlsConnector);
+
+impl fmt::Debug for TlsConnector2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsConnector")
+    }
+}
+
+impl Connector {
+    /// A connector to an address.
+    ///
+    /// # Errors
+    ///
+    /// Fails if TLS is needed and its settings cannot be honoured.
+    pub fn new(upstream: &UpstreamAddr, tls: &TlsSettings) -> Result<Self, TlsError> {
+        let authority = HeaderValue::from_str(&upstream.authority())
+            .unwrap_or(HeaderValue::from_static("upstream"));
+        let tls = if upstream.tls {
+            let name = ServerName::try_from(upstream.host.clone())
+                .map_err(|_| TlsError::Name(upstream.host.clone()))?;
+            Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
+        } else {
+            None
+        };
+        let way = Way::Tcp { host: upstream.host.clone(), port: upstream.port, tls };
+        Ok(Self { way, authority })
+    }
+
+    /// A connector of one's own.
+    pub fn custom(dial: Arc<dyn Dial>) -> Self {
+        Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
+    }
+
+    pub(super) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    pub(super) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+        let (host, port, tls) = match &self.way {
+            Way::Tcp { host, port, tls } => (host, *port, tls),
+            Way::Custom(dial) => return dial.dial().await.map_err(UpstreamError::Connect),
+        };
+        let addresses =
+            tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
+                    let _best_effort = stream.set_nodelay(true);
+                    let Some((connector, name)) = tls else {
+                        return Ok(UpstreamIo::Tcp(stream));
+                    };
+                    let stream = connector.0.connect(name.clone(), stream);
+                    return stream
+                        .await
+                        .map(|stream| UpstreamIo::Tls(Box::new(stream)))
+                        .map_err(UpstreamError::Tls);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(UpstreamError::Connect(last))
+    }
+}
+
+/// A connection to the upstream.
+#[derive(Debug)]
+pub enum UpstreamIo {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// In memory.
+    Memory(DuplexStream),
+}
+
+macro_rules! each {
+    ($self:ident, $io:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp($io) => $call,
+            Self::Tls($io) => $call,
+            Self::Memory($io) => $call,
+        }
+    };
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for UpstreamIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(io) => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
+            Self::Memory(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upstreams_are_read_with_their_default_ports() {
+        let shown = |text: &str| UpstreamAddr::from_str(text).map(|u| u.to_string());
+        assert_eq!(shown("http://127.0.0.1:3000"), Ok("http://127.0.0.1:3000".into()));
+        assert_eq!(shown("https://shop.example/"), Ok("https://shop.example".into()));
+        assert_eq!(shown("localhost:3000"), Ok("http://localhost:3000".into()));
+        assert_eq!(shown("http://[::1]:80"), Ok("http://[::1]".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_an_upstream_is_refused() {
+        assert!(matches!("ftp://a".parse::<UpstreamAddr>(), Err(UpstreamUrlError::Scheme(_))));
+        assert!(matches!("http://a/b".parse::<UpstreamAddr>(), Err(UpstreamUrlError::Path(_))));
+        for text in ["", "http://", "http://user:pw@a", "http://a b", "::::"] {
+            assert!(text.parse::<UpstreamAddr>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The service behind the proxy: dial, pool, send, and give the answer back as it comes.
+//!
+//! Never a retry: a request that may have reached the upstream is not sent again. Only one that
+//! never left, because its pooled connection turned out to be closed, goes out on a fresh one.
+//!
+//! The pool is our own, over hyper's connections, since we need what a client library hides: which
+//! connection carried what, whether it was fresh, and its end together with the client's.
+
+mod body;
+mod connect;
+mod pool;
+mod tls;
+
+pub(crate) use body::Body;
+pub use connect::{Connector, Dial, UpstreamAddr, UpstreamIo, UpstreamUrlError};
+pub use tls::{TlsError, TlsRoots, TlsSettings};
+
+use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};
+use http::{Request, Response};
+pub(crate) use pool::Tunnelled;
+use pool::{Pool, Pooled};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// How long a connection to the upstream may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the head of an answer may take. Long polling lives below it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The way to the upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    connector: Arc<Connector>,
+    pool: Arc<Pool>,
+}
+
+impl Upstream {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector: Arc::new(connector), pool: Arc::default() }
+    }
+
+    /// The authority to put into `host` where one is needed.
+    pub(crate) fn authority(&self) -> &http::HeaderValue {
+        self.connector.authority()
+    }
+
+    /// Sends a request and gives back the answer's head; its body follows as it comes.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Ask>,
+        draft: &Draft,
+    ) -> Result<Response<Reply>, UpstreamError> {
+        loop {
+            let (mut connection, reused) = match self.pool.take() {
+                Some(connection) => (connection, true),
+                None => (self.dial().await?, false),
+            };
+            lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
+            let sent = timeout(ANSWER_TIMEOUT, connection.sender.try_send_request(request));
+            match sent.await {
+                Err(_) => {
+                    draft.no_reply();
+                    return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
+                }
+                Ok(Ok(response)) => return Ok(self.answered(response, connection, draft)),
+                Ok(Err(mut error)) => match error.take_message() {
+                    // It never left: the pooled connection was closed under us.
+                    Some(unsent) if reused => request = unsent,
+                    unsent => {
+                        if unsent.is_none() {
+                            draft.no_reply();
+                        }
+                        return Err(UpstreamError::Broken(error.into_error()));
+                    }
+                },
+            }
+        }
+    }
+
+    fn answered(
+        &self,
+        mut response: Response<hyper::body::Incoming>,
+        connection: Pooled,
+        draft: &Draft,
+    ) -> Response<Reply> {
+        draft.answered(response.status());
+        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+            response.extensions_mut().insert(Arc::new(connection.into_tunnel()));
+            return response.map(|_| Reply::empty());
+        }
+        let pool = Arc::clone(&self.pool);
+        response.map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone())))
+    }
+
+    async fn dial(&self) -> Result<Pooled, UpstreamError> {
+        let io = timeout(CONNECT_TIMEOUT, self.connector.connect())
+            .await
+            .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
+        Pooled::new(io).await.map_err(UpstreamError::Broken)
+    }
+}

@@ -1,0 +1,128 @@
+//! TLS towards the upstream: whom to trust.
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// Whom to trust.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TlsRoots {
+    /// The system's roots; where there are none, Mozilla's.
+    #[default]
+    System,
+    /// The certificates of a PEM file, and nobody else.
+    File(PathBuf),
+    /// Anybody at all.
+    Anybody,
+}
+
+/// How to speak TLS with the upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Whom to trust.
+    pub roots: TlsRoots,
+}
+
+/// Why the upstream cannot be spoken TLS with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The host is no name that a certificate could be for.
+    #[error("`{0}` is not a name that a certificate can be for")]
+    Name(String),
+    /// The roots cannot be read.
+    #[error("cannot read certificates from `{path}`")]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file has no certificate.
+    #[error("`{0}` holds no certificate; give a PEM file with `BEGIN CERTIFICATE` in it")]
+    NoRoots(PathBuf),
+    /// The library refuses.
+    #[error("TLS cannot be set up")]
+    Rustls(#[from] rustls::Error),
+}
+
+impl TlsSettings {
+    pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let mut config = if self.roots == TlsRoots::Anybody {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
+                .with_no_client_auth()
+        } else {
+            builder.with_root_certificates(self.roots()?).with_no_client_auth()
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        if let TlsRoots::File(path) = &self.roots {
+            let unreadable = |source| TlsError::Roots { path: path.clone(), source };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+                roots.add(certificate.map_err(unreadable)?)?;
+            }
+            if roots.is_empty() {
+                return Err(TlsError::NoRoots(path.clone()));
+            }
+            return Ok(roots);
+        }
+        // Some of a system's certificates may be unreadable; the others still count.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Ok(roots)
+    }
+}
+
+/// `--upstream-insecure`: takes any certificate, though a signature has to be right.
+#[derive(Debug)]
+struct TrustAnybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustAnybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
