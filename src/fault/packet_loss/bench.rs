@@ -127,7 +127,6 @@ const BULKS: &[Row] = &[
 
 #[test]
 #[ignore = "prints the tables of docs/packet-loss.md: cargo test --release -- --ignored loss_table --nocapture"]
-
 fn loss_table() {
     // The kernel's bench adds 2 ms to one segment each way and 10 ms to ten of them.
     let overhead = |size| if size == TEN { 10.0 } else { 2.0 };

@@ -38,6 +38,7 @@
 mod arrivals;
 #[cfg(test)]
 mod bench;
+mod flight;
 mod form;
 mod sender;
 mod stream;
