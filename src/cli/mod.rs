@@ -1,14 +1,20 @@
 //! The command line: one file per command.
 
+mod bundled;
+mod check;
+mod completions;
 mod demo;
 mod exit;
+mod explain;
+mod faults;
 mod run;
 mod scenario_file;
+mod schema;
 mod terminal;
 
 pub use exit::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// Replay an outage in front of a service, and see how its clients cope.
@@ -23,6 +29,15 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Check(check::Args),
+    /// List the scenarios that come with the program
+    List,
+    Show(bundled::Args),
+    Faults(faults::Args),
+    Explain(explain::Args),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    Completions(completions::Args),
 }
 
 /// Does what the command line says.
@@ -45,6 +60,13 @@ pub fn main() -> Exit {
             log(run::LogForm::Text);
             demo::run(&args)
         }
+        Command::Check(args) => check::run(&args),
+        Command::List => bundled::list(),
+        Command::Show(args) => bundled::show(&args),
+        Command::Faults(args) => faults::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
@@ -58,6 +80,17 @@ fn log(form: run::LogForm) {
     match form {
         run::LogForm::Text => builder.with_target(false).init(),
         run::LogForm::Json => builder.json().init(),
+    }
+}
+
+/// Prints data on standard output.
+fn print(text: &str) -> Exit {
+    match terminal::out(text) {
+        Ok(()) => Exit::Passed,
+        Err(why) => {
+            error(&format!("cannot write to standard output: {why}"));
+            Exit::Environment
+        }
     }
 }
 

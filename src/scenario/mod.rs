@@ -21,6 +21,7 @@ mod touched;
 mod vocabulary;
 mod when;
 
+pub use crate::yaml::MAX_BYTES;
 pub use schema::json_schema;
 pub use touched::Touched;
 

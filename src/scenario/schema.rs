@@ -207,7 +207,7 @@ fn one_of() -> Value {
 fn expectation() -> Value {
     let term =
         |term: &Term| (term.name.to_owned(), with(limit(term), [("description", json!(term.doc))]));
-    exactly_one(VOCABULARY.iter().map(term).collect())
+    exactly_one(&VOCABULARY.iter().map(term).collect())
 }
 
 /// The forms of a limit: bare, with a scope, and if it has two ends as a pair.
@@ -239,11 +239,11 @@ fn stop() -> Value {
     let rule = |(name, doc): (&str, &str)| {
         (name.to_owned(), with(mapping(&STOP), [("description", json!(doc))]))
     };
-    exactly_one(WATCHED.into_iter().map(rule).collect())
+    exactly_one(&WATCHED.into_iter().map(rule).collect())
 }
 
 /// A mapping that names one thing out of several.
-fn exactly_one(properties: Map<String, Value>) -> Value {
+fn exactly_one(properties: &Map<String, Value>) -> Value {
     json!({
         "type": "object",
         "properties": properties,
