@@ -11,6 +11,8 @@ mod bandwidth;
 mod blackhole;
 mod canned;
 pub mod catalog;
+#[cfg(test)]
+mod contract;
 mod distribution;
 mod filter;
 mod form;

@@ -87,6 +87,11 @@ pub(super) fn pftk(p: f64, rtt: f64) -> f64 {
     1_448.0 / (rtt * (2.0 * p / 3.0).sqrt() + stalls)
 }
 
+/// How far off the kernel, in whole per cent; never a negative zero.
+fn percent_off(found: f64, kernel: f64) -> f64 {
+    ((found / kernel - 1.0) * 100.0).round() + 0.0
+}
+
 /// A row: what was loaded, how, and what a kernel (Linux 6.18, two network namespaces, a lossy link)
 /// measured: mean, p90 and p99 in milliseconds with the bench's own 10 ms, or bytes per second.
 type Row = (&'static str, &'static str, usize, [f64; 3]);
@@ -127,7 +132,6 @@ const BULKS: &[Row] = &[
 
 #[test]
 #[ignore = "prints the tables of docs/packet-loss.md: cargo test --release -- --ignored loss_table --nocapture"]
-
 fn loss_table() {
     // The kernel's bench adds 2 ms to one segment each way and 10 ms to ten of them.
     let overhead = |size| if size == TEN { 10.0 } else { 2.0 };
@@ -137,7 +141,7 @@ fn loss_table() {
         let took = exchanges(&format!("packet_loss: {settings}"), *size, 200);
         let at = |per_mille: usize| took[took.len() * per_mille / 1_000] + overhead(*size);
         let mean = mean(&took) + overhead(*size);
-        let off = (mean / kernel - 1.0) * 100.0;
+        let off = percent_off(mean, *kernel);
         let p90 = if *p90 > 0.0 { p90.to_string() } else { "–".to_owned() };
         let here = format!("{mean:.1} / {:.0} / {:.0}", at(900), at(990));
         println!("| {name} | {kernel} / {p90} / {p99} | {here} | {off:+.0} % |");
@@ -147,7 +151,7 @@ fn loss_table() {
     println!("|---|--:|--:|--:|--:|");
     for (name, settings, size, [kernel, p, _]) in BULKS {
         let rate = bulk(&format!("packet_loss: {settings}"), *size);
-        let off = (rate / kernel - 1.0) * 100.0;
+        let off = percent_off(rate, *kernel);
         let theory =
             if *p > 0.0 { format!("{:.0}", pftk(*p, 0.04) / 1e3) } else { "–".to_owned() };
         let (kernel, rate) = (kernel / 1e3, rate / 1e3);

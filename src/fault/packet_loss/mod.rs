@@ -8,7 +8,7 @@
 //!
 //! A client of TCP never sees a lost packet. It sees a pause, then everything behind the hole at
 //! once, and a slower flow afterwards. So each direction of each connection gets a sender that
-//! exists on paper only ([`sender`]): it cuts the stream into segments, loses some of them, and
+//! exists on paper only (`sender.rs`): it cuts the stream into segments, loses some of them, and
 //! retransmits as Linux does (tail-loss probe, time-outs that double, fast recovery). Its outcome
 //! decides *when* the bytes go on. No byte is lost, changed or reordered, and no status is made up;
 //! a loss of 100 % is silence that only the endpoints' own patience ends. It works below TLS and
@@ -32,12 +32,14 @@
 //! slow connect.
 //!
 //! When the fault is over, what is held goes on with the next retry, as in life; when the drill is
-//! over, at once. How well this agrees with a kernel is written in `docs/packet-loss.md`: within
-//! some ten per cent up to a loss of 5 %, and no accuracy is claimed above.
+//! over, at once. `docs/packet-loss.md` compares it with a kernel: up to a loss of 5 %, calls take as
+//! long to within some ten per cent; long transfers are a third too fast at worst up to 2 %, and
+//! more above. No accuracy is claimed above 5 %.
 
 mod arrivals;
 #[cfg(test)]
 mod bench;
+mod flight;
 mod form;
 mod sender;
 mod stream;
@@ -82,8 +84,9 @@ not write the same delay as `latency` too. `congestion` is `cubic` (the default)
 
 `syn` is the retry schedule of new connections: `linux6.5` (the default), `classic` or `none`; a
 lost SYN is emulated by holding the first byte of a connection that was accepted. When the fault is
-over, what is held goes on with the next retry, as in life. The model agrees with a kernel to some
-ten per cent up to a loss of 5 %; no accuracy is claimed above.",
+over, what is held goes on with the next retry, as in life. Up to a loss of 5 %, calls take as long
+as with a kernel to within some ten per cent, and long transfers up to 2 % are a third too fast at
+worst; no accuracy is claimed above 5 %.",
     examples: &[
         "packet_loss: 2%",
         "packet_loss: { rate: 0% -> 2%, rtt: 80ms, side: response }",
