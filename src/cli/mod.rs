@@ -2,6 +2,7 @@
 
 mod demo;
 mod exit;
+mod plan;
 mod run;
 mod scenario_file;
 mod terminal;
@@ -23,6 +24,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Plan(plan::Args),
 }
 
 /// Does what the command line says.
@@ -45,6 +47,7 @@ pub fn main() -> Exit {
             log(run::LogForm::Text);
             demo::run(&args)
         }
+        Command::Plan(args) => plan::run(&args),
     }
 }
 
