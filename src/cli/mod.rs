@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod explain;
 mod faults;
+mod plan;
 mod run;
 mod scenario_file;
 mod schema;
@@ -30,6 +31,7 @@ enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
     Check(check::Args),
+    Plan(plan::Args),
     /// List the scenarios that come with the program
     List,
     Show(bundled::Args),
@@ -61,6 +63,7 @@ pub fn main() -> Exit {
             demo::run(&args)
         }
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::List => bundled::list(),
         Command::Show(args) => bundled::show(&args),
         Command::Faults(args) => faults::run(&args),

@@ -97,6 +97,6 @@ pub(in crate::cli) enum LogForm {
 }
 
 /// A duration with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
     Duration::parse(text).map_err(|error| format!("{error}; write {}", Duration::FORMS))
 }

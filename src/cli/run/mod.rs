@@ -6,7 +6,7 @@ mod drill;
 mod load;
 mod view;
 
-pub(super) use args::{Args, LogForm, PlayArgs};
+pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::Drill;
 pub(super) use load::{Loaded, Refusal, load};
 
