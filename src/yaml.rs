@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// Larger files are refused unread.
-const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// Values after aliases are expanded.
 const MAX_NODES: usize = 20_000;
 /// Levels of nesting.
@@ -60,9 +60,9 @@ impl Node {
 pub fn parse(source: &Source, problems: &mut Problems) -> Option<Spanned<Node>> {
     let whole = Span::new(0, first_line(&source.text));
     if source.text.len() > MAX_BYTES {
-        let title = format!("the file has {} bytes", source.text.len());
+        let title = "the file is larger than 1 MiB";
         problems.push(
-            Diagnostic::new(Code::E0002, title, whole).help("a scenario file has at most 1 MiB"),
+            Diagnostic::new(Code::E0002, title, whole).help("split the scenario into several"),
         );
         return None;
     }

@@ -1,15 +1,21 @@
 //! The command line: one file per command.
 
+mod bundled;
+mod check;
+mod completions;
 mod demo;
 mod exit;
+mod explain;
+mod faults;
 mod plan;
 mod run;
 mod scenario_file;
+mod schema;
 mod terminal;
 
 pub use exit::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// Replay an outage in front of a service, and see how its clients cope.
@@ -24,7 +30,16 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Check(check::Args),
     Plan(plan::Args),
+    /// List the scenarios that come with the program
+    List,
+    Show(bundled::Args),
+    Faults(faults::Args),
+    Explain(explain::Args),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    Completions(completions::Args),
 }
 
 /// Does what the command line says.
@@ -47,7 +62,14 @@ pub fn main() -> Exit {
             log(run::LogForm::Text);
             demo::run(&args)
         }
+        Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::List => bundled::list(),
+        Command::Show(args) => bundled::show(&args),
+        Command::Faults(args) => faults::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }
 
@@ -61,6 +83,17 @@ fn log(form: run::LogForm) {
     match form {
         run::LogForm::Text => builder.with_target(false).init(),
         run::LogForm::Json => builder.json().init(),
+    }
+}
+
+/// Prints data on standard output.
+fn print(text: &str) -> Exit {
+    match terminal::out(text) {
+        Ok(()) => Exit::Passed,
+        Err(why) => {
+            error(&format!("cannot write to standard output: {why}"));
+            Exit::Environment
+        }
     }
 }
 

@@ -6,14 +6,11 @@ use crate::{
     read::{Fields, Reader},
     scenario::{
         draft::{DraftEntry, DraftPhase},
-        keys::{COMMON, Keys},
+        keys::{COMMON, Keys, OF_GROUP},
         targets::Targets,
     },
     yaml::{Node, Spanned},
 };
-
-/// The keys that a `one_of` may have beside its slices, which hold for all of them.
-pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];
 
 /// Reads one item of `faults:` into its phase.
 pub(super) fn read(

@@ -41,6 +41,9 @@ pub(super) static COMMON: &[Field] = &[
     Field::optional("cohort", Kind::Text, "faults of one cohort and one share hit the same users"),
 ];
 
+/// Those of them that may stand beside a `one_of`, where they hold for all its slices.
+pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];
+
 /// Their values, with their places.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {

@@ -45,7 +45,7 @@ impl Quantity for Percent {
     const WHAT: &'static str = "a share";
     const FORMS: &'static str = "`17%`, `0.05%` or `1/2000`";
     const LIKELY_UNIT: &'static str = "%";
-    const PATTERN: &'static str = r"([0-9]+(\.[0-9]+)?%|[0-9]+/[0-9]+)";
+    const PATTERN: &'static str = r"([0-9]+(\.[0-9]+)?\s*%|[0-9]+\s*/\s*[0-9]+)";
 
     fn parse(text: &str) -> Result<Self, QuantityError> {
         let malformed = || QuantityError::Malformed { text: text.to_owned(), what: Self::WHAT };
