@@ -92,7 +92,7 @@ fn sources() -> Vec<File> {
     files
 }
 
-fn is_test(path: &PathBuf) -> bool {
+fn is_test(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "tests.rs" || name == "contract.rs")
         || path.components().any(|part| part.as_os_str() == "tests")
 }

@@ -14,18 +14,8 @@ pub struct Explanation {
     pub text: &'static str,
 }
 
-/// The long text of a code: a file of its own in `explain/`.
-macro_rules! page {
-    ($code:ident) => {
-        include_str!(concat!("explain/", stringify!($code), ".md"))
-    };
-    ($code:ident $text:literal) => {
-        $text
-    };
-}
-
 macro_rules! codes {
-    ($($code:ident $severity:ident $title:literal $($text:literal)?)*) => {
+    ($($code:ident $severity:ident $title:literal)*) => {
         /// A kind of problem. Codes are never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each is documented by its own explanation")]
@@ -35,9 +25,12 @@ macro_rules! codes {
             /// All of them, in order.
             pub const ALL: &'static [Self] = &[$(Self::$code),*];
 
-            /// The text that goes with it.
+            /// The text that goes with it: a file of its own in `explain/`.
             pub fn explanation(self) -> Explanation {
-                let (title, text) = match self { $(Self::$code => ($title, page!($code $($text)?))),* };
+                let title = match self { $(Self::$code => $title),* };
+                let text = match self {
+                    $(Self::$code => include_str!(concat!("explain/", stringify!($code), ".md"))),*
+                };
                 Explanation { code: self, title, text }
             }
 

@@ -47,10 +47,11 @@ impact: { per_minute: [1000, 2000], currency: USD, target: purchase }
 
 /// A scenario of one phase of 100 s with these faults.
 fn with_faults(faults: &str) -> Scenario {
-    let faults: String = faults.lines().map(|line| format!("      {line}\n")).collect();
+    let faults: Vec<String> = faults.lines().map(|line| format!("      {line}")).collect();
+    let faults = faults.join("\n");
     read(&format!(
         "name: x\ntargets: {{ buy: {{ path: /buy }}, see: {{ path: /see }} }}\nphases:
-  - name: outage\n    for: 100s\n    faults:\n{faults}  - name: after\n    for: 1s\n    faults:\n{faults}"
+  - name: outage\n    for: 100s\n    faults:\n{faults}\n  - name: after\n    for: 1s\n    faults:\n{faults}\n"
     ))
 }
 
