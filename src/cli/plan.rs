@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = run::duration)]
     pub longest_phase: Option<Duration>,
 
-    /// How many columns to draw in; by default what COLUMNS says, or 80
+    /// How many columns to draw in; by default as many as the terminal has, or 80
     #[arg(long, value_name = "COLUMNS")]
     pub width: Option<usize>,
 }
