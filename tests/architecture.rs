@@ -6,11 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own source has failed")]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// Every part of the crate, and the parts it may name. Each row leans only on rows above it: that
 /// is what keeps the plan free of cycles.
