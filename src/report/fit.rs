@@ -1,4 +1,7 @@
-//! Texts made to fit into a line.
+//! Texts and figures made to fit into a line.
+
+use crate::units::show_duration;
+use std::time::Duration;
 
 /// No more than `room` characters of a text; an ellipsis stands for the rest.
 pub(crate) fn shorten(text: &str, room: usize) -> String {
@@ -30,6 +33,19 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
     lines
 }
 
+/// A duration to three digits or so.
+pub(crate) fn rounded(duration: Duration) -> String {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let step = match micros {
+        0..1_000 => 1,
+        1_000..10_000 => 100,
+        10_000..1_000_000 => 1_000,
+        1_000_000..100_000_000 => 100_000,
+        _ => 1_000_000,
+    };
+    show_duration(Duration::from_micros((micros + step / 2) / step * step))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +61,12 @@ mod tests {
     fn lines_break_between_words_and_hang() {
         assert_eq!(wrap("one two three four", 9, 2), ["one two", "  three", "  four"]);
         assert_eq!(wrap("unbreakable", 4, 2), ["unbreakable"]);
+    }
+
+    #[test]
+    fn durations_keep_three_digits() {
+        assert_eq!(rounded(Duration::from_micros(123_456)), "123ms");
+        assert_eq!(rounded(Duration::from_micros(1_234_567)), "1.2s");
+        assert_eq!(rounded(Duration::from_micros(90)), "90us");
     }
 }

@@ -5,5 +5,5 @@ pub mod plan;
 mod rates;
 pub mod summary;
 
-pub(crate) use fit::{shorten, wrap};
+pub(crate) use fit::{rounded, shorten, wrap};
 pub(crate) use rates::rates;
