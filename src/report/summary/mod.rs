@@ -81,3 +81,6 @@ impl Summary<'_> {
             && failed + self.observations.injected >= self.observations.exchanges
     }
 }
+
+#[cfg(test)]
+mod tests;

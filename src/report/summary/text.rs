@@ -11,7 +11,7 @@ use crate::{
 };
 use anstyle::{AnsiColor, Style};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 /// The narrowest that tables can be told apart in, in columns.
 const NARROWEST: usize = 60;
@@ -85,7 +85,7 @@ fn phases(summary: &Summary<'_>, width: usize) -> String {
         });
         table.add_row(row(if target == "all" { phase } else { "" }, target, cell));
     }
-    finish(&mut table, &[0, 1], width)
+    finish(&mut table, 2, 0..2, width)
 }
 
 fn row(phase: &str, target: &str, cell: &Cell) -> Vec<String> {
@@ -108,7 +108,7 @@ fn faults(summary: &Summary<'_>, width: usize) -> String {
     for tally in summary.tallies {
         table.add_row(fault_row(summary, tally));
     }
-    finish(&mut table, &[1], width)
+    finish(&mut table, 3, 1..2, width)
 }
 
 fn fault_row(summary: &Summary<'_>, tally: &FaultTally) -> Vec<String> {
@@ -169,15 +169,18 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Numbers stand to the right and keep their lines; columns of `words` may take several.
-fn finish(table: &mut Table, words: &[usize], width: usize) -> String {
+/// Numbers stand to the right; the first `words` columns are none. Those of `wraps` may take
+/// several lines.
+fn finish(table: &mut Table, words: usize, wraps: Range<usize>, width: usize) -> String {
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX));
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        if !words.contains(&at) {
+        if at >= words {
             column.set_cell_alignment(CellAlignment::Right);
+        }
+        if !wraps.contains(&at) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
