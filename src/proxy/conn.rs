@@ -10,7 +10,6 @@ use crate::{
         socket::{Socket, Stream},
         timer::Timer,
     },
-    scenario::OpenConnections,
 };
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -98,6 +97,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         .with_upgrades();
     tokio::pin!(connection);
     let mut changes = ctl.injector().changes();
+    let mut seen = *changes.borrow_and_update();
     let mut draining = false;
     loop {
         tokio::select! {
@@ -111,14 +111,13 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
             () = ctl.called() => if ctl.killed().is_some() { break },
             // An edge has it polled again too, so that bytes held by a fault that is over leave.
             Ok(()) = changes.changed() => {
-                let open = changes.borrow_and_update().open;
-                match open {
-                    OpenConnections::Keep => {}
-                    OpenConnections::Drain => connection.as_mut().graceful_shutdown(),
-                    OpenConnections::Reset => {
-                        ctl.kill(Close::Reset);
-                        break;
-                    }
+                let before = std::mem::replace(&mut seen, *changes.borrow_and_update());
+                if seen.resets > before.resets {
+                    ctl.kill(Close::Reset);
+                    break;
+                }
+                if seen.drains > before.drains {
+                    connection.as_mut().graceful_shutdown();
                 }
             }
             () = shared.ending.draining.cancelled(), if !draining => {
