@@ -19,13 +19,15 @@ const NARROWEST: usize = 60;
 pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let width = width.max(NARROWEST);
     let mut out = head(summary, look);
-    if summary.observations.exchanges > 0 {
+    let came = summary.observations.exchanges > 0;
+    if came {
         out.push('\n');
         out.push_str(&phases(summary, width));
-        if !summary.tallies.is_empty() {
-            out.push('\n');
-            out.push_str(&faults(summary, width));
-        }
+    }
+    // Connections without a request are told of by the faults that met them.
+    if summary.tallies.iter().any(|tally| came || tally.considered > 0) {
+        out.push('\n');
+        out.push_str(&faults(summary, width));
     }
     let foot = foot(summary, look, width);
     if !foot.is_empty() {
