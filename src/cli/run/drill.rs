@@ -125,9 +125,6 @@ impl Drill {
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
-        if let Some(phase) = run.injector().phase() {
-            view.phase(Some(phase), Duration::ZERO);
-        }
         let beside = Beside::start(&args.command, address).map_err(|error| {
             let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
             let what = format!("cannot run `{}`", program.unwrap_or_default());
@@ -218,6 +215,8 @@ impl Drill {
 
     async fn until_over(&mut self) -> Cause {
         let mut changes = self.run.injector().changes();
+        // The first phase may have begun before anybody listened.
+        changes.mark_changed();
         let mut failed = self.collector.failed();
         let controls = self.run.controls();
         let mut frames = interval(FRAME);
@@ -237,7 +236,7 @@ impl Drill {
                 _ = self.interrupt.recv() => return Cause::Interrupt,
                 _ = self.terminate.recv() => return Cause::Interrupt,
                 Ok(()) = failed.changed() => return Cause::Record,
-                Ok(()) = changes.changed() => announce(&mut changes, &self.view, &self.run),
+                Ok(()) = changes.changed() => announce(&mut changes, &mut self.view, &self.run),
                 _ = frames.tick() => {
                     let took = self.run.injector().tick();
                     self.view.frame(&controls, &self.collector, took);
@@ -247,7 +246,7 @@ impl Drill {
     }
 }
 
-fn announce(changes: &mut watch::Receiver<Change>, view: &View, run: &Run) {
+fn announce(changes: &mut watch::Receiver<Change>, view: &mut View, run: &Run) {
     let change = *changes.borrow_and_update();
     if change.phase.is_some() {
         view.phase(change.phase, run.injector().tick());
