@@ -41,7 +41,7 @@ fn pages() -> Vec<Page> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .expect("the folder of pages")
         .map(|entry| entry.expect("a file").file_name().into_string().expect("UTF-8"))
-        .filter(|name| name.ends_with(".md"))
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "md"))
         .map(|name| format!("docs/{name}"))
         .collect();
     names.sort();
