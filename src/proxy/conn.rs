@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// How long a client may take for a request's head, idle time before it included. Browsers and
@@ -83,8 +83,8 @@ async fn held(ctl: &ConnCtl, hold: Tick) {
 
 async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
-    let service = stack(ctl, &shared.recorder, shared.forward.clone(), shared.mark);
-    let connection = http1::Builder::new()
+    let service = stack(ctl, shared.forward.clone(), shared.mark);
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
@@ -93,13 +93,12 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         .auto_date_header(false)
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
-    tokio::pin!(connection);
     let mut changes = ctl.injector().changes();
     let mut seen = *changes.borrow_and_update();
     let mut draining = false;
     loop {
         tokio::select! {
-            ended = connection.as_mut() => {
+            ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
                 }
@@ -115,17 +114,26 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
                     break;
                 }
                 if seen.drains > before.drains {
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
             }
             () = shared.ending.draining.cancelled(), if !draining => {
                 draining = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
             () = shared.ending.stopping.cancelled() => {
                 ctl.kill(Close::Fin);
                 break;
             }
+        }
+    }
+    // `None` if it lives on as a tunnel.
+    if let Some(parts) = connection.into_parts() {
+        let mut socket = parts.io.into_inner();
+        ctl.closed();
+        tokio::select! {
+            () = socket.linger() => {}
+            () = shared.ending.stopping.cancelled() => {}
         }
     }
 }

@@ -121,7 +121,7 @@ impl Injection {
         let mut body = None;
         if injector.needs_body() {
             // A target looks into small bodies; a larger one is not among them.
-            while request.body().has_room() && request.body_mut().read_ahead().await.is_ok() {}
+            request.body_mut().fill().await;
             body = request.body().whole();
         }
         let view = RequestView {

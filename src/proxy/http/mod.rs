@@ -7,15 +7,12 @@ mod upgrade;
 pub(crate) use forward::Forward;
 pub use forward::HostHeader;
 
-use crate::{
-    event::Recorder,
-    proxy::{
-        ctl::ConnCtl,
-        error::Aborted,
-        inject::InjectLayer,
-        record::{RecordLayer, Recorded},
-        rescue::RescueLayer,
-    },
+use crate::proxy::{
+    ctl::ConnCtl,
+    error::Aborted,
+    inject::InjectLayer,
+    record::{RecordLayer, Recorded},
+    rescue::RescueLayer,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -25,7 +22,6 @@ use tower::{Service, ServiceBuilder};
 /// The services that one connection's requests go through.
 pub(crate) fn stack(
     ctl: &Arc<ConnCtl>,
-    recorder: &Arc<Recorder>,
     forward: Forward,
     mark: bool,
 ) -> impl Service<
@@ -38,7 +34,7 @@ pub(crate) fn stack(
 + 'static {
     ServiceBuilder::new()
         // Outermost, so that it sees every exchange, also the ones a fault kills.
-        .layer(RecordLayer::new(Arc::clone(ctl), Arc::clone(recorder)))
+        .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.
         .layer(InjectLayer::new(mark))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.
