@@ -46,23 +46,30 @@ struct Link {
     armed: Arc<Armed>,
     filter: Box<dyn ByteFilter>,
     in_force: bool,
-    /// It has held bytes of this connection, and was counted for it.
-    touched: bool,
-    /// It has held bytes since the record was told last.
-    untold: bool,
+    met: Met,
     /// Still part of the published set; one that is not leaves when it is empty.
     current: bool,
+}
+
+/// Whether bytes of the connection met a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// None did.
+    Never,
+    /// Some did, and the record was not told yet.
+    Untold,
+    /// Some did, before the record was told last.
+    Told,
 }
 
 impl Link {
     /// Bytes meet it.
     fn touch(&mut self) {
         if self.in_force {
-            if !self.touched {
+            if self.met == Met::Never {
                 self.armed.count.hit();
             }
-            self.touched = true;
-            self.untold = true;
+            self.met = Met::Untold;
         }
     }
 }
@@ -197,8 +204,8 @@ impl Chain {
 
     /// Adds what was dealt to the connection's bytes since the last time.
     pub fn take_dealt(&mut self, into: &Mutex<Vec<Dealt>>) {
-        for link in self.links.iter_mut().filter(|link| link.untold) {
-            link.untold = false;
+        for link in self.links.iter_mut().filter(|link| link.met == Met::Untold) {
+            link.met = Met::Told;
             let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
             if !into.iter().any(|dealt| dealt.fault == link.armed.name) {
                 let fault = Arc::clone(&link.armed.name);
@@ -269,8 +276,7 @@ impl Chain {
                     armed,
                     filter,
                     in_force: false,
-                    touched: false,
-                    untold: false,
+                    met: Met::Never,
                     current: true,
                 });
             }

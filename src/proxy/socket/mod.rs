@@ -6,6 +6,7 @@
 
 mod stream;
 mod timer;
+mod watch;
 
 pub(crate) use stream::Stream;
 
@@ -23,29 +24,21 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use stream::{Presence, Sent};
+use stream::Sent;
 use timer::Timer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     time::timeout,
 };
+use watch::Watch;
 
 /// The most that is read from the socket at a time for a chain.
 const CHUNK: usize = 16 * 1024;
 /// A client that takes nothing for so long while we have something for it is given up.
 const WRITE_STALL: Duration = Duration::from_secs(300);
-/// How soon, and then how often, a client that closed its sending side is looked at again.
-const FIRST_LOOK: Duration = Duration::from_millis(2);
-const NEXT_LOOK: Duration = Duration::from_millis(20);
-/// How often a client is looked at whose upload is not being read: no read would tell that it went.
-const UNREAD_LOOK: Duration = Duration::from_millis(50);
 /// How long what a client still sends is read after our FIN; closing with bytes unread would turn
 /// the FIN into a RST, and the answer before it would be lost.
 const LINGER: Duration = Duration::from_secs(2);
-/// An interim answer that means nothing. A client that only closed its sending side ignores it; a
-/// client that is gone has its kernel answer with a RST, which is how we learn the difference.
-const PROBE: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
-
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Socket<S: Stream> {
@@ -64,13 +57,7 @@ pub(crate) struct Socket<S: Stream> {
     up_timer: Timer,
     down_timer: Timer,
     stall: Timer,
-    /// Somebody waits for input, and will be told of its end.
-    reading: bool,
-    /// The client closed its sending side, and was sent a probe if that could be.
-    half_closed: bool,
-    look: Timer,
-    looked: bool,
-    unread_look: Timer,
+    watch: Watch,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
 }
@@ -90,11 +77,7 @@ impl<S: Stream> Socket<S> {
             up_timer: Timer::default(),
             down_timer: Timer::default(),
             stall: Timer::default(),
-            reading: false,
-            half_closed: false,
-            look: Timer::default(),
-            looked: false,
-            unread_look: Timer::default(),
+            watch: Watch::default(),
             last_bytes: None,
         }
     }
@@ -125,50 +108,7 @@ impl<S: Stream> Socket<S> {
             }
             return Poll::Ready(Ok(()));
         }
-        self.client_half_closed();
-        loop {
-            if self.io.presence() == Presence::Gone {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            let wait = if self.looked { NEXT_LOOK } else { FIRST_LOOK };
-            ready!(self.look.poll_after(wait, cx));
-            self.look.clear();
-            self.looked = true;
-        }
-    }
-
-    /// The client closed its sending side. It may be waiting for its answer, or it may be gone:
-    /// what we send now will tell.
-    fn client_half_closed(&mut self) {
-        if !self.half_closed {
-            self.half_closed = true;
-            self.ctl.client_gone(false);
-            if self.ctl.stand() == Stand::Waiting && self.ctl.allows_interims() {
-                self.ctl.push_interim(Bytes::from_static(PROBE));
-            }
-        }
-    }
-
-    /// Looks at a client whose upload nobody reads at the moment.
-    fn poll_unread(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.reading || self.ctl.stand() != Stand::Waiting || self.ctl.body_done() {
-            self.unread_look.clear();
-            return Ok(());
-        }
-        loop {
-            match self.io.presence() {
-                Presence::There => {}
-                Presence::HalfClosed => self.client_half_closed(),
-                Presence::Gone => {
-                    self.ctl.client_gone(true);
-                    return Err(io::ErrorKind::ConnectionReset.into());
-                }
-            }
-            if self.unread_look.poll_after(UNREAD_LOOK, cx).is_pending() {
-                return Ok(());
-            }
-            self.unread_look.clear();
-        }
+        self.watch.poll_half_closed(&self.io, &self.ctl, cx)
     }
 
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -349,7 +289,7 @@ impl<S: Stream> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         self.check()?;
         let read = self.poll_input(cx, buf);
-        self.reading = read.is_pending();
+        self.watch.is_reading(read.is_pending());
         read
     }
 }
@@ -417,7 +357,8 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             ready!(self.poll_drain(cx))?;
         }
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.poll_unread(cx)?;
+        let this = &mut *self;
+        this.watch.poll_unread(&this.io, &this.ctl, cx)?;
         if self.ctl.resets_after_flush() {
             let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
             ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
