@@ -17,12 +17,14 @@
 //!
 //! Down only; `tests/architecture.rs` keeps it so.
 
+pub mod cli;
 pub mod demo;
 pub mod diag;
 pub mod dice;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod observe;
 pub mod proxy;
 pub mod read;
 pub mod report;

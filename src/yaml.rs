@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
 /// Larger files are refused unread.
-const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// Values after aliases are expanded.
 const MAX_NODES: usize = 20_000;
 /// Levels of nesting.
@@ -60,15 +60,23 @@ impl Node {
 pub fn parse(source: &Source, problems: &mut Problems) -> Option<Spanned<Node>> {
     let whole = Span::new(0, first_line(&source.text));
     if source.text.len() > MAX_BYTES {
-        let title = format!("the file has {} bytes", source.text.len());
+        let title = "the file is larger than 1 MiB";
         problems.push(
-            Diagnostic::new(Code::E0002, title, whole).help("a scenario file has at most 1 MiB"),
+            Diagnostic::new(Code::E0002, title, whole).help("split the scenario into several"),
         );
+        return None;
+    }
+    if let Some(problem) = control_character(source) {
+        problems.push(problem);
         return None;
     }
     let mut options = serde_yaml::Options::default();
     options.duplicate_keys = serde_yaml::options::DuplicateKeyPolicy::PassThrough;
     options.with_snippet = false;
+    // `no` is a text until somebody asks for a yes or no, and `017` is not fifteen.
+    options.strict_booleans = true;
+    options.leading_zero_numbers_as_strings = true;
+    options.underscored_numbers_as_strings = true;
     let mut budget = serde_yaml::Budget::default();
     budget.max_nodes = MAX_NODES;
     budget.max_depth = MAX_DEPTH;
@@ -86,15 +94,60 @@ pub fn parse(source: &Source, problems: &mut Problems) -> Option<Spanned<Node>> 
 }
 
 fn unreadable(error: &serde_yaml::Error, source: &Source) -> Diagnostic {
-    let place = error.location().map_or(Span::default(), |at| span(at, source));
-    if matches!(error.without_snippet(), serde_yaml::Error::Budget { .. }) {
+    let place = error.location().map_or(Span::default(), |at| place(at, source));
+    let text = error.without_snippet().to_string();
+    // Inside an alias only the text tells that a bound was hit.
+    let documents = text.contains("Documents") || text.contains("multiple YAML documents");
+    if documents {
+        let title = "the file holds a second YAML document";
+        return Diagnostic::new(Code::E0001, title, place)
+            .help("write one scenario into a file, without a line `---` between parts");
+    }
+    if text.contains("budget breached") || text.contains("limit exceeded") {
         let title = "the file is larger, deeper or more tangled than a scenario may be";
         return Diagnostic::new(Code::E0002, title, place)
             .help("a scenario has at most 20000 values, 32 levels deep, aliases expanded");
     }
-    let text = error.without_snippet().to_string();
-    let message = text.lines().next().unwrap_or("not YAML").to_owned();
-    Diagnostic::new(Code::E0001, "the file is not YAML", place).saying(message)
+    let message = match error.without_snippet() {
+        // Values may be anything; it is keys that have to be texts.
+        serde_yaml::Error::NullIntoString { .. } => "a key cannot be nothing",
+        serde_yaml::Error::Unexpected { .. } => "a key is a text",
+        _ => text.lines().next().unwrap_or("not YAML"),
+    };
+    let message = message.rfind(" at line ").map_or(message, |end| &message[..end]).to_owned();
+    let problem = Diagnostic::new(Code::E0001, "the file is not YAML", place);
+    let problem = match source.text.get(place.range()).unwrap_or_default() {
+        "\t" => problem.help("indent with spaces"),
+        "*" | "&" | "%" | "@" | "{" | "}" | "[" | "]" | "`" => {
+            problem.help("put quotes around a text with such a character: `'/items/{id}'`")
+        }
+        _ => problem,
+    };
+    problem.saying(message)
+}
+
+/// Refuses what YAML itself would not print: a terminal would obey it.
+fn control_character(source: &Source) -> Option<Diagnostic> {
+    let unwanted = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let (at, c) = source.text.char_indices().find(|(_, c)| unwanted(c))?;
+    let title = format!("the file holds the control character U+{:04X}", u32::from(c));
+    let problem = Diagnostic::new(Code::E0004, title, Span::new(at, at + c.len_utf8()));
+    Some(problem.help("remove it; inside quotes it is written as an escape, such as `\\x1b`"))
+}
+
+/// The place of an error: some have an offset, all have a line and a column.
+fn place(at: serde_yaml::Location, source: &Source) -> Span {
+    if at.span().byte_offset().is_some() {
+        return span(at, source);
+    }
+    let line = usize::try_from(at.line()).unwrap_or(usize::MAX).max(1);
+    let column = usize::try_from(at.column()).unwrap_or(usize::MAX).max(1);
+    let mut lines = source.text.split_inclusive('\n');
+    let before: usize = lines.by_ref().take(line - 1).map(str::len).sum();
+    let text = lines.next().unwrap_or_default().trim_end();
+    let start = text.char_indices().nth(column - 1).map_or(text.len(), |(at, _)| at);
+    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    Span::new(before + start, before + start + length)
 }
 
 fn first_line(text: &str) -> usize {
@@ -129,25 +182,59 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 fn convert(raw: serde_yaml::Spanned<Raw>, source: &Source) -> Spanned<Node> {
-    let span = span(raw.referenced, source);
+    let mut span = span(raw.referenced, source);
     let value = match raw.value {
         Raw::Null => Node::Null,
         Raw::Bool(value) => Node::Bool(value),
         Raw::Int(value) => Node::Int(value),
         Raw::Float(value) => Node::Float(value),
         Raw::Text(text) => Node::Text(text),
-        Raw::List(items) => Node::List(items.into_iter().map(|i| convert(i, source)).collect()),
-        Raw::Map(pairs) => Node::Map(
-            pairs
-                .into_iter()
-                .map(|(key, value)| {
-                    let at = self::span(key.referenced, source);
-                    (Spanned { value: key.value, span: at }, convert(value, source))
-                })
-                .collect(),
-        ),
+        Raw::List(items) => {
+            span.end = span.end.max(bracket_end(&source.text, span.start));
+            Node::List(items.into_iter().map(|i| convert(i, source)).collect())
+        }
+        Raw::Map(pairs) => {
+            span.end = span.end.max(bracket_end(&source.text, span.start));
+            let entries: Vec<_> = pairs.into_iter().map(|(k, v)| entry(k, v, source)).collect();
+            // A mapping of lines is pointed at by its first key.
+            if let Some((first, _)) = entries.first().filter(|(k, _)| k.span.start == span.start) {
+                span.end = span.end.max(first.span.end);
+            }
+            Node::Map(entries)
+        }
     };
     Spanned { value, span }
+}
+
+fn entry(
+    key: serde_yaml::Spanned<String>,
+    value: serde_yaml::Spanned<Raw>,
+    source: &Source,
+) -> (Spanned<String>, Spanned<Node>) {
+    let span = span(key.referenced, source);
+    (Spanned { value: key.value, span }, convert(value, source))
+}
+
+/// Where the bracket that opens at `start` closes, if it does so on its line; else `start`.
+fn bracket_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or_default();
+    let mut depth = 0_usize;
+    let mut quote = None;
+    // Nobody points at more, and a hostile line may open a bracket at every character.
+    for (at, c) in rest.char_indices().take(200) {
+        match (quote, c) {
+            (_, '\n') => break,
+            (Some(open), _) => quote = quote.filter(|_| c != open),
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth == 0 {
+            return if at == 0 { start } else { start + at + c.len_utf8() };
+        }
+    }
+    start
 }
 
 /// The tree as the crate hands it over.

@@ -15,7 +15,7 @@ pub struct Explanation {
 }
 
 macro_rules! codes {
-    ($($code:ident $severity:ident $title:literal $text:literal)*) => {
+    ($($code:ident $severity:ident $title:literal)*) => {
         /// A kind of problem. Codes are never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "each is documented by its own explanation")]
@@ -25,9 +25,12 @@ macro_rules! codes {
             /// All of them, in order.
             pub const ALL: &'static [Self] = &[$(Self::$code),*];
 
-            /// The text that goes with it.
+            /// The text that goes with it: a file of its own in `explain/`.
             pub fn explanation(self) -> Explanation {
-                let (title, text) = match self { $(Self::$code => ($title, $text)),* };
+                let title = match self { $(Self::$code => $title),* };
+                let text = match self {
+                    $(Self::$code => include_str!(concat!("explain/", stringify!($code), ".md"))),*
+                };
                 Explanation { code: self, title, text }
             }
 
@@ -45,155 +48,66 @@ macro_rules! codes {
 
 codes! {
 E0001 Error "the file is not YAML"
-"The text could not be read as YAML at all, so nothing else was looked at. The usual causes are a
-tab used for indentation, a missing space after a colon, and an unbalanced quote or bracket."
-
 E0002 Error "the file is larger, deeper or more tangled than a scenario may be"
-"Scenario files are bounded so that a hostile one cannot exhaust the machine that reads it: 1 MiB
-of text, 32 levels, 20000 values after aliases are expanded. Split the scenario or remove what is
-repeated."
-
 E0003 Error "the value is of the wrong kind"
-"A mapping, a list, a text or a number was expected, and something else stands there. In YAML a
-mapping is `key: value`, a list is `- item`; `{ }` and `[ ]` are the same on one line."
-
+E0004 Error "the file is not text"
 E0101 Error "the key is unknown"
-"A key that nothing reads would be a fault that silently never happens, so it is refused. Look at
-the suggestion, at `firedrill faults NAME` for the keys of a fault, or at the output of
-`firedrill schema` in your editor."
-
 E0102 Error "the key is given twice"
-"YAML readers disagree on which of two equal keys wins. Remove one."
-
 E0103 Error "a key is missing"
-"The mapping cannot be understood without this key."
-
 E0104 Error "there is no such fault"
-"A fault entry names one fault of the catalogue. `firedrill faults` lists them."
-
 E0105 Error "an entry has exactly one fault"
-"Each item of `faults:` holds one fault (`latency:`, `respond:` …) and the common keys `name`,
-`target`, `proxy`, `share`, `pattern`, `times` and `cohort`. Write two faults as two items; for faults that exclude
-each other, use `one_of:`."
-
 E0106 Error "exactly one key is needed"
-"The mapping names one thing out of several, so it has one key, no more and no fewer."
-
 E0107 Error "the list or mapping is empty"
-"An empty list of conditions could mean nothing or everything, so it is refused."
-
 E0108 Error "the text is empty"
-"A name is what reports and commands call a thing by."
-
 E0201 Error "the quantity has no unit"
-"Every quantity carries its unit: `300ms`, `64KiB/s`, `17%`. A bare number would mean milliseconds
-to one reader and seconds to another."
-
 E0202 Error "the quantity cannot be read"
-"Durations are written `300ms`, `1.5s` or `2m30s`; shares `17%`, `0.05%` or `1/2000`; sizes `512B`
-or `10KiB`; rates `64KiB/s` or `2Mbit/s`. A value that moves over its phase is `A -> B` or
-`{ curve: [[0s, A], [30s, B]] }`."
-
 E0203 Error "the quantity is out of range"
-"The value can be read, but it is outside what makes sense here; the message names the bounds."
-
 E0204 Error "the curve goes backwards"
-"The points of a `curve` are pairs of a time in the phase and a value, in the order of time, and at
-least one."
-
 E0205 Error "the value is not one of those allowed"
-"Only the listed words are understood here."
-
 E0301 Error "nothing defines this target"
-"A fault's `target` is the name of a matcher under `targets:`, or a matcher written in place, such
-as `{ path: /checkout/** }`."
-
-E0303 Error "the pattern cannot be read"
-"A path pattern starts with `/`."
-
-E0304 Error "the matcher means every request"
-"A matcher without a condition would hit everything."
-
-W0303 Warning "the method is unusual"
-"Methods are free words, so this is allowed."
-
 E0302 Error "the name is taken"
-"Names tell phases and faults apart in reports, so each may be used once."
-
-E0308 Error "the scenario has no phases" "x"
-
-E0309 Error "the phase takes no time" "x"
-
-E0310 Error "there is no such phase" "x"
-
-E0405 Error "the pattern cannot be" "x"
-
-E0501 Error "the share's unit is unknown" "x"
-
-E0505 Error "one_of" "x"
-
-E0601 Error "the expectation is unknown" "x"
-
-E0602 Error "the limit points the other way" "x"
-
-E0603 Error "the bounds are the wrong way round" "x"
-
-E0605 Error "the stop condition can never be met" "x"
-
+E0303 Error "the pattern cannot be read"
+E0304 Error "the matcher means every request"
+E0307 Error "there are too many targets"
+E0308 Error "the scenario has no phases"
+E0309 Error "the phase takes no time"
+E0310 Error "there is no such phase"
+E0401 Error "the fault closes the listener for everybody"
+E0402 Error "the fault acts below requests"
+E0403 Error "the fault does not know such a unit"
+E0404 Error "the fault cannot count"
+E0405 Error "the pattern does not fit into its period"
 E0411 Error "the jitter is larger than the mean"
-"`jitter` is how far a delay strays from `mean`; if it is larger than the mean, some delays would be
-negative, and a message cannot arrive before it was sent. Lower `jitter`, or give a delay that is
-skewed as real ones are: `{ median: 60ms, p99: 900ms }`."
-
 E0412 Error "the percentiles are out of order"
-"A higher percentile is never shorter than a lower one: `p99` is at least `median`, and the values
-of `percentiles` rise with their names. Equal values are allowed, apart from `p99` equal to
-`median`, which is a fixed delay and written as one."
-
 E0413 Error "the fault would do nothing"
-"A delay of zero, a loss of zero or a cut behind the end of the body is a fault that never happens,
-and a drill that passes because of it proves nothing. A value may well begin or end at zero if it
-moves: `0ms -> 2s`."
-
 E0414 Error "the keys do not go together"
-"Each of the keys is known, but together they say two things at once, or one of them needs another
-that is missing. The message names them; `firedrill faults NAME` shows the forms that make sense."
-
 E0415 Error "the status is not one that can be answered"
-"A final answer has a status from 200 to 599. A status of 1xx is not an answer: the client goes on
-waiting for one, which is `hang`."
-
 E0416 Error "the header field cannot be sent"
-"The name of a header field is made of letters, digits and ``!#$%&'*+-.^_`|~``; its value has no
-line break and no other control character. Anything else could not be written on the wire as one
-field."
-
 E0417 Error "the header field belongs to the connection"
-"`content-length`, `transfer-encoding`, `connection` and their like say how the message is framed.
-The proxy writes them to fit the body; a second, different one would make an answer that is
-malformed by accident. To break the framing on purpose, use `truncate`."
-
 E0418 Error "the file cannot be used as a body"
-"`file` names a regular file in the folder of the scenario or below it, of at most 1 MiB. Files
-elsewhere are refused, so that a scenario from somebody else cannot send your files to clients. A
-scenario that is bundled with the program, or comes over the API, has no folder; use `body`."
-
 E0419 Error "an answer with this status has no body"
-"The statuses 204, 205 and 304 say that nothing follows; a client does not read a body after them
-and would take it for the next answer."
-
 E0420 Error "the percentile has no such name"
-"The keys of `percentiles` are `p` and a number from 0 to 100, such as `p50`, `p99` or `p99.9`."
-
 E0421 Error "the burst does not fit into its period"
-"`burst: { bad: 800ms, every: 20s, loss: 60% }` means that bad weather lasts 800 ms on average and
-comes every 20 s on average, so `bad` is shorter than `every`, and neither is zero."
-
+E0501 Error "a share cannot be counted in that"
+E0502 Error "the slices are counted in different units"
+E0503 Error "the slices are more than the whole"
+E0504 Error "a slice has no share"
+E0505 Error "the key does not belong there in a `one_of`"
+E0601 Error "the expectation is unknown"
+E0602 Error "the limit points the other way"
+E0603 Error "the bounds are the wrong way round"
+E0604 Error "the expectation needs `impact`"
+E0605 Error "the stop condition cannot work"
+W0301 Warning "nothing uses the target"
+W0302 Warning "no request can be this target"
+W0303 Warning "the method is not a common one"
+W0401 Warning "an earlier fault leaves nothing for this one"
+W0402 Warning "the pattern's period is longer than the phase"
+W0403 Warning "a point of the curve lies beyond the phase"
 W0411 Warning "the pieces of a body wait for each other"
-"With `per: chunk` every piece of a body draws a delay of its own, but bytes cannot overtake. A piece
-waits for all before it, so the delay is the largest so far and not the mean: 100 ms ± 50 ms become
-141 ms for pieces that come every 0.5 ms, and 102 ms for pieces that come every 50 ms. If you want
-the delay you wrote, use `per: message` (the default), or `wander`."
+W0501 Warning "the fault hits nobody"
+W0502 Warning "the cohort has one member"
+W0601 Warning "the phase puts nothing to the test"
 }
 
 impl fmt::Display for Code {

@@ -3,12 +3,14 @@
 //! Readers collect [`Problems`] instead of stopping at the first; [`render`] draws them.
 
 mod code;
+mod json;
 mod render;
 mod source;
 mod suggest;
 
 pub use code::{Code, Explanation};
-pub use render::{Look, render};
+pub use json::json;
+pub use render::{Look, render, summary};
 pub use source::{Source, Span};
 pub use suggest::{closest, list_of};
 

@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, refuse, reset, respond,
-        truncate, unreachable,
+        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, refuse, reset,
+        respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -47,6 +47,7 @@ pub struct Entry {
 /// All faults, in the order of the documentation.
 pub static CATALOG: &[Entry] = &[
     latency::ENTRY,
+    packet_loss::ENTRY,
     bandwidth::ENTRY,
     refuse::ENTRY,
     unreachable::ENTRY,

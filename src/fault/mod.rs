@@ -11,6 +11,8 @@ mod bandwidth;
 mod blackhole;
 mod canned;
 pub mod catalog;
+#[cfg(test)]
+mod contract;
 mod distribution;
 mod filter;
 mod form;
@@ -18,6 +20,7 @@ mod hang;
 mod latency;
 mod lose_response;
 mod normal;
+mod packet_loss;
 mod queue;
 mod refuse;
 mod reset;
@@ -182,6 +185,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// Whether any of its quantities moves over the phase.
     fn moves(&self) -> bool {
         false
+    }
+
+    /// How hard it is at `moment`, in a unit of its own: only ever compared with the same kind of
+    /// fault at another time, as the bars of a plan do. Above zero if it does anything.
+    fn strength(&self, _moment: &Moment) -> f64 {
+        1.0
     }
 
     /// What it does, in a few words for a plan or a summary: `503, retry after 30s`.

@@ -42,6 +42,11 @@ impl Queue {
     }
 }
 
+/// Takes the front of a ring if `is_wanted`.
+pub(super) fn pop_if<T>(ring: &mut VecDeque<T>, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+    if ring.front().is_some_and(is_wanted) { ring.pop_front() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         socket::{Socket, Stream},
+        timer::Timer,
     },
 };
 use hyper::server::conn::http1;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) forward: Forward,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
+    pub(crate) timer: Timer,
 }
 
 /// Serves a connection to its end. `hold` and `close` are what was dealt to it when it was
@@ -83,7 +85,7 @@ async fn held(ctl: &ConnCtl, hold: Tick) {
 
 async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
-    let service = stack(ctl, shared.forward.clone(), shared.mark);
+    let service = stack(ctl, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

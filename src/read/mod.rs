@@ -13,7 +13,7 @@ use crate::{
     units::{Quantity, QuantityError},
     yaml::{Node, Spanned},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 /// Reads nodes and notes what is wrong with them. Every method returns `None` after it has noted
 /// why.
@@ -132,14 +132,17 @@ impl<'p> Reader<'p> {
     }
 
     fn repeated(&mut self, entries: &[(Spanned<String>, Spanned<Node>)]) {
-        for (at, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..at].iter().find(|(k, _)| k.value == key.value) {
+        let mut firsts: HashMap<&str, Span> = HashMap::new();
+        for (key, _) in entries {
+            if let Some(first) = firsts.get(&*key.value) {
                 let title = format!("`{}` is given twice", key.value);
                 self.problem(
                     Diagnostic::new(Code::E0102, title, key.span)
-                        .label(first.span, "first given here")
+                        .label(*first, "first given here")
                         .help("remove one of them"),
                 );
+            } else {
+                firsts.insert(&key.value, key.span);
             }
         }
     }
@@ -149,7 +152,9 @@ impl<'p> Reader<'p> {
         if let Node::List(items) = &node.value {
             Some(items)
         } else {
-            self.wrong_kind(node, "a list");
+            let title = format!("expected a list, found {}", node.value.what());
+            let problem = Diagnostic::new(Code::E0003, title, node.span);
+            self.problem(problem.help("begin each item with `- ` on a line of its own"));
             None
         }
     }
@@ -165,7 +170,8 @@ impl<'p> Reader<'p> {
         };
         if items.is_empty() {
             let title = "the list is empty, so nothing can agree with it";
-            self.problem(Diagnostic::new(Code::E0107, title, node.span));
+            let problem = Diagnostic::new(Code::E0107, title, node.span);
+            self.problem(problem.help("leave the key out to set no condition"));
             return None;
         }
         let read: Vec<Option<T>> = items.iter().map(|item| read(self, item)).collect();
@@ -189,7 +195,8 @@ impl<'p> Reader<'p> {
     pub fn name(&mut self, node: &Spanned<Node>) -> Option<String> {
         let text = self.text(node)?;
         if text.trim().is_empty() {
-            self.problem(Diagnostic::new(Code::E0108, "the text is empty", node.span));
+            let problem = Diagnostic::new(Code::E0108, "the text is empty", node.span);
+            self.problem(problem.help("write at least one character"));
             return None;
         }
         Some(text.trim().to_owned())
@@ -274,7 +281,9 @@ impl<'p> Reader<'p> {
         let Some((from, to)) = text.split_once("->") else {
             return self.parsed(text.trim(), span).map(Moving::Fixed);
         };
-        let (from, to) = (self.parsed(from.trim(), span), self.parsed(to.trim(), span));
+        let (from, to) = (from.trim(), to.trim());
+        let (from_span, to_span) = (within(span, text, from), within(span, text, to));
+        let (from, to) = (self.parsed(from, from_span), self.parsed(to, to_span));
         Some(Moving::Line { from: from?, to: to? })
     }
 
@@ -290,7 +299,8 @@ impl<'p> Reader<'p> {
             let (time, value) = (time?, value?);
             if points.last().is_some_and(|(last, _)| *last >= time) {
                 let title = "the points of a curve go forwards in time";
-                self.problem(Diagnostic::new(Code::E0204, title, at.span));
+                let problem = Diagnostic::new(Code::E0204, title, at.span);
+                self.problem(problem.help("put the points into the order of their times"));
                 return None;
             }
             points.push((time, value));
@@ -321,7 +331,7 @@ impl<'p> Reader<'p> {
         let (code, help) = match &error {
             QuantityError::NoUnit(number) => (
                 Code::E0201,
-                format!("write `{number}{}`, or another unit: {}", T::LIKELY_UNIT, T::FORMS),
+                format!("write {}; {} is written {}", T::guess(number), T::WHAT, T::FORMS),
             ),
             QuantityError::OutOfRange { .. } => {
                 (Code::E0203, format!("{} is written {}", T::WHAT, T::FORMS))
@@ -331,4 +341,13 @@ impl<'p> Reader<'p> {
         self.problem(Diagnostic::new(code, error.to_string(), span).help(help));
         None
     }
+}
+
+/// The place of a part of a text; all of it if quotes or folds hide where the part stands.
+pub(crate) fn within(span: Span, text: &str, part: &str) -> Span {
+    let start = (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    if span.end - span.start != text.len() || start + part.len() > text.len() {
+        return span;
+    }
+    Span::new(span.start + start, span.start + start + part.len())
 }

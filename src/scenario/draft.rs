@@ -45,6 +45,7 @@ pub(super) struct DraftEntry {
     /// The key that names the fault.
     pub span: Span,
     pub keys: Keys,
+    /// The `one_of` it is a slice of, by its place in [`DraftPhase::groups`].
     pub group: Option<usize>,
 }
 
@@ -70,10 +71,8 @@ impl DraftEntry {
         }
         match self.kind.layer {
             catalog::Layer::Listener => Reach::Listener,
-            _ if !stages.is_empty() && stages.iter().all(|stage| *stage == Stage::Connect) => {
-                Reach::Accept
-            }
             catalog::Layer::Connection => Reach::Bytes,
+            catalog::Layer::Message if stages == [Stage::Connect] => Reach::Accept,
             catalog::Layer::Message => Reach::Message,
         }
     }

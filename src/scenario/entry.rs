@@ -6,14 +6,11 @@ use crate::{
     read::{Fields, Reader},
     scenario::{
         draft::{DraftEntry, DraftPhase},
-        keys::{COMMON, Keys},
+        keys::{COMMON, Keys, OF_GROUP},
         targets::Targets,
     },
     yaml::{Node, Spanned},
 };
-
-/// The keys that a `one_of` may have beside its slices, which hold for all of them.
-pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];
 
 /// Reads one item of `faults:` into its phase.
 pub(super) fn read(
@@ -31,6 +28,10 @@ pub(super) fn read(
     only_group_keys(&fields, reader);
     let keys = Keys::read(&fields, targets, reader);
     let Some(items) = reader.list(list) else { return };
+    if items.is_empty() {
+        let problem = Diagnostic::new(Code::E0107, "`one_of` has no slices", list.span);
+        reader.problem(problem.help("add one: `- { respond: 503, share: 10% }`"));
+    }
     let group = phase.groups.len();
     phase.groups.push(fields.key_span("one_of").unwrap_or(fields.span));
     for item in items {
@@ -120,12 +121,32 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
     found.first().copied()
 }
 
+/// What other tools call our faults.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("abort", "respond"),
+    ("delay", "latency"),
+    ("down", "refuse"),
+    ("drop", "blackhole"),
+    ("error", "respond"),
+    ("http_status", "respond"),
+    ("jitter", "latency"),
+    ("loss", "packet_loss"),
+    ("rate", "bandwidth"),
+    ("slow", "latency"),
+    ("status", "respond"),
+    ("throttle", "bandwidth"),
+    ("timeout", "hang"),
+    ("limit_rate", "rate_limit"),
+];
+
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {
     let title = format!("there is no fault `{}`", key.value);
     let problem = Diagnostic::new(Code::E0104, title, key.span);
     let names = || CATALOG.iter().map(|entry| entry.name).chain(["one_of"]);
     let common = || COMMON.iter().map(|field| field.name);
-    reader.problem(match closest(&key.value, names().chain(common())) {
+    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == key.value);
+    let elsewhere = elsewhere.and_then(|(_, ours)| catalog::find(ours)).map(|entry| entry.name);
+    reader.problem(match elsewhere.or_else(|| closest(&key.value, names().chain(common()))) {
         Some(name) => problem.saying(format!("did you mean `{name}`?")),
         None => problem.help(format!("the faults are {}", list_of(names()))),
     });

@@ -73,7 +73,7 @@ fn one(
         let names = || VOCABULARY.iter().map(|term| term.name);
         reader.problem(match closest(&name.value, names()) {
             Some(near) => problem.saying(format!("did you mean `{near}`?")),
-            None => problem.help(format!("what can be expected is {}", list_of(names()))),
+            None => problem.help("choose from the list that `firedrill explain E0601` shows"),
         });
         return None;
     };
@@ -92,13 +92,13 @@ fn one(
             scoped?;
             limit?
         }
-        Node::List(items) if term.side == Side::Both => match &items[..] {
-            [least, most] => range(term, least, most, reader)?,
-            _ => {
+        Node::List(items) if term.side == Side::Both => {
+            let [least, most] = &items[..] else {
                 reader.wrong_kind(value, "a pair of the least and the most");
                 return None;
-            }
-        },
+            };
+            range(term, least, most, reader)?
+        }
         _ => limit(term, value, reader)?,
     };
     Some(Spanned { value: expectation, span: name.span })

@@ -41,6 +41,9 @@ pub(super) static COMMON: &[Field] = &[
     Field::optional("cohort", Kind::Text, "faults of one cohort and one share hit the same users"),
 ];
 
+/// Those of them that may stand beside a `one_of`, where they hold for all its slices.
+pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];
+
 /// Their values, with their places.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
@@ -48,6 +51,8 @@ pub(super) struct Keys {
     pub targets: Option<Spanned<Vec<usize>>>,
     pub proxy: Option<String>,
     pub share: Option<Spanned<WrittenShare>>,
+    /// One of them could not be read, so the entry is not what its author meant.
+    pub broken: bool,
     pub pattern: Option<Spanned<Flap>>,
     pub times: Option<Spanned<Times>>,
     pub cohort: Option<Spanned<String>>,
@@ -64,17 +69,25 @@ impl Keys {
         for (key, node) in fields.entries() {
             let span = node.span;
             match &*key.value {
-                "name" => keys.name = at(span, reader.name(node)),
-                "cohort" => keys.cohort = at(span, reader.name(node)),
-                "proxy" => keys.proxy = reader.name(node),
-                "target" => keys.targets = at(span, targets.resolve(node, reader)),
-                "share" => keys.share = at(span, share::read(node, reader)),
-                "pattern" => keys.pattern = at(span, when::pattern(node, reader)),
-                "times" => keys.times = at(span, when::times(node, reader)),
+                "name" => keys.take(|k| &mut k.name, at(span, reader.name(node))),
+                "cohort" => keys.take(|k| &mut k.cohort, at(span, reader.name(node))),
+                "proxy" => keys.take(|k| &mut k.proxy, reader.name(node)),
+                "target" => {
+                    let places = targets.resolve(node, reader);
+                    keys.take(|k| &mut k.targets, at(span, places));
+                }
+                "share" => keys.take(|k| &mut k.share, at(span, share::read(node, reader))),
+                "pattern" => keys.take(|k| &mut k.pattern, at(span, when::pattern(node, reader))),
+                "times" => keys.take(|k| &mut k.times, at(span, when::times(node, reader))),
                 _ => {}
             }
         }
         keys
+    }
+
+    fn take<T>(&mut self, field: impl FnOnce(&mut Self) -> &mut Option<T>, value: Option<T>) {
+        self.broken |= value.is_none();
+        *field(self) = value;
     }
 
     /// Takes over what a `one_of` says for all its slices.
@@ -83,6 +96,7 @@ impl Keys {
         self.proxy = self.proxy.take().or_else(|| group.proxy.clone());
         self.pattern = self.pattern.take().or_else(|| group.pattern.clone());
         self.cohort.clone_from(&group.cohort);
+        self.broken |= group.broken;
     }
 }
 

@@ -4,6 +4,7 @@
 //! of it whose values still know their places, and `check` looks for what only shows between
 //! values. Every step notes what is wrong and goes on, so that all problems are told at once.
 
+pub mod bundled;
 mod check;
 mod draft;
 mod entry;
@@ -13,10 +14,16 @@ mod impact;
 mod keys;
 mod names;
 mod phases;
+mod schema;
 mod share;
 mod targets;
+mod touched;
 mod vocabulary;
 mod when;
+
+pub use crate::yaml::MAX_BYTES;
+pub use schema::json_schema;
+pub use touched::Touched;
 
 use crate::{
     dice::Seed,

@@ -1,7 +1,7 @@
 //! What a fault is called in reports and in the dice.
 
 use crate::scenario::{draft::DraftEntry, targets::Targets};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A name for each fault of a phase: its own, or else `kind`, `kind:target`, and `#2` for the
 /// second such. Places are told apart by target and count, never by phase, so that the same fault
@@ -9,6 +9,7 @@ use std::collections::HashSet;
 pub(super) fn of(entries: &[DraftEntry], targets: &Targets) -> Vec<String> {
     let given = entries.iter().filter_map(|entry| entry.keys.name.as_ref());
     let mut taken: HashSet<String> = given.map(|name| name.value.clone()).collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
     let name = |entry: &DraftEntry| {
         if let Some(name) = &entry.keys.name {
             return name.value.clone();
@@ -19,13 +20,14 @@ pub(super) fn of(entries: &[DraftEntry], targets: &Targets) -> Vec<String> {
             base.push(':');
             base.push_str(&places.join(","));
         }
-        let mut name = base.clone();
-        let mut count = 1;
-        while !taken.insert(name.clone()) {
-            count += 1;
-            name = format!("{base}#{count}");
+        let count = counts.entry(base.clone()).or_insert(0);
+        loop {
+            *count += 1;
+            let name = if *count == 1 { base.clone() } else { format!("{base}#{count}") };
+            if taken.insert(name.clone()) {
+                return name;
+            }
         }
-        name
     };
     entries.iter().map(name).collect()
 }

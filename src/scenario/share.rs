@@ -2,7 +2,7 @@
 
 use crate::{
     diag::{Code, Diagnostic, Span, closest, list_of},
-    read::{Field, Kind, Reader, Shape},
+    read::{Field, Kind, Reader, Shape, within},
     scenario::Share,
     select::Unit,
     timeline::Moving,
@@ -52,10 +52,13 @@ pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Writ
     };
     let (amount, unit) = text.rsplit_once(" of ").map_or((&**text, None), |(a, u)| (a, Some(u)));
     let unit = match unit.map(str::trim) {
-        Some(word) => Some(named(word, tail(node.span, text, word), reader)?),
+        Some(word) => Some(named(word, within(node.span, text, word), reader)?),
         None => None,
     };
-    Some(WrittenShare { amount: reader.moving_text(amount, node.span)?, unit })
+    Some(WrittenShare {
+        amount: reader.moving_text(amount, within(node.span, text, amount))?,
+        unit,
+    })
 }
 
 fn named(word: &str, span: Span, reader: &mut Reader<'_>) -> Option<Unit> {
@@ -71,15 +74,6 @@ fn named(word: &str, span: Span, reader: &mut Reader<'_>) -> Option<Unit> {
         None => problem,
     });
     None
-}
-
-/// The place of the last words of a text; of all of it if quotes or folds hide where they stand.
-fn tail(span: Span, text: &str, word: &str) -> Span {
-    if span.end - span.start == text.len() && text.ends_with(word) {
-        Span::new(span.end - word.len(), span.end)
-    } else {
-        span
-    }
 }
 
 impl Share {

@@ -17,8 +17,9 @@ pub(super) struct Targets {
 #[derive(Debug)]
 struct Draft {
     target: Target,
-    /// Where it was given its name; none for a matcher in place.
-    named: Option<Span>,
+    /// Its name, or the matcher that stands in its place.
+    span: Span,
+    is_named: bool,
     used: bool,
 }
 
@@ -34,7 +35,7 @@ impl Targets {
             let matchers = reader.one_or_list(value, |r, n| Matcher::read(n, r));
             let target =
                 Target { name: name.value.clone(), matchers: matchers.unwrap_or_default() };
-            targets.all.push(Draft { target, named: Some(name.span), used: false });
+            targets.all.push(Draft { target, span: name.span, is_named: true, used: false });
         }
         targets
     }
@@ -55,16 +56,20 @@ impl Targets {
     pub(super) fn one(&mut self, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<usize> {
         let Node::Text(name) = &node.value else {
             let matcher = Matcher::read(node, reader)?;
-            return Some(self.in_place(matcher));
+            return Some(self.in_place(matcher, node.span));
         };
-        let found = self.all.iter_mut().enumerate().find(|(_, draft)| draft.is_named(name));
+        let found = self.all.iter_mut().enumerate().find(|(_, draft)| draft.is_called(name));
         if let Some((place, draft)) = found {
             draft.used = true;
             return Some(place);
         }
         let title = format!("nothing defines the target `{name}`");
         let problem = Diagnostic::new(Code::E0301, title, node.span);
-        let near = closest(name, self.names());
+        let near = closest(name, self.names()).map(str::to_owned);
+        if let Some(near) = &near {
+            // Most likely it was meant, so it is not told to be unused as well.
+            self.all.iter_mut().filter(|d| d.is_called(near)).for_each(|d| d.used = true);
+        }
         reader.problem(match near {
             Some(near) => problem.saying(format!("did you mean `{near}`?")),
             None => problem.help(self.what_to_write(name)),
@@ -88,16 +93,15 @@ impl Targets {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.all.iter().filter(|draft| draft.named.is_some()).map(|draft| &*draft.target.name)
+        self.all.iter().filter(|draft| draft.is_named).map(|draft| &*draft.target.name)
     }
 
-    fn in_place(&mut self, matcher: Matcher) -> usize {
+    fn in_place(&mut self, matcher: Matcher, span: Span) -> usize {
         let matchers = vec![matcher];
-        let known =
-            self.all.iter().position(|d| d.named.is_none() && d.target.matchers == matchers);
+        let known = self.all.iter().position(|d| !d.is_named && d.target.matchers == matchers);
         known.unwrap_or_else(|| {
             let target = Target { name: matchers[0].show(), matchers };
-            self.all.push(Draft { target, named: None, used: true });
+            self.all.push(Draft { target, span, is_named: false, used: true });
             self.all.len() - 1
         })
     }
@@ -107,21 +111,21 @@ impl Targets {
         self.all.get(place).map_or("", |draft| &draft.target.name)
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.all.len()
+    /// Where the target of this place was given, if there are so many.
+    pub(super) fn nth(&self, place: usize) -> Option<Span> {
+        self.all.get(place).map(|draft| draft.span)
     }
 
     /// The named ones that nothing has asked for, and where they stand.
     pub(super) fn unused(&self) -> impl Iterator<Item = (&str, Span)> {
         let unused = self.all.iter().filter(|draft| !draft.used);
-        unused.filter_map(|draft| Some((&*draft.target.name, draft.named?)))
+        unused.map(|draft| (&*draft.target.name, draft.span))
     }
 
-    /// The named ones that no request can be, and where they stand.
+    /// Those that no request can be, and where they stand.
     pub(super) fn hopeless(&self) -> impl Iterator<Item = (&str, Span)> {
         let alone = |draft: &&Draft| draft.target.matchers.iter().any(Matcher::is_tcp_alone);
-        self.all.iter().filter(alone).filter_map(|draft| Some((&*draft.target.name, draft.named?)))
+        self.all.iter().filter(alone).map(|draft| (&*draft.target.name, draft.span))
     }
 
     /// The targets themselves.
@@ -131,7 +135,7 @@ impl Targets {
 }
 
 impl Draft {
-    fn is_named(&self, name: &str) -> bool {
-        self.named.is_some() && self.target.name == name
+    fn is_called(&self, name: &str) -> bool {
+        self.is_named && self.target.name == name
     }
 }

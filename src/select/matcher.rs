@@ -69,11 +69,6 @@ impl Matcher {
         self.to_string()
     }
 
-    /// Whether it sets no condition at all.
-    pub(crate) fn is_everything(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Whether no request can meet it, since it asks for bytes without requests.
     pub(crate) fn is_tcp_alone(&self) -> bool {
         self.protocols == [Protocol::Tcp]

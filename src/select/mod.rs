@@ -56,3 +56,6 @@ impl Unit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

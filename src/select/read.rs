@@ -209,7 +209,8 @@ fn pointed(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<Vec<Pointed>
 
 fn empty<T>(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<T> {
     let title = "the mapping is empty, so it sets no condition";
-    reader.problem(Diagnostic::new(Code::E0107, title, node.span));
+    let problem = Diagnostic::new(Code::E0107, title, node.span);
+    reader.problem(problem.help("leave the key out to set no condition"));
     None
 }
 

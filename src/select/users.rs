@@ -137,14 +137,14 @@ fn source(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<UserSource> {
     };
     let name = reader.text(value)?;
     match &*key.value {
-        "header" => match name.parse() {
-            Ok(name) => Some(UserSource::Header(name)),
-            Err(_) => {
+        "header" => {
+            let Ok(header) = name.parse() else {
                 let title = format!("`{name}` is not the name of a header");
                 reader.problem(Diagnostic::new(Code::E0303, title, value.span));
-                None
-            }
-        },
+                return None;
+            };
+            Some(UserSource::Header(header))
+        }
         "cookie" => Some(UserSource::Cookie(name)),
         "query" => Some(UserSource::Query(name)),
         _ => None,

@@ -55,6 +55,10 @@ impl Quantity for Duration {
         Ok(Duration::from_nanos(nanos(seconds)))
     }
 
+    fn guess(number: &str) -> String {
+        format!("`{number}s` or `{number}ms`")
+    }
+
     fn show(self) -> String {
         show_duration(self)
     }

@@ -32,6 +32,11 @@ pub trait Quantity: Copy + PartialOrd + std::fmt::Debug + Send + Sync + 'static 
     /// Fails if the unit is missing or unknown, or the value lies outside what the quantity allows.
     fn parse(text: &str) -> Result<Self, QuantityError>;
 
+    /// What somebody who wrote a bare number may have meant, each form in backticks.
+    fn guess(number: &str) -> String {
+        format!("`{number}{}`", Self::LIKELY_UNIT)
+    }
+
     /// The text form, which `parse` reads back.
     fn show(self) -> String;
 

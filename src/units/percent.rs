@@ -45,7 +45,7 @@ impl Quantity for Percent {
     const WHAT: &'static str = "a share";
     const FORMS: &'static str = "`17%`, `0.05%` or `1/2000`";
     const LIKELY_UNIT: &'static str = "%";
-    const PATTERN: &'static str = r"([0-9]+(\.[0-9]+)?%|[0-9]+/[0-9]+)";
+    const PATTERN: &'static str = r"([0-9]+(\.[0-9]+)?\s*%|[0-9]+\s*/\s*[0-9]+)";
 
     fn parse(text: &str) -> Result<Self, QuantityError> {
         let malformed = || QuantityError::Malformed { text: text.to_owned(), what: Self::WHAT };
@@ -76,6 +76,16 @@ impl Quantity for Percent {
             });
         }
         Ok(Self(fraction))
+    }
+
+    fn guess(number: &str) -> String {
+        match number.parse::<f64>() {
+            // Most likely a fraction, but it could be a small percentage.
+            Ok(fraction) if fraction > 0.0 && fraction < 1.0 => {
+                format!("`{}` or `{number}%`", Self(fraction).show())
+            }
+            _ => format!("`{number}%`"),
+        }
     }
 
     fn show(self) -> String {

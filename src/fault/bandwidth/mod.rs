@@ -27,7 +27,7 @@ use crate::{
         form::{Side, is_curve},
     },
     read::{Field, Kind, Reader, Shape},
-    timeline::Moving,
+    timeline::{Moment, Moving},
     units::{ByteRate, ByteSize, Quantity},
     yaml::{Node, Spanned},
 };
@@ -156,6 +156,11 @@ impl Fault for Bandwidth {
 
     fn moves(&self) -> bool {
         self.rate.moves()
+    }
+
+    fn strength(&self, moment: &Moment) -> f64 {
+        // Time per byte: a pipe of half the rate is twice as hard.
+        1.0 / self.rate.at(moment).bytes_per_second()
     }
 
     fn describe(&self) -> String {

@@ -121,7 +121,7 @@ impl Narrow {
 
     /// Moves on as far as the pipe has come by `now`.
     fn advance(&mut self, now: Tick, rate: f64) {
-        let mut busy = self.ticket.is_some();
+        let busy = self.ticket.is_some();
         let mut ticket = self.ticket;
         let mut due = self.due;
         let mut pipe = self.pipe();
@@ -138,7 +138,6 @@ impl Narrow {
             if ticket.is_none() {
                 break;
             }
-            busy = true;
         }
         drop(pipe);
         self.ticket = ticket;

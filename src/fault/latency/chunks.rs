@@ -20,10 +20,9 @@ pub(super) struct Staggered {
     draws: Draws,
     /// Where in its phase the fault is, while it is in force.
     moment: Option<Moment>,
+    /// Pieces and when they may leave, once those before them have left.
     held: VecDeque<(Tick, Bytes)>,
     len: usize,
-    /// When the last piece leaves.
-    last: Tick,
     ending: bool,
     gone: bool,
 }
@@ -37,7 +36,6 @@ impl Staggered {
             moment: None,
             held: VecDeque::new(),
             len: 0,
-            last: Tick::ZERO,
             ending: false,
             gone: false,
         }
@@ -63,9 +61,8 @@ impl ByteFilter for Staggered {
             }
             _ => Tick::ZERO,
         };
-        self.last = self.last.max(now.saturating_add(delay));
         self.len += bytes.len();
-        self.held.push_back((self.last, bytes));
+        self.held.push_back((now.saturating_add(delay), bytes));
     }
 
     fn finish(&mut self, _now: Tick) {

@@ -137,8 +137,12 @@ impl Fault for Latency {
         self.distribution.moves()
     }
 
+    fn strength(&self, moment: &Moment) -> f64 {
+        self.distribution.quantile(0.5, moment).as_secs_f64()
+    }
+
     fn describe(&self) -> String {
-        let mut text = format!("+{}", self.distribution.show());
+        let mut text = self.distribution.show();
         if let Some(wander) = self.wander {
             text.push_str(&format!(", wandering over {}", show_duration(wander.period)));
         }

@@ -8,6 +8,7 @@ pub(crate) use forward::Forward;
 pub use forward::HostHeader;
 
 use crate::proxy::{
+    conn::Shared,
     ctl::ConnCtl,
     error::Aborted,
     inject::InjectLayer,
@@ -22,8 +23,7 @@ use tower::{Service, ServiceBuilder};
 /// The services that one connection's requests go through.
 pub(crate) fn stack(
     ctl: &Arc<ConnCtl>,
-    forward: Forward,
-    mark: bool,
+    shared: &Shared,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<Recorded>,
@@ -36,8 +36,8 @@ pub(crate) fn stack(
         // Outermost, so that it sees every exchange, also the ones a fault kills.
         .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.
-        .layer(InjectLayer::new(mark))
+        .layer(InjectLayer::new(shared.mark, shared.timer.clone()))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.
         .layer(RescueLayer)
-        .service(forward)
+        .service(shared.forward.clone())
 }

@@ -2,7 +2,7 @@
 
 use super::{paint::Paint, words};
 use crate::{
-    scenario::{FaultEntry, OpenConnections, Phase, Scenario},
+    scenario::{FaultEntry, OpenConnections, Phase, Scenario, Touched},
     timeline::{Speed, Timeline},
     units::show_duration,
 };
@@ -47,7 +47,7 @@ pub(super) fn phases(
         lines.push(format!("{when}{}", paint.strong(&top)));
         let margin = " ".repeat(indent);
         lines.extend(block.map(|line| format!("{margin}{}", paint.strong(&line))));
-        for text in happenings(phase, scenario) {
+        for text in happenings(at, phase, scenario) {
             let wrapped = words::wrap(&text, width.saturating_sub(indent + 2), 2);
             lines.extend(wrapped.into_iter().map(|line| format!("{margin}  {line}")));
         }
@@ -69,15 +69,40 @@ fn heading(phase: &Phase, length: &str) -> String {
     text
 }
 
-fn happenings(phase: &Phase, scenario: &Scenario) -> Vec<String> {
+fn happenings(at: usize, phase: &Phase, scenario: &Scenario) -> Vec<String> {
     let edge = match phase.connections {
         OpenConnections::Keep => None,
         OpenConnections::Drain => Some("open connections end after the exchange they carry"),
         OpenConnections::Reset => Some("open connections are reset"),
     };
     let faults = phase.faults.iter().map(|entry| one(entry, scenario));
-    let all: Vec<String> = edge.map(str::to_owned).into_iter().chain(faults).collect();
-    if all.is_empty() { vec!["nothing is wrong".to_owned()] } else { all }
+    let mut all: Vec<String> = edge.map(str::to_owned).into_iter().chain(faults).collect();
+    if all.is_empty() {
+        return vec!["nothing is wrong".to_owned()];
+    }
+    all.extend(altogether(&scenario.touched(at), scenario));
+    all
+}
+
+/// The effective rates, but for those that go without saying; targets of one rate in one line.
+fn altogether(lines: &[Touched], scenario: &Scenario) -> Vec<String> {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for line in lines.iter().filter(|line| line.once.0 < 1.0 || line.twice.1 > 0.0) {
+        let target = line.target.and_then(|at| scenario.targets.get(at));
+        let whose = match target {
+            Some(target) => &*target.name,
+            None if lines.len() > 1 => "everything else",
+            None => "everything",
+        };
+        let rate = line.show();
+        match said.iter_mut().find(|(known, _)| *known == rate) {
+            Some((_, names)) => names.push(whose),
+            None => said.push((rate, vec![whose])),
+        }
+    }
+    let say =
+        |(rate, names): (String, Vec<&str>)| format!("altogether on {}: {rate}", names.join(", "));
+    said.into_iter().map(say).collect()
 }
 
 fn one(entry: &FaultEntry, scenario: &Scenario) -> String {

@@ -53,14 +53,12 @@ impl Row<'_> {
         paint: Paint,
     ) -> Vec<String> {
         let name = words::shorten(self.name, label - 1);
-        let peak = self.peak();
-        let bar: String =
-            axis.columns.iter().map(|c| height(self.mean(timeline, c), peak)).collect();
+        let bar = self.bar(timeline, axis);
         let entry = self.chief(scenario);
         let what = format!(
             "  {} on {}: {}",
             entry.kind,
-            words::whom_at_most(entry, peak, scenario),
+            words::whom_at_most(entry, self.peak(), scenario),
             entry.fault.describe()
         );
         vec![
@@ -86,35 +84,56 @@ impl Row<'_> {
         chief.1
     }
 
-    /// Its share over a stretch of time, on average.
-    fn mean(&self, timeline: &Timeline, column: &Range<Duration>) -> f64 {
-        let span = column.end.saturating_sub(column.start);
-        let look = |n: u32| column.start + span.mul_f64((f64::from(n) + 0.5) / f64::from(LOOKS));
-        let sum: f64 = (0..LOOKS).map(|n| self.share(timeline, look(n))).sum();
-        sum / f64::from(LOOKS)
+    /// Its force over time: each column the mean of a stretch, as a part of the row's peak.
+    fn bar(&self, timeline: &Timeline, axis: &Axis) -> String {
+        let mut peak = 0.0_f64;
+        let means: Vec<f64> = axis
+            .columns
+            .iter()
+            .map(|column| {
+                let mut sum = 0.0;
+                for time in looks(column) {
+                    let (force, on) = self.force(timeline, time);
+                    peak = peak.max(force);
+                    sum += if on { force } else { 0.0 };
+                }
+                sum / f64::from(LOOKS)
+            })
+            .collect();
+        means.into_iter().map(|mean| height(mean / peak)).collect()
     }
 
-    fn share(&self, timeline: &Timeline, time: Duration) -> f64 {
+    /// Its share times its strength at a time, and whether its pattern has it on just then.
+    fn force(&self, timeline: &Timeline, time: Duration) -> (f64, bool) {
         let Some(position) = timeline.position(time) else {
-            return 0.0;
+            return (0.0, false);
         };
         let moment = Moment {
             elapsed: position.elapsed,
             length: timeline.length_of(position.phase),
             run: Duration::ZERO,
         };
-        let now = self.entries.iter().filter(|(phase, entry)| {
-            *phase == position.phase && entry.pattern.is_none_or(|p| p.is_on(&moment))
-        });
-        now.map(|(_, entry)| entry.share.amount.at(&moment).fraction()).fold(0.0, f64::max)
+        let Some((_, entry)) = self.entries.iter().find(|(phase, _)| *phase == position.phase)
+        else {
+            return (0.0, false);
+        };
+        let share = entry.share.amount.at(&moment).fraction();
+        let on = entry.pattern.is_none_or(|pattern| pattern.is_on(&moment));
+        (share * entry.fault.strength(&moment), on)
     }
 }
 
-/// The glyph for a share, by how near it is to the row's peak: a row that never exceeds 1 % can
-/// be read as well as one that reaches 100 %.
-fn height(share: f64, peak: Percent) -> char {
+/// Times spread evenly over a column.
+fn looks(column: &Range<Duration>) -> impl Iterator<Item = Duration> {
+    let (start, span) = (column.start, column.end.saturating_sub(column.start));
+    (0..LOOKS).map(move |n| start + span.mul_f64((f64::from(n) + 0.5) / f64::from(LOOKS)))
+}
+
+/// The glyph for a part of the row's peak, rather than of everything: a row that never exceeds 1 %
+/// can be read as well as one that reaches 100 %.
+fn height(part: f64) -> char {
     // A hair less, so that rounding never lifts a full eighth into the next.
-    let eighths = share / peak.fraction() * 8.0 - 1e-6;
+    let eighths = part * 8.0 - 1e-6;
     let above = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0].iter().filter(|h| eighths > **h).count();
     above.checked_sub(1).map_or(' ', |at| HEIGHTS[at])
 }
@@ -123,17 +142,14 @@ fn height(share: f64, peak: Percent) -> char {
 mod tests {
     use super::*;
 
-    fn heights(shares: &[f64], peak: f64) -> String {
-        shares.iter().map(|s| height(*s, Percent::from_fraction(peak))).collect()
-    }
-
     #[test]
     fn a_bar_is_full_at_the_peak_and_empty_at_nothing() {
-        assert_eq!(heights(&[0.0, 0.001, 0.085, 0.17], 0.17), " ▁▄█");
+        let bar: String = [0.0, 0.001, 0.5, 0.501, 1.0].into_iter().map(height).collect();
+        assert_eq!(bar, " ▁▄▅█");
     }
 
     #[test]
     fn a_fault_that_hits_nobody_has_no_bar() {
-        assert_eq!(heights(&[0.0, 0.0], 0.0), "  ");
+        assert_eq!(height(f64::NAN), ' ');
     }
 }

@@ -4,13 +4,31 @@ use crate::{
     fault::Fault,
     scenario::{FaultEntry, OpenConnections, Phase, Share, Target},
     select::{Unit, Users},
-    timeline::{Moving, Pattern},
+    timeline::{Moment, Moving, Pattern},
     units::{Percent, Quantity},
 };
 use std::sync::Arc;
 
 #[derive(Debug)]
 struct Described(&'static str);
+
+/// Slow at first and then twice as slow.
+#[derive(Debug)]
+struct Slowing;
+
+impl Fault for Slowing {
+    fn moves(&self) -> bool {
+        true
+    }
+
+    fn strength(&self, moment: &Moment) -> f64 {
+        if moment.elapsed < moment.length / 2 { 1.0 } else { 2.0 }
+    }
+
+    fn describe(&self) -> String {
+        "+1s, then 2s".to_owned()
+    }
+}
 
 impl Fault for Described {
     fn describe(&self) -> String {
@@ -113,16 +131,32 @@ at     ×10
 30s    3s   onset, 1m
               till: respond on purchase, 0% -> 17% of users:
                 503
+              altogether on purchase: 0.0 to 17.0 % of users
+                touched
 1m30s  9s   outage, 2m: Always the same users, and now and
             then everybody.
               till: respond on purchase, 17% of users: 503
               flap: respond on purchase, 10s of every 20s:
                 503
+              altogether on purchase: 100.0 % of requests
+                touched, 17.0 % twice, while its pattern is
+                on
 3m30s  21s  after, 30s in real time
               nothing is wrong
 4m     51s  end
 ";
     assert_eq!(picture, expected, "\n{picture}");
+}
+
+#[test]
+fn a_fault_that_grows_in_itself_climbs_though_its_share_does_not() {
+    let all = Moving::Fixed(percent("100%"));
+    let slow = FaultEntry { fault: Arc::new(Slowing), ..entry("slow", all, Unit::Requests) };
+
+    let picture = picture(&scenario(vec![phase("p", 60, vec![slow])]), 40, &Options::default());
+
+    let bar = picture.lines().find(|line| line.starts_with("slow"));
+    assert_eq!(bar, Some("slow    ▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄████████████████"));
 }
 
 #[test]

@@ -1,6 +1,25 @@
 //! Problems that need more than one value to see.
 
+mod expectations;
+mod groups;
+mod idle;
+mod layers;
+mod names;
+mod shadow;
+
 use crate::{read::Reader, scenario::draft::Draft};
 
-/// Runs all checks.
-pub(super) fn all(_draft: &Draft, _reader: &mut Reader<'_>) {}
+/// Runs all checks. Each notes what it finds; the renderer puts it all in file order.
+pub(super) fn all(draft: &Draft, reader: &mut Reader<'_>) {
+    names::check(draft, reader);
+    for phase in &draft.phases {
+        for entry in &phase.entries {
+            layers::check(entry, reader);
+        }
+        groups::check(phase, reader);
+        shadow::check(phase, reader);
+        idle::check_phase(phase, reader);
+    }
+    idle::check(draft, reader);
+    expectations::check(draft, reader);
+}

@@ -1,0 +1,109 @@
+//! The command line: one file per command.
+
+mod bundled;
+mod check;
+mod completions;
+mod demo;
+mod exit;
+mod explain;
+mod faults;
+mod plan;
+mod run;
+mod scenario_file;
+mod schema;
+mod terminal;
+
+pub use exit::Exit;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Replay an outage in front of a service, and see how its clients cope.
+#[derive(Debug, Parser)]
+#[command(name = "firedrill", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::Args>),
+    Demo(demo::Args),
+    Check(check::Args),
+    Plan(plan::Args),
+    /// List the scenarios that come with the program
+    List,
+    Show(bundled::Args),
+    Faults(faults::Args),
+    Explain(explain::Args),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+    Completions(completions::Args),
+}
+
+/// Does what the command line says.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are errors to clap, but not to us.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
+            let _told = error.print();
+            return exit;
+        }
+    };
+    match cli.command {
+        Command::Run(args) => {
+            log(args.log);
+            run::run(&args)
+        }
+        Command::Demo(args) => {
+            log(run::LogForm::Text);
+            demo::run(&args)
+        }
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::List => bundled::list(),
+        Command::Show(args) => bundled::show(&args),
+        Command::Faults(args) => faults::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+    }
+}
+
+fn log(form: run::LogForm) {
+    let filter =
+        EnvFilter::try_from_env("FIREDRILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(terminal::is_coloured_err())
+        .with_writer(std::io::stderr);
+    match form {
+        run::LogForm::Text => builder.with_target(false).init(),
+        run::LogForm::Json => builder.json().init(),
+    }
+}
+
+/// Prints data on standard output.
+fn print(text: &str) -> Exit {
+    match terminal::out(text) {
+        Ok(()) => Exit::Passed,
+        Err(why) => {
+            error(&format!("cannot write to standard output: {why}"));
+            Exit::Environment
+        }
+    }
+}
+
+/// Says something on standard error.
+fn say(line: &str) {
+    anstream::eprintln!("{line}");
+}
+
+/// Says what is wrong.
+fn error(message: &str) {
+    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+    anstream::eprintln!("{style}error{style:#}: {message}");
+}

@@ -1,0 +1,118 @@
+//! The record of a drill: JSON lines, one per exchange, readable while it grows.
+
+use crate::{
+    event::Event,
+    observe::line::{Names, Tail, event_line},
+};
+use serde::Serialize;
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+/// The version of the record's format; readers refuse what they do not know.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// What the first line says of the drill.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preface {
+    /// The run's name, as injected answers carry it.
+    pub run: String,
+    /// The version of the program.
+    pub firedrill: &'static str,
+    /// The scenario's name.
+    pub scenario: String,
+    /// A hash of the scenario's text.
+    pub scenario_hash: String,
+    /// What all choices follow from.
+    pub seed: u64,
+    /// How many times faster than life the phases went by.
+    pub speed: f64,
+    /// When the drill started, by the wall clock (RFC 3339).
+    pub started: String,
+    /// Its phases: name, and scenario time in milliseconds.
+    pub phases: Vec<(String, u64)>,
+    /// Its targets.
+    pub targets: Vec<String>,
+    /// Where users were told from, in order; the last is the peer's address.
+    pub users: Vec<String>,
+}
+
+/// How a drill ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The timeline was played to its end.
+    Finished,
+    /// The command that ran beside it ended.
+    CommandEnded,
+    /// Somebody interrupted it.
+    Interrupted,
+    /// The record could not be written, or something else in the environment gave way.
+    Failed,
+    /// Whoever ran it is gone.
+    Lost,
+}
+
+/// Writes a record.
+#[derive(Debug)]
+pub struct Journal {
+    out: BufWriter<File>,
+    names: Names,
+}
+
+/// The first line.
+#[derive(Serialize)]
+struct Head<'p> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    format: u32,
+    #[serde(flatten)]
+    preface: &'p Preface,
+}
+
+impl Journal {
+    /// Creates a record and writes its first line.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be made or written.
+    pub fn create(path: &Path, preface: &Preface) -> io::Result<Self> {
+        let mut out = BufWriter::with_capacity(256 * 1024, File::create(path)?);
+        let head = Head { kind: "run", format: RECORD_FORMAT, preface };
+        serde_json::to_writer(&mut out, &head)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+        let phases = preface.phases.iter().map(|(name, _)| name.clone()).collect();
+        let names =
+            Names { phases, targets: preface.targets.clone(), users: preface.users.clone() };
+        Ok(Self { out, names })
+    }
+
+    /// Writes what happened.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does.
+    pub fn write(&mut self, events: &[Event]) -> io::Result<()> {
+        for event in events {
+            serde_json::to_writer(&mut self.out, &event_line(event, &self.names))?;
+            self.out.write_all(b"\n")?;
+        }
+        if events.is_empty() { Ok(()) } else { self.out.flush() }
+    }
+
+    /// Writes the last line: without it a record was cut off.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the disk does.
+    pub fn end(&mut self, end: End, exchanges: u64, dropped: u64) -> io::Result<()> {
+        let tail = Tail { kind: "end", end, exchanges, dropped };
+        serde_json::to_writer(&mut self.out, &tail)?;
+        self.out.write_all(b"\n")?;
+        self.out.flush()?;
+        self.out.get_ref().sync_data()
+    }
+}

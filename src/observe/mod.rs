@@ -1,0 +1,94 @@
+//! What it meant: events folded into figures, and written down.
+//!
+//! Nothing here acts; it and the data plane never meet but in [`event`](crate::event).
+
+mod cell;
+mod collector;
+mod gaps;
+mod journal;
+mod keys;
+mod line;
+
+pub use cell::{Cell, Latency};
+pub use collector::{Collected, Collector};
+pub use journal::{End, Journal, Preface, RECORD_FORMAT};
+pub use keys::KeySet;
+
+use crate::event::{Event, Exchange, Outcome, PhaseEdge};
+use gaps::Gaps;
+use std::{collections::BTreeMap, time::Duration};
+
+/// The figures of a drill.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// By phase (`None`: outside the timeline) and target (`None`: all requests).
+    pub cells: BTreeMap<(Option<usize>, Option<usize>), Cell>,
+    /// When each phase began, planned and actual.
+    pub edges: Vec<PhaseEdge>,
+    /// Users seen.
+    pub users: KeySet,
+    /// Users into whose exchanges something was injected.
+    pub users_hit: KeySet,
+    /// Genuine upstream failures, by their word.
+    pub genuine: BTreeMap<&'static str, u64>,
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Exchanges into which something was injected.
+    pub injected: u64,
+    /// Exchanges that ended well for the client.
+    pub ok: u64,
+    /// Connections that ended without an exchange.
+    pub bare_connections: u64,
+    /// Events that did not fit the recorder.
+    pub dropped: u64,
+    gaps: Gaps,
+}
+
+impl Observations {
+    /// Takes one event in.
+    pub fn fold(&mut self, event: &Event) {
+        match event {
+            Event::Exchange(exchange) => self.exchange(exchange),
+            Event::Connection(_) => self.bare_connections += 1,
+            Event::Edge(edge) => self.edges.push(*edge),
+        }
+    }
+
+    /// The longest time a client let pass between a failure and the next attempt that looks alike
+    /// (same user, method and targets).
+    pub fn longest_retry_gap(&self) -> Duration {
+        self.gaps.longest()
+    }
+
+    /// How far the edges were off their plan, at worst.
+    pub fn worst_edge(&self) -> Duration {
+        let off = |edge: &PhaseEdge| {
+            edge.actual.max(edge.planned).saturating_sub(edge.actual.min(edge.planned))
+        };
+        self.edges.iter().map(off).max().unwrap_or_default()
+    }
+
+    fn exchange(&mut self, exchange: &Exchange) {
+        let outcome = exchange.outcome();
+        self.exchanges += 1;
+        self.users.insert(exchange.user);
+        if outcome == Outcome::Ok {
+            self.ok += 1;
+        }
+        if exchange.injected() {
+            self.injected += 1;
+            self.users_hit.insert(exchange.user);
+        }
+        if let Some(word) = exchange.upstream_error {
+            *self.genuine.entry(word).or_default() += 1;
+        }
+        self.gaps.see(exchange, outcome);
+        self.cells.entry((exchange.phase, None)).or_default().add(exchange, outcome);
+        for target in 0..64 {
+            if exchange.targets & (1 << target) != 0 {
+                let cell = self.cells.entry((exchange.phase, Some(target))).or_default();
+                cell.add(exchange, outcome);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The summary for scripts.
+
+use crate::{event::Outcome, observe::Cell, report::summary::Summary};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The version of its keys: a change that a script would notice makes another.
+pub const SUMMARY_FORMAT: u32 = 1;
+
+pub(super) fn json(summary: &Summary<'_>) -> Value {
+    let seen = summary.observations;
+    json!({
+        "format": SUMMARY_FORMAT,
+        "scenario": summary.scenario.name,
+        "run": summary.run,
+        "seed": summary.seed.0,
+        "speed": summary.speed.factor(),
+        "longest_phase_ms": summary.longest_phase.map(millis),
+        "end": summary.end,
+        "took_ms": millis(summary.took),
+        "requests": seen.exchanges,
+        "ok": seen.ok,
+        "injected": seen.injected,
+        "users": seen.users.len(),
+        "users_hit": seen.users_hit.len(),
+        "dropped_events": seen.dropped,
+        "genuine_failures": seen.genuine,
+        "worst_edge_ms": millis(seen.worst_edge()),
+        "longest_retry_gap_ms": millis(seen.longest_retry_gap()),
+        "phases": phases(summary),
+        "faults": faults(summary),
+        "silent_faults": summary.silences().iter().map(|silence| json!({
+            "fault": &*silence.fault, "why": silence.why,
+        })).collect::<Vec<_>>(),
+        "cautions": summary.cautions(),
+    })
+}
+
+fn phases(summary: &Summary<'_>) -> Vec<Value> {
+    let phases = summary.scenario.phases.iter().enumerate();
+    phases
+        .map(|(at, phase)| {
+            let edge = summary.observations.edges.iter().find(|edge| edge.phase == Some(at));
+            let cells = summary.observations.cells.iter();
+            let targets: serde_json::Map<String, Value> = cells
+                .filter(|((phase, _), _)| *phase == Some(at))
+                .map(|((_, target), cell)| {
+                    let name = target.map_or("all", |at| {
+                        summary.scenario.targets.get(at).map_or("?", |target| &target.name)
+                    });
+                    (name.to_owned(), cell_json(cell))
+                })
+                .collect();
+            json!({
+                "phase": phase.name,
+                "length_ms": millis(phase.length),
+                "played_length_ms": millis(summary.timeline.length_of(at)),
+                "planned_ms": edge.map(|edge| millis(edge.planned)),
+                "actual_ms": edge.map(|edge| millis(edge.actual)),
+                "targets": targets,
+            })
+        })
+        .collect()
+}
+
+fn cell_json(cell: &Cell) -> Value {
+    let outcomes: serde_json::Map<String, Value> = Outcome::ALL
+        .iter()
+        .map(|outcome| (outcome.name().to_owned(), json!(cell.count(*outcome))))
+        .collect();
+    json!({
+        "requests": cell.requests,
+        "injected": cell.injected,
+        "outcomes": outcomes,
+        "latency_ms": cell.latency().map(|latency| json!({
+            "p50": millis(latency.p50),
+            "p90": millis(latency.p90),
+            "p99": millis(latency.p99),
+            "max": millis(latency.max),
+        })),
+    })
+}
+
+fn faults(summary: &Summary<'_>) -> Vec<Value> {
+    let tallies = summary.tallies.iter();
+    tallies
+        .map(|tally| {
+            json!({
+                "fault": &*tally.name,
+                "kind": tally.kind,
+                "what": tally.describe,
+                "meant_for": tally.considered,
+                "hit": tally.hit,
+                "held_ms": millis(tally.held),
+            })
+        })
+        .collect()
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,73 @@
+//! A drill in figures: per phase and target what came of it, per fault what it was asked and did.
+
+mod json;
+mod reasons;
+mod text;
+
+pub use json::SUMMARY_FORMAT;
+pub use reasons::Silence;
+
+use crate::{
+    diag::Look,
+    dice::Seed,
+    engine::FaultTally,
+    observe::{End, Observations},
+    scenario::Scenario,
+    timeline::{Speed, Timeline},
+};
+use std::time::Duration;
+
+/// Everything a summary is written from.
+#[derive(Debug)]
+pub struct Summary<'d> {
+    /// What was played.
+    pub scenario: &'d Scenario,
+    /// As it was played.
+    pub timeline: &'d Timeline,
+    /// The run's name.
+    pub run: &'d str,
+    /// What its choices followed from.
+    pub seed: Seed,
+    /// How fast it was played.
+    pub speed: Speed,
+    /// Plateaus were cut down to this.
+    pub longest_phase: Option<Duration>,
+    /// How it ended.
+    pub end: End,
+    /// How long it took.
+    pub took: Duration,
+    /// What was seen.
+    pub observations: &'d Observations,
+    /// What each fault was asked and did.
+    pub tallies: &'d [FaultTally],
+}
+
+impl Summary<'_> {
+    /// For a terminal or a log.
+    pub fn text(&self, look: Look) -> String {
+        text::text(self, look)
+    }
+
+    /// For a script: stable keys, and a version.
+    pub fn json(&self) -> serde_json::Value {
+        json::json(self)
+    }
+
+    /// The faults that hit nothing, and why: a drill with one shows less than it was to show.
+    pub fn silences(&self) -> Vec<Silence> {
+        reasons::silences(self)
+    }
+
+    /// What a reader should know before they believe the figures.
+    pub fn cautions(&self) -> Vec<String> {
+        reasons::cautions(self)
+    }
+
+    /// Whether the upstream was asked and never answered once.
+    pub fn upstream_never_answered(&self) -> bool {
+        let failed: u64 = self.observations.genuine.values().sum();
+        failed > 0
+            && self.observations.ok == 0
+            && failed + self.observations.injected >= self.observations.exchanges
+    }
+}
