@@ -130,7 +130,7 @@ impl Injection {
         let mut body = None;
         if injector.needs_body() {
             // A target looks into small bodies; a larger one is not among them.
-            while request.body().has_room() && request.body_mut().read_ahead().await.is_ok() {}
+            request.body_mut().fill().await;
             body = request.body().whole();
         }
         let view = RequestView {
@@ -189,7 +189,7 @@ impl Injection {
     /// What is dealt at a stage, noted.
     fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let dealings = self.ticket.ask(stage);
-        for dealing in &dealings {
+        for dealing in dealings.iter().filter(|dealing| dealing.is_certain()) {
             self.draft.dealt(dealing.dealt.clone());
         }
         dealings
@@ -260,6 +260,12 @@ impl Injection {
         let Effect::Lose(how) = &loss.effect else {
             return response;
         };
+        if lock(&self.draft.exchange).upstream_error.is_some() {
+            // There was no answer to lose: what the client hears of is genuine.
+            return response;
+        }
+        loss.came_about();
+        self.draft.dealt(loss.dealt.clone());
         match how {
             Loss::Hang => {
                 // A line that comes back brings the answer after all, late.
@@ -304,8 +310,9 @@ impl Injection {
     /// What is done to the response's body.
     fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
         for dealing in self.ask(Stage::Body) {
+            let hold = self.ticket.hold(&dealing);
             if let Effect::Shape(filter) = dealing.effect {
-                response = response.map(|body| body.shaped(filter, Arc::clone(&self.ctl)));
+                response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
             }
         }
         for dealing in self.ask(Stage::Cut) {
@@ -314,7 +321,7 @@ impl Injection {
                     Offset::Bytes(bytes) => bytes,
                     Offset::Fraction(part) => part_of(part, announced(&response)),
                 };
-                response = response.map(|body| body.cut(left, close, Arc::clone(&self.ctl)));
+                response = response.map(|body| body.cut(left, close, dealing, self.draft.clone()));
             }
         }
         response

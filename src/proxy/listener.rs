@@ -132,7 +132,9 @@ impl Listener {
         let key = self.injector.connection(peer.ip());
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
-        let ctl = Arc::new(ConnCtl::new(self.next_id, peer, key, welcome.dealt, injector));
+        let recorder = Arc::clone(&self.shared.recorder);
+        let ctl = ConnCtl::new(self.next_id, peer, key, welcome.dealt, injector, recorder);
+        let ctl = Arc::new(ctl);
         let served = serve(stream, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
         self.shared.ending.tasks.spawn(served);
     }

@@ -18,7 +18,6 @@ use std::{
     sync::{Arc, Mutex},
     task::{Context, Poll},
 };
-use tokio::sync::oneshot;
 use tower::Service;
 
 /// What becomes of a request's `host`.
@@ -101,17 +100,15 @@ impl Hop {
 
 /// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.
 fn relay_interims(request: &mut Request<Ask>, ctl: &Arc<ConnCtl>) {
-    let expects = request
-        .headers()
-        .get(header::EXPECT)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     // hyper writes the 100 to the client itself, when the body is first read.
-    let word = expects.then(|| request.body_mut().wait_for_word());
-    let word: Mutex<Option<oneshot::Sender<()>>> = Mutex::new(word);
+    let word = Mutex::new(request.body_mut().wait_for_word());
     let ctl = Arc::clone(ctl);
     hyper::ext::on_informational(request, move |interim| {
         if interim.status() == StatusCode::CONTINUE {
-            lock(&word).take();
+            if let Some(word) = lock(&word).take() {
+                // Fails only if the body is gone, and the connection with it.
+                let _gone = word.send(());
+            }
         } else if ctl.allows_interims() {
             ctl.push_interim(interim_bytes(interim.status(), interim.headers()));
         }
