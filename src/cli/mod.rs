@@ -18,6 +18,10 @@ pub use exit::Exit;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+/// What is logged unless `FIREDRILL_LOG` says otherwise. A service that is down would fill the
+/// screen with a line for each request; the view tells of it once, and the summary counts.
+const QUIET: &str = "warn,firedrill::proxy::rescue=error";
+
 /// Replay an outage in front of a service, and see how its clients cope.
 #[derive(Debug, Parser)]
 #[command(name = "firedrill", version, about, max_term_width = 100)]
@@ -74,8 +78,7 @@ pub fn main() -> Exit {
 }
 
 fn log(form: run::LogForm) {
-    let filter =
-        EnvFilter::try_from_env("FIREDRILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("FIREDRILL_LOG").unwrap_or_else(|_| EnvFilter::new(QUIET));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(terminal::is_coloured_err())

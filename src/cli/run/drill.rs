@@ -31,8 +31,14 @@ use tokio::{
 
 /// Events kept between two visits of the collector; more are dropped and counted.
 const EVENT_LIMIT: usize = 1 << 18;
+/// Columns of a summary that no terminal shows.
+const WIDTH: usize = 100;
 /// How long exchanges under way may take to finish when a drill is over.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is said to the first Ctrl-C.
+const STOPPING: &str =
+    "stopping: nothing is injected any more; Ctrl-C again cuts off what is under way";
 
 /// A drill that was started.
 #[derive(Debug)]
@@ -84,6 +90,12 @@ impl Drill {
             }
             None => None,
         };
+        if let Some(path) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
+            // Better now than after an hour.
+            let made = fs::File::create(path);
+            let what = format!("cannot write the summary `{}`", path.display());
+            made.map_err(|error| Refusal::environment(&what, &error))?;
+        }
         let host = if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep };
         let settings = Settings { mark: !args.no_mark, host };
         let injector = run.injector();
@@ -107,6 +119,9 @@ impl Drill {
             loaded.play.seed,
             run.id()
         ));
+        if !scenario.stop_when.is_empty() {
+            view.say("note: `stop_when` is not watched by this version");
+        }
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
@@ -151,6 +166,10 @@ impl Drill {
         let took = self.run.injector().tick();
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
+        self.view.clear();
+        if matches!(cause, Cause::Interrupt) {
+            self.view.say(STOPPING);
+        }
         goodbye.await;
         let again = async {
             tokio::select! {
@@ -158,18 +177,18 @@ impl Drill {
                 _ = self.terminate.recv() => {}
             }
         };
-        let impatient = tokio::select! {
+        let drained = tokio::select! {
             cut = self.proxy.drain(PATIENCE) => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
-                false
+                true
             }
-            () = again => true,
+            () = again => false,
         };
-        self.view.clear();
-        if impatient {
-            return Exit::Interrupted;
+        if !drained {
+            // What was seen up to here is still told and kept.
+            self.proxy.drain(Duration::ZERO).await;
         }
         let end = match &cause {
             Cause::Timeline => End::Finished,
@@ -192,7 +211,9 @@ impl Drill {
             tallies: &tallies,
         };
         let reported = report(&summary, self.json.as_deref());
-        verdict(&summary, &cause, collected.record, reported, &self.loaded.upstream)
+        let upstream = &self.loaded.upstream;
+        let exit = verdict(&summary, &cause, collected.record, reported, upstream);
+        if drained { exit } else { Exit::Interrupted }
     }
 
     async fn until_over(&mut self) -> Cause {
@@ -217,7 +238,10 @@ impl Drill {
                 _ = self.terminate.recv() => return Cause::Interrupt,
                 Ok(()) = failed.changed() => return Cause::Record,
                 Ok(()) = changes.changed() => announce(&mut changes, &self.view, &self.run),
-                _ = frames.tick() => self.view.frame(&controls, &self.collector),
+                _ = frames.tick() => {
+                    let took = self.run.injector().tick();
+                    self.view.frame(&controls, &self.collector, took);
+                }
             }
         }
     }
@@ -261,7 +285,7 @@ fn user_sources(users: &Users) -> Vec<String> {
 
 /// Writes the summary: text to standard output, unless the JSON goes there.
 fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
-    let text = summary.text(terminal::look_out());
+    let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
     let Some(path) = json else {
         return terminal::out(&text);
     };
@@ -283,7 +307,7 @@ fn verdict(
     upstream: &str,
 ) -> Exit {
     let mut environment = false;
-    for (what, outcome) in [("the record", record), ("the report", reported)] {
+    for (what, outcome) in [("the record", record), ("the summary", reported)] {
         if let Err(error) = outcome {
             crate::cli::error(&format!("cannot write {what}: {error}"));
             environment = true;

@@ -5,6 +5,7 @@ mod child;
 mod drill;
 mod load;
 mod view;
+mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::Drill;
