@@ -1,6 +1,6 @@
 //! Why a drill shows less than it was to show.
 
-use crate::{report::summary::Summary, units::show_duration};
+use crate::{report::summary::Summary, scenario::Phase, units::show_duration};
 use std::sync::Arc;
 
 /// A fault that hit nothing.
@@ -15,33 +15,36 @@ pub struct Silence {
 pub(super) fn silences(summary: &Summary<'_>) -> Vec<Silence> {
     let begun =
         |phase: usize| summary.observations.edges.iter().any(|edge| edge.phase == Some(phase));
-    let silent = summary.tallies.iter().filter(|tally| tally.hit == 0);
-    silent
-        .map(|tally| {
-            let phases = summary.scenario.phases.iter().enumerate();
-            let in_phases: Vec<(usize, &str)> = phases
-                .filter(|(_, phase)| phase.faults.iter().any(|entry| entry.name == *tally.name))
-                .map(|(at, phase)| (at, phase.name.as_str()))
-                .collect();
-            let names: Vec<String> =
-                in_phases.iter().map(|(_, name)| format!("`{name}`")).collect();
-            let names = names.join(", ");
-            let why = if !in_phases.iter().any(|(at, _)| begun(*at)) {
-                format!("the drill ended before its phase {names} began")
-            } else if tally.considered == 0 {
-                let targets = targets(summary, &tally.name);
-                format!("nothing it is meant for came by in {names}{targets}")
+    let mut silences = Vec::new();
+    for tally in summary.tallies.iter().filter(|tally| tally.hit == 0) {
+        let phases = summary.scenario.phases.iter().enumerate();
+        let of = |phase: &Phase| phase.faults.iter().any(|entry| entry.name == *tally.name);
+        // Whoever starts later does not miss what came before.
+        let asked: Vec<(usize, &Phase)> =
+            phases.filter(|(at, phase)| of(phase) && !summary.is_left_out(*at)).collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let names: Vec<String> =
+            asked.iter().map(|(_, phase)| format!("`{}`", phase.name)).collect();
+        let names = names.join(", ");
+        let why = if !asked.iter().any(|(at, _)| begun(*at)) {
+            let its = if asked.len() == 1 { "its phase" } else { "its phases" };
+            format!("the drill ended before {its} {names} began")
+        } else if tally.considered == 0 {
+            let targets = targets(summary, &tally.name);
+            format!("nothing it is meant for came by in {names}{targets}")
+        } else {
+            let what = if tally.considered == 1 {
+                "request or connection"
             } else {
-                let (what, it) = if tally.considered == 1 {
-                    ("request or connection", "its")
-                } else {
-                    ("requests or connections", "its")
-                };
-                format!("{} {what} came by, and {it} share fell on none of them", tally.considered)
+                "requests or connections"
             };
-            Silence { fault: Arc::clone(&tally.name), why }
-        })
-        .collect()
+            format!("{} {what} came by, and its share fell on none of them", tally.considered)
+        };
+        silences.push(Silence { fault: Arc::clone(&tally.name), why });
+    }
+    silences
 }
 
 /// The targets of a fault, with what they match, since a route that nobody calls is the usual
@@ -59,8 +62,14 @@ fn targets(summary: &Summary<'_>, fault: &str) -> String {
     }
     match names.as_slice() {
         [] => String::new(),
-        [name] => format!(": no request for {name}; bind it with `--target`"),
-        _ => format!(": no request for {}; bind them with `--target`", names.join(", ")),
+        [shown] => format!(
+            ": no request for {shown}; bind it with `--target {}='POST /your/route'`",
+            summary.scenario.targets[entry.targets[0]].name,
+        ),
+        _ => format!(
+            ": no request for {}; bind them with `--target NAME='POST /your/route'`",
+            names.join(", "),
+        ),
     }
 }
 
@@ -71,6 +80,19 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
         cautions.push(format!(
             "{} events came faster than they could be kept: the figures lack them",
             seen.dropped
+        ));
+    }
+    let phases = summary.scenario.phases.iter().enumerate();
+    let left_out: Vec<String> = phases
+        .filter(|(at, _)| summary.is_left_out(*at))
+        .map(|(_, phase)| format!("`{}`", phase.name))
+        .collect();
+    if !left_out.is_empty() {
+        cautions.push(format!(
+            "started at {}: {} {} left out",
+            show_duration(summary.start_at),
+            left_out.join(", "),
+            if left_out.len() == 1 { "was" } else { "were" },
         ));
     }
     let gap = seen.longest_retry_gap();
@@ -90,8 +112,10 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
         ));
     }
     for (word, count) in &seen.genuine {
-        cautions
-            .push(format!("{count} genuine upstream failures ({word}): not of the drill's making"));
+        let failures = if *count == 1 { "failure" } else { "failures" };
+        cautions.push(format!(
+            "{count} genuine upstream {failures} ({word}): not of the drill's making"
+        ));
     }
     cautions
 }
