@@ -55,6 +55,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/"]),
     ("socket2::", &["proxy/listener.rs"]),
+    ("rustix::", &["proxy/timer.rs", "cli/run/mod.rs"]),
     ("annotate_snippets::", &["diag/render.rs"]),
     ("anstyle::", &["report/", "cli/", "diag/render.rs"]),
     ("anstream::", &["cli/"]),

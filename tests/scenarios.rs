@@ -4,7 +4,10 @@ use firedrill::{
     diag::{Look, Problems, Source, render},
     dice::{Dice, Seed},
     fault::{Canned, Cx, Effect, Stage},
-    scenario::{FaultEntry, Phase, Scenario},
+    scenario::{
+        FaultEntry, Phase, Scenario,
+        bundled::{self, BUNDLED},
+    },
     select::Unit,
     timeline::{Moment, Speed},
     units::{Percent, Quantity},
@@ -31,7 +34,7 @@ fn file(path: &str) -> String {
 }
 
 fn text(name: &str) -> String {
-    file(&format!("scenarios/{name}.yaml"))
+    bundled::find(name).unwrap_or_else(|| panic!("{name} is not bundled")).text.to_owned()
 }
 
 fn read(name: &str) -> Scenario {
@@ -83,16 +86,12 @@ fn answer(entry: &FaultEntry) -> Arc<Canned> {
 }
 
 #[test]
-fn every_file_in_the_folder_is_known_here() {
-    let folder = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).expect("folder");
-    let mut files: Vec<String> = folder
-        .map(|file| file.expect("a file").file_name().into_string().expect("a name"))
-        .collect();
-    files.sort();
-
-    let mut known: Vec<String> = names().map(|name| format!("{name}.yaml")).collect();
-    known.sort();
-    assert_eq!(files, known);
+fn every_bundled_scenario_is_put_to_these_tests() {
+    let mut bundled: Vec<&str> = BUNDLED.iter().map(|bundled| bundled.name).collect();
+    let mut tested: Vec<&str> = names().collect();
+    bundled.sort_unstable();
+    tested.sort_unstable();
+    assert_eq!(bundled, tested);
 }
 
 #[test]

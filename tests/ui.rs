@@ -85,6 +85,70 @@ fn every_code_is_explained_with_a_wrong_and_a_right_example() {
     }
 }
 
+/// An example of an explanation in the place it belongs to.
+fn in_place(example: &str) -> String {
+    let key = example.trim_start_matches("- ").split(':').next().unwrap_or_default();
+    let indented = |by: &str| example.replace('\n', &format!("\n{by}"));
+    let is_phase = example.starts_with("- ") && example.contains("for: ");
+    match key {
+        _ if is_phase => format!("name: x\nphases:\n{example}\n"),
+        "share" | "pattern" => {
+            let keys = indented("    ");
+            format!(
+                "name: x\nphases:\n- name: p\n  for: 5m\n  faults:\n  - respond: 503\n    {keys}\n"
+            )
+        }
+        "for" => format!("name: x\nphases:\n- name: p\n  {}\n", indented("  ")),
+        _ if example.starts_with("- ") => {
+            let targets = "targets: { purchase: { path: /purchase } }";
+            let faults = indented("  ");
+            format!("name: x\n{targets}\nphases:\n- name: p\n  for: 5m\n  faults:\n  {faults}\n")
+        }
+        _ => {
+            let mut text = format!("{example}\n");
+            for (key, line) in [("name:", "name: x"), ("phases:", "phases: [{ name: p, for: 5m }]")]
+            {
+                if !example.lines().any(|l| l.starts_with(key)) {
+                    text.push_str(&format!("{line}\n"));
+                }
+            }
+            text
+        }
+    }
+}
+
+#[test]
+fn examples_of_explanations_are_as_wrong_and_as_right_as_they_say() {
+    // Their examples are bytes, or end in an ellipsis.
+    let unprintable = ["E0002", "E0004", "E0307"];
+    let mut lies = Vec::new();
+    for code in Code::ALL.iter().filter(|code| !unprintable.contains(&&*code.to_string())) {
+        let (_, examples) =
+            code.explanation().text.split_once("\nWrong:\n\n").expect("a wrong one");
+        let (wrong, right) = examples.split_once("\nRight:\n\n").expect("a right one");
+        let codes = |example: &str| {
+            let lines: Vec<&str> =
+                example.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+            let text = in_place(lines.join("\n").trim_end());
+            let mut problems = Problems::default();
+            let _scenario = Scenario::read(&Source::new("x", &*text), None, &mut problems);
+            let codes: Vec<Code> = problems.sorted().iter().map(|problem| problem.code).collect();
+            (text, codes)
+        };
+        let (text, found) = codes(wrong);
+        if !found.contains(code) {
+            lies.push(format!("{code} is not wrong but {found:?}:\n{text}"));
+        }
+        let (text, found) = codes(right);
+        // An example need not use the targets around it, and there is no file to name.
+        let fine = |code: &Code| ["W0301", "E0418"].contains(&&*code.to_string());
+        if !found.iter().all(fine) {
+            lies.push(format!("{code} is not right but {found:?}:\n{text}"));
+        }
+    }
+    assert!(lies.is_empty(), "{}", lies.join("\n"));
+}
+
 #[test]
 fn all_problems_of_a_file_are_told_in_its_order() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/many_problems");

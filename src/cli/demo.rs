@@ -93,7 +93,7 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
         }
     };
     if let Some(outcome) = outcome
-        && let Err(error) = terminal::out(&format!("\n{}", outcome.show()))
+        && let Err(error) = terminal::out(&format!("\n{}\n", outcome.show().trim_end()))
     {
         crate::cli::error(&format!("cannot write the comparison: {error}"));
         return Exit::Environment;

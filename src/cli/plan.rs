@@ -1,7 +1,7 @@
 //! `firedrill plan`: a scenario's timeline as a picture.
 
 use crate::{
-    cli::{exit::Exit, run, scenario_file, terminal},
+    cli::{Exit, print, run, scenario_file, terminal},
     report::plan::{Options, picture},
     timeline::Speed,
 };
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = run::duration)]
     pub longest_phase: Option<Duration>,
 
-    /// How many columns to draw in; by default what COLUMNS says, or 80
+    /// How many columns to draw in; by default as many as the terminal has, or 80
     #[arg(long, value_name = "COLUMNS")]
     pub width: Option<usize>,
 }
@@ -43,11 +43,5 @@ pub(super) fn run(args: &Args) -> Exit {
         glyphs: terminal::glyphs(),
     };
     let width = args.width.or_else(terminal::columns).unwrap_or(WIDTH);
-    match terminal::out(&picture(&scenario, width, &options)) {
-        Ok(()) => Exit::Passed,
-        Err(error) => {
-            crate::cli::error(&format!("cannot write the plan: {error}"));
-            Exit::Environment
-        }
-    }
+    print(&picture(&scenario, width, &options))
 }

@@ -45,9 +45,15 @@ fn glyphs_of(locale: Option<&str>) -> Glyphs {
     if charset.contains("utf8") { Glyphs::Blocks } else { Glyphs::Ascii }
 }
 
-/// How many columns the terminal has, if the shell tells.
+/// How many columns the terminal has; in a pipe, what `COLUMNS` says.
 pub(super) fn columns() -> Option<usize> {
-    env::var("COLUMNS").ok()?.parse().ok()
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size().or_else(|| {
+        Some((
+            terminal_size::Width(env::var("COLUMNS").ok()?.parse().ok()?),
+            terminal_size::Height(0),
+        ))
+    })?;
+    Some(usize::from(columns))
 }
 
 fn look(choice: ColorChoice) -> Look {

@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug)]
 pub(super) struct ActiveSet {
+    /// Its phase; `None` if it is what is in force outside of all phases: nothing.
+    pub phase: Option<usize>,
     pub faults: Vec<Arc<Armed>>,
     /// Whether a target that some fault is meant for needs to see small bodies.
     pub needs_body: bool,
@@ -29,7 +31,7 @@ const MESSAGE: [Stage; 6] = [
 
 impl ActiveSet {
     pub(super) fn empty() -> Self {
-        Self { faults: Vec::new(), needs_body: false }
+        Self { phase: None, faults: Vec::new(), needs_body: false }
     }
 
     pub(super) fn compile(
@@ -61,7 +63,7 @@ impl ActiveSet {
                 .iter()
                 .any(|target| scenario.targets[*target].matchers.iter().any(|m| m.needs_body()));
         }
-        Self { faults, needs_body }
+        Self { phase: Some(phase), faults, needs_body }
     }
 
     /// Whether any fault is asked at this stage.

@@ -61,7 +61,7 @@ pub struct FaultTally {
 
 #[derive(Debug)]
 pub(super) struct Armed {
-    /// Tells it apart among all faults of all phases.
+    /// Tells it apart among all faults of all phases: its phase above its place there.
     pub uid: usize,
     pub name: Arc<str>,
     pub kind: &'static str,
@@ -121,6 +121,11 @@ impl Armed {
             lots: Dice::new(seed, lots),
             times_key: key(entry.name.as_bytes()),
         }
+    }
+
+    /// The phase it is a fault of.
+    pub(super) const fn phase(&self) -> usize {
+        self.uid >> 16
     }
 
     /// Whether it is asked at this stage.

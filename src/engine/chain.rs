@@ -160,17 +160,16 @@ impl Chain {
 
     /// When to pull again, unless an edge comes before.
     pub fn wake_at(&self) -> Option<Tick> {
-        let Some((phase, moment)) = self.shared.moment() else {
+        let Some((set, moment)) = self.shared.in_force() else {
             return self.links.iter().filter_map(|link| link.filter.wake_at()).min();
         };
-        let start = self.shared.timeline.start_of(phase);
         self.links
             .iter()
             .filter(|link| !link.filter.is_empty() || link.filter.room() == 0)
             .filter_map(|link| {
-                let flap = link.armed.pattern().map(|pattern| {
-                    let at = start + moment.elapsed + pattern.until_change(moment.elapsed);
-                    self.shared.clock.load().due(at)
+                let flap = link.armed.pattern().and_then(|pattern| {
+                    let change = moment.elapsed + pattern.until_change(moment.elapsed);
+                    self.shared.due(set, change)
                 });
                 let moving = link.armed.share_moves() || link.armed.fault.moves();
                 let recheck = moving.then(|| self.shared.tick() + RECHECK);
@@ -193,7 +192,8 @@ impl Chain {
     fn tune(&mut self) -> Tick {
         let now = self.shared.tick();
         let generation = self.shared.generation.load(Ordering::Acquire);
-        let moment = self.shared.moment();
+        let shared = Arc::clone(&self.shared);
+        let in_force = shared.in_force();
         if generation != self.generation {
             self.generation = generation;
             self.relink(now);
@@ -206,9 +206,11 @@ impl Chain {
             operation: 0,
         };
         for link in &mut self.links {
-            let moment: Option<&Moment> = moment.as_ref().map(|(_, m)| m).filter(|moment| {
-                link.current && link.armed.is_on(moment) && link.armed.includes(&whom, moment)
-            });
+            let moment: Option<&Moment> = in_force
+                .as_ref()
+                .filter(|(set, _)| set.phase == Some(link.armed.phase()))
+                .map(|(_, moment)| moment)
+                .filter(|m| link.armed.is_on(m) && link.armed.includes(&whom, m));
             link.in_force = moment.is_some();
             link.filter.tune(now, moment);
         }

@@ -88,6 +88,6 @@ impl Controls {
             change(&mut clock, now);
             clock
         });
-        self.shared.commanded.notify_one();
+        self.shared.moved();
     }
 }

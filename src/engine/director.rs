@@ -1,32 +1,30 @@
 //! The one task that walks the timeline and says what is in force.
 
-use crate::engine::shared::Shared;
+use crate::{
+    engine::shared::{Shared, flag},
+    fault::Tick,
+};
 use std::sync::{Arc, atomic::Ordering};
 use tokio::time::{Instant, sleep_until};
 
 /// Plays the timeline to its end, or until it is told to stop.
 pub(super) async fn direct(shared: Arc<Shared>) {
-    if !shared.wait_for_traffic {
-        play(&shared);
-    }
-    let mut published: Option<usize> = None;
     let mut due = None;
     loop {
         let clock = shared.clock.load_full();
         let now = shared.tick();
         let position = clock.position(now);
-        if shared.stop.load(Ordering::Acquire) || (position.is_none() && due.is_none()) {
+        if shared.stop.load(Ordering::Acquire) {
             break;
         }
         let phase = position.map(|position| position.phase);
-        let waiting = !clock.is_playing() && published.is_none() && shared.wait_for_traffic;
-        if phase != published && !waiting {
-            if phase.is_none() {
-                break;
-            }
+        if phase.is_none() {
+            break;
+        }
+        let waiting = shared.flags() & flag::WAITING != 0 && !clock.is_playing();
+        if !waiting {
             // An edge that a command brought about was due when it was commanded: now.
             shared.publish(phase, due.unwrap_or(now));
-            published = phase;
         }
         due = None;
         // A paused clock has no next edge; a command wakes this wait like any other.
@@ -42,14 +40,16 @@ pub(super) async fn direct(shared: Arc<Shared>) {
     shared.end(planned);
 }
 
-/// Sets the clock going.
-pub(super) fn play(shared: &Shared) {
-    let now = shared.tick();
+/// Sets the clock going as of `now`, and puts the first phase in force.
+pub(super) fn play(shared: &Shared, now: Tick) {
     shared.clock.rcu(|clock| {
         let mut clock = (**clock).clone();
         clock.resume(now);
         clock
     });
+    if let Some(position) = shared.clock.load().position(now) {
+        shared.publish(Some(position.phase), now);
+    }
 }
 
 /// The instant of a tick.

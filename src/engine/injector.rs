@@ -102,7 +102,7 @@ impl Injector {
         if self.shared.flags() & flag::CONNECT == 0 {
             return welcome;
         }
-        let Some((_, moment)) = self.shared.moment() else {
+        let Some((set, moment)) = self.shared.in_force() else {
             return welcome;
         };
         let whom = Whom {
@@ -112,7 +112,7 @@ impl Injector {
             targets: 0,
             operation: 0,
         };
-        for armed in &self.shared.active.load().faults {
+        for armed in &set.faults {
             if !armed.acts_at(Stage::Connect) || !armed.is_on(&moment) {
                 continue;
             }
@@ -189,10 +189,9 @@ impl Injector {
 
     /// What the listener does now, and when to ask again if no edge comes before.
     pub fn gate(&self) -> (Option<Gate>, Option<Tick>) {
-        let Some((phase, moment)) = self.shared.moment() else {
+        let Some((set, moment)) = self.shared.in_force() else {
             return (None, None);
         };
-        let set = self.shared.active.load();
         let gate = set.gate(&moment).map(|(gate, armed)| {
             armed.count.hit();
             gate
@@ -205,21 +204,16 @@ impl Injector {
             .filter_map(|armed| armed.pattern())
             .map(|pattern| elapsed + pattern.until_change(elapsed))
             .min();
-        let start = self.shared.timeline.start_of(phase);
-        (gate, flap.map(|at| self.shared.clock.load().due(start + at)))
+        (gate, flap.and_then(|at| self.shared.due(set, at)))
     }
 
     /// Starts a clock that waits for traffic.
     fn first_request(&self) {
         let before = self.shared.flags.fetch_and(!flag::WAITING, Ordering::AcqRel);
         if before & flag::WAITING != 0 {
-            director::play(&self.shared);
-            let clock = self.shared.clock.load();
-            if let Some(position) = clock.position(self.shared.tick()) {
-                // The first request already meets the first phase.
-                self.shared.publish(Some(position.phase), self.shared.tick());
-            }
-            self.shared.commanded.notify_one();
+            // The first request already meets the first phase.
+            director::play(&self.shared, self.shared.tick());
+            self.shared.moved();
         }
     }
 }

@@ -71,6 +71,10 @@ impl Run {
     pub fn start(scenario: Arc<Scenario>, play: &Play, recorder: Arc<Recorder>) -> Self {
         let timeline = Arc::new(scenario.timeline(play.longest_phase));
         let shared = Arc::new(Shared::new(scenario, timeline, play, recorder));
+        if !play.wait_for_traffic {
+            // Before the director is scheduled, so that the drill begins with its start.
+            director::play(&shared, Duration::ZERO);
+        }
         let director = tokio::spawn(director::direct(Arc::clone(&shared)));
         Self { shared, director }
     }

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -44,10 +44,13 @@ pub(super) mod flag {
 /// What the director announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The phase that began; `None` before the first and after the last.
+    /// The phase that plays; `None` before the first and after the last.
     pub phase: Option<usize>,
-    /// What it does to open connections.
-    pub open: OpenConnections,
+    /// How many edges so far let open connections end after the exchange they carry. A count, since
+    /// whoever listens may be told of two edges at once.
+    pub drains: u32,
+    /// How many edges so far ended open connections at once.
+    pub resets: u32,
     /// Whether the drill is over: everything held is to be let go.
     pub over: bool,
 }
@@ -67,6 +70,8 @@ pub(super) struct Shared {
     /// Counts publications, so that a connection notices a new set by one load.
     pub generation: AtomicU64,
     pub over: AtomicBool,
+    /// What was published last, if anything; held while something is.
+    published: Mutex<Option<Option<usize>>>,
     pub change: watch::Sender<Change>,
     /// Wakes the director after a command.
     pub commanded: Notify,
@@ -95,7 +100,7 @@ impl Shared {
             .map(|phase| Arc::new(ActiveSet::compile(&scenario, phase, play.seed, &mut counts)))
             .collect();
         let clock = Clock::new(Arc::clone(&timeline), play.start_at, play.speed);
-        let start = Change { phase: None, open: OpenConnections::Keep, over: false };
+        let start = Change { phase: None, drains: 0, resets: 0, over: false };
         let entropy = Seed::fresh().0;
         Self {
             epoch: Instant::now(),
@@ -109,6 +114,7 @@ impl Shared {
             flags: AtomicU32::new(if play.wait_for_traffic { flag::WAITING } else { 0 }),
             generation: AtomicU64::new(0),
             over: AtomicBool::new(false),
+            published: Mutex::default(),
             change: watch::Sender::new(start),
             commanded: Notify::new(),
             stop: AtomicBool::new(false),
@@ -126,17 +132,36 @@ impl Shared {
         self.epoch.elapsed()
     }
 
-    /// The phase that plays now, and where in it we are.
-    pub(super) fn moment(&self) -> Option<(usize, Moment)> {
-        self.clock.load().moment(self.tick())
+    /// What is in force now, and where in its phase we are.
+    ///
+    /// The clock says which phase it is, to the nanosecond; what the director published may be a
+    /// moment behind, and says only whether anything is in force at all.
+    pub(super) fn in_force(&self) -> Option<(&Arc<ActiveSet>, Moment)> {
+        self.active.load().phase?;
+        let (phase, moment) = self.clock.load().moment(self.tick())?;
+        Some((self.sets.get(phase)?, moment))
+    }
+
+    /// Real time at which the clock reaches a time of a phase; `None` while it stands still.
+    pub(super) fn due(&self, set: &ActiveSet, elapsed: Duration) -> Option<Tick> {
+        let clock = self.clock.load();
+        let start = self.timeline.start_of(set.phase?);
+        clock.is_playing().then(|| clock.due(start + elapsed))
     }
 
     pub(super) fn flags(&self) -> u32 {
         self.flags.load(Ordering::Acquire)
     }
 
-    /// Puts a phase's faults in force, or none.
+    /// Puts a phase's faults in force, or none; does nothing if that is so already, or if the drill
+    /// is over and a phase would bring it back.
     pub(super) fn publish(&self, phase: Option<usize>, planned: Duration) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = self.over.load(Ordering::Acquire);
+        if *published == Some(phase) || (over && phase.is_some()) {
+            return;
+        }
+        *published = Some(phase);
         let set = phase.map_or_else(|| Arc::new(ActiveSet::empty()), |p| Arc::clone(&self.sets[p]));
         let mut flags = 0;
         if set.asks_messages() {
@@ -155,8 +180,12 @@ impl Shared {
         self.generation.fetch_add(1, Ordering::Release);
         self.flags.store(flags, Ordering::Release);
         let open = phase.map_or(OpenConnections::Keep, |p| self.scenario.phases[p].connections);
-        let over = self.over.load(Ordering::Acquire);
-        self.change.send_replace(Change { phase, open, over });
+        self.change.send_modify(|change| {
+            change.phase = phase;
+            change.over = over;
+            change.drains += u32::from(open == OpenConnections::Drain);
+            change.resets += u32::from(open == OpenConnections::Reset);
+        });
         let actual = self.tick();
         self.recorder.say(Event::Edge(PhaseEdge { phase, planned, actual }));
     }
@@ -167,6 +196,12 @@ impl Shared {
         if !self.over.swap(true, Ordering::AcqRel) {
             self.publish(None, planned);
         }
+    }
+
+    /// The clock was moved: whoever waits for a time of its has to look again.
+    pub(super) fn moved(&self) {
+        self.change.send_modify(|_| {});
+        self.commanded.notify_one();
     }
 
     pub(super) fn tallies(&self) -> Vec<FaultTally> {

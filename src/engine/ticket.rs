@@ -63,10 +63,13 @@ impl Ticket {
     /// exchange.
     pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let mut dealings = Vec::new();
-        let Some((phase, moment)) = self.shared.moment() else {
+        let shared = Arc::clone(&self.shared);
+        let Some((set, moment)) = shared.in_force() else {
             return dealings;
         };
-        let set = self.shared.active.load_full();
+        let Some(phase) = set.phase else {
+            return dealings;
+        };
         for armed in set.faults.iter().filter(|armed| armed.acts_at(stage)) {
             if !self.hits(armed, &moment) {
                 continue;
@@ -89,10 +92,11 @@ impl Ticket {
 
     /// Whether a fault that holds this request still does, at this moment.
     pub fn is_still_held(&mut self, by: &Dealing) -> bool {
-        let Some((_, moment)) = self.shared.moment() else {
+        // Before looking, so that no change between a look and the wait after it is missed.
+        self.changes.get_or_insert_with(|| self.shared.change.subscribe());
+        let Some((set, moment)) = self.shared.in_force() else {
             return false;
         };
-        let set = self.shared.active.load_full();
         set.faults
             .iter()
             // The same fault may go on in the next phase, under the same name.
@@ -127,15 +131,12 @@ impl Ticket {
     }
 
     fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
-        let (phase, moment) = self.shared.moment()?;
+        let (set, moment) = self.shared.in_force()?;
         if by.armed.share_moves() {
             return Some(Instant::now() + RECHECK);
         }
-        let pattern = by.armed.pattern()?;
-        let at = self.shared.timeline.start_of(phase)
-            + moment.elapsed
-            + pattern.until_change(moment.elapsed);
-        Some(self.shared.epoch + self.shared.clock.load().due(at))
+        let change = moment.elapsed + by.armed.pattern()?.until_change(moment.elapsed);
+        Some(self.shared.epoch + self.shared.due(set, change)?)
     }
 
     fn hits(&mut self, armed: &Armed, moment: &Moment) -> bool {

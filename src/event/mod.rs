@@ -186,6 +186,8 @@ pub struct Exchange {
     pub complete: bool,
     /// How it ended.
     pub ended_by: EndedBy,
+    /// The request's first byte was read.
+    pub t_first: u64,
     /// The request's head was read.
     pub t_head: u64,
     /// The request's last byte was read.

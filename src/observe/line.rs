@@ -81,6 +81,8 @@ struct ClientLine<'e> {
 
 #[derive(Serialize)]
 struct Times {
+    #[serde(skip_serializing_if = "is_zero")]
+    first: u64,
     head: u64,
     #[serde(skip_serializing_if = "is_zero")]
     received: u64,
@@ -221,6 +223,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
             .map(|(_, name)| name.as_str())
             .collect(),
         t: Times {
+            first: exchange.t_first,
             head: exchange.t_head,
             received: exchange.t_received,
             forwarded: exchange.t_forwarded,

@@ -1,6 +1,7 @@
 //! One client's connection, from its acceptance to its end.
 
 use crate::{
+    engine::Change,
     event::{Connection, EndedBy, Event, Recorder},
     fault::{Close, Tick},
     proxy::{
@@ -8,16 +9,17 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         socket::{Socket, Stream},
+        timer::Timer,
     },
-    scenario::OpenConnections,
 };
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 /// How long a client may take for a request's head, idle time before it included. Browsers and
 /// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) forward: Forward,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
+    pub(crate) timer: Timer,
 }
 
 /// Serves a connection to its end. `hold` and `close` are what was dealt to it when it was
@@ -84,7 +87,7 @@ async fn held(ctl: &ConnCtl, hold: Tick) {
 
 async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
-    let service = stack(ctl, &shared.recorder, shared.forward.clone(), shared.mark);
+    let service = stack(ctl, shared);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -95,38 +98,85 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
     tokio::pin!(connection);
-    let mut changes = ctl.injector().changes();
-    let mut draining = false;
+    // Polled only when it was itself woken, not whenever the connection is.
+    let mut calls = FuturesUnordered::new();
+    calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
                 }
                 break;
             }
-            // A kill ends it; anything else only has it polled again.
-            () = ctl.called() => if ctl.killed().is_some() { break },
-            // An edge has it polled again too, so that bytes held by a fault that is over leave.
-            Ok(()) = changes.changed() => {
-                let open = changes.borrow_and_update().open;
-                match open {
-                    OpenConnections::Keep => {}
-                    OpenConnections::Drain => connection.as_mut().graceful_shutdown(),
-                    OpenConnections::Reset => {
-                        ctl.kill(Close::Reset);
-                        break;
-                    }
+            Some((call, more)) = calls.next() => {
+                match call {
+                    // It is polled again, and sees to it.
+                    Call::Look => {}
+                    Call::Drain => connection.as_mut().graceful_shutdown(),
+                    Call::End => break,
                 }
-            }
-            () = shared.ending.draining.cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = shared.ending.stopping.cancelled() => {
-                ctl.kill(Close::Fin);
-                break;
+                calls.push(more.next());
             }
         }
+    }
+}
+
+/// What a connection is called for from outside.
+enum Call {
+    /// Something changed: bytes held by a fault that is over may leave, an interim answer waits.
+    Look,
+    /// It is to end after the exchange it carries.
+    Drain,
+    /// It is to end now.
+    End,
+}
+
+/// Listens for whatever a connection is called for.
+struct Calls {
+    ctl: Arc<ConnCtl>,
+    changes: watch::Receiver<Change>,
+    seen: Change,
+    ending: Ending,
+    draining: bool,
+}
+
+impl Calls {
+    fn new(ctl: &Arc<ConnCtl>, ending: &Ending) -> Self {
+        let mut changes = ctl.injector().changes();
+        let seen = *changes.borrow_and_update();
+        Self { ctl: Arc::clone(ctl), changes, seen, ending: ending.clone(), draining: false }
+    }
+
+    /// The next call, and the listener to hear the one after it.
+    async fn next(mut self) -> (Call, Self) {
+        let call = tokio::select! {
+            () = self.ctl.called() => match self.ctl.killed() {
+                Some(_) => Call::End,
+                None => Call::Look,
+            },
+            Ok(()) = self.changes.changed() => {
+                let now = *self.changes.borrow_and_update();
+                let before = std::mem::replace(&mut self.seen, now);
+                if self.seen.resets > before.resets {
+                    self.ctl.kill(Close::Reset);
+                    Call::End
+                } else if self.seen.drains > before.drains {
+                    Call::Drain
+                } else {
+                    Call::Look
+                }
+            }
+            () = self.ending.draining.cancelled(), if !self.draining => {
+                self.draining = true;
+                Call::Drain
+            }
+            () = self.ending.stopping.cancelled() => {
+                self.ctl.kill(Close::Fin);
+                Call::End
+            }
+        };
+        (call, self)
     }
 }

@@ -56,6 +56,8 @@ pub(crate) struct ConnCtl {
     after_flush: AtomicU8,
     interims: Mutex<VecDeque<Bytes>>,
     has_interims: AtomicBool,
+    /// When the first byte of the next request came, in microseconds; zero until it does.
+    first_byte: AtomicU64,
     gone_at: AtomicU64,
     gone_by_reset: AtomicBool,
     notify: Notify,
@@ -86,6 +88,7 @@ impl ConnCtl {
             after_flush: AtomicU8::new(0),
             interims: Mutex::default(),
             has_interims: AtomicBool::new(false),
+            first_byte: AtomicU64::new(0),
             gone_at: AtomicU64::new(0),
             gone_by_reset: AtomicBool::new(false),
             notify: Notify::new(),
@@ -103,6 +106,19 @@ impl ConnCtl {
         self.body_done.store(!has_body, Ordering::Release);
         self.set_stand(Stand::Waiting);
         self.seq.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Bytes came from the client: if no request is under way, they are the next one's first.
+    pub(crate) fn bytes_came(&self) {
+        if self.stand() == Stand::Idle && self.first_byte.load(Ordering::Relaxed) == 0 {
+            self.first_byte.store(self.injector.micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the first byte of the request that begins now came; zero for one that was sent before
+    /// the last one was answered.
+    pub(crate) fn take_first_byte(&self) -> u64 {
+        self.first_byte.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn exchanges(&self) -> u32 {

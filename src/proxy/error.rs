@@ -42,6 +42,17 @@ impl UpstreamError {
         }
     }
 
+    /// The error with its causes, in one line.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
     /// Whether a connection was never made: the upstream cannot have heard of the request.
     pub(crate) const fn was_never_sent(&self) -> bool {
         !matches!(self, Self::Broken(_) | Self::Timeout(_))

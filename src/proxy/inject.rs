@@ -14,6 +14,7 @@ use crate::{
         record::Draft,
         reply::Reply,
         rescue::MARK,
+        timer::Timer,
     },
     select::{RequestView, User},
 };
@@ -27,7 +28,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tower::{Layer, Service};
 
 /// What is read of an upstream's answer that nobody will see, so that the upstream is done with it.
@@ -38,9 +39,10 @@ const LOST_TIME: Duration = Duration::from_secs(30);
 const UNKNOWN_LENGTH: u64 = 64 * 1024;
 
 /// Wraps services in [`Inject`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct InjectLayer {
     mark: bool,
+    timer: Timer,
 }
 
 /// See the module's documentation.
@@ -48,12 +50,13 @@ pub(crate) struct InjectLayer {
 pub(crate) struct Inject<S> {
     inner: S,
     mark: bool,
+    timer: Timer,
 }
 
 impl InjectLayer {
     /// With `mark`, injected answers say by a header that they are.
-    pub(crate) const fn new(mark: bool) -> Self {
-        Self { mark }
+    pub(crate) const fn new(mark: bool, timer: Timer) -> Self {
+        Self { mark, timer }
     }
 }
 
@@ -61,7 +64,7 @@ impl<S> Layer<S> for InjectLayer {
     type Service = Inject<S>;
 
     fn layer(&self, inner: S) -> Inject<S> {
-        Inject { inner, mark: self.mark }
+        Inject { inner, mark: self.mark, timer: self.timer.clone() }
     }
 }
 
@@ -88,9 +91,9 @@ where
             return self.inner.call(request);
         };
         let draft = draft.clone();
-        let (inner, mark) = (self.inner.clone(), self.mark);
+        let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
         Box::pin(async move {
-            let (injection, request) = Injection::open(draft, mark, request).await;
+            let (injection, request) = Injection::open(draft, mark, timer, request).await;
             injection.carry_out(inner, request).await
         })
     }
@@ -102,6 +105,7 @@ struct Injection {
     ctl: Arc<ConnCtl>,
     ticket: Ticket,
     mark: bool,
+    timer: Timer,
 }
 
 /// How an injected end ended.
@@ -115,7 +119,12 @@ enum Ended {
 }
 
 impl Injection {
-    async fn open(draft: Draft, mark: bool, mut request: Request<Ask>) -> (Self, Request<Ask>) {
+    async fn open(
+        draft: Draft,
+        mark: bool,
+        timer: Timer,
+        mut request: Request<Ask>,
+    ) -> (Self, Request<Ask>) {
         let ctl = Arc::clone(&draft.ctl);
         let injector = ctl.injector();
         let mut body = None;
@@ -141,7 +150,7 @@ impl Injection {
         let operation = operation(&view, exchange.user);
         let ticket = injector.open(user, exchange.nth, exchange.targets, operation, ctl.key);
         drop(exchange);
-        (Self { draft, ctl, ticket, mark }, request)
+        (Self { draft, ctl, ticket, mark, timer }, request)
     }
 
     async fn carry_out<S>(
@@ -197,7 +206,7 @@ impl Injection {
             })
             .sum();
         tokio::select! {
-            () = sleep_until(asked + total) => {}
+            () = self.timer.until(asked + total) => {}
             () = self.ticket.over() => {}
         }
         if let Some(dealing) = delays.first() {

@@ -15,6 +15,7 @@ use crate::{
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::{
     collections::VecDeque,
+    future::pending,
     io,
     net::{Shutdown, SocketAddr},
     sync::Arc,
@@ -22,7 +23,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{sleep, sleep_until},
+    time::{sleep, sleep_until, timeout},
 };
 
 /// The kernel's queue of connections not yet accepted.
@@ -32,19 +33,36 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Binds a listening socket.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address)?;
+    let socket = if address.port() == 0 {
+        // A port that the kernel chose would be given back whenever the door is shut, one that was
+        // asked for is not. So the choice is asked for, while it is still held.
+        let chosen = socket.local_addr()?.as_socket().unwrap_or(address);
+        bound(chosen)?
+    } else {
+        socket
+    };
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A drill that follows another must not wait for its closed connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// Accepts connections until the proxy drains.
 #[derive(Debug)]
 pub(super) struct Listener {
-    socket: TcpListener,
+    /// While it listens.
+    open: Option<TcpListener>,
+    /// While it does not, and keeps its port. It is out of the runtime's hands then: to those a
+    /// socket that was shut down once is ready for ever, and an accept would spin.
+    shut: Option<std::net::TcpListener>,
     address: SocketAddr,
     injector: Injector,
     shared: Arc<Shared>,
@@ -62,7 +80,8 @@ impl Listener {
     ) -> io::Result<Self> {
         let address = socket.local_addr()?;
         Ok(Self {
-            socket,
+            open: Some(socket),
+            shut: None,
             address,
             injector,
             shared,
@@ -81,7 +100,7 @@ impl Listener {
             let again = async {
                 match again {
                     Some(tick) => sleep_until(self.injector.instant(tick)).await,
-                    None => std::future::pending().await,
+                    None => pending().await,
                 }
             };
             tokio::select! {
@@ -91,11 +110,11 @@ impl Listener {
                     if changed.is_err() {
                         // The run is gone, and its faults with it.
                         self.set_gate(None).await;
-                        std::future::pending::<()>().await;
+                        pending::<()>().await;
                     }
                 }
                 () = again => {}
-                accepted = self.socket.accept(), if self.gate.is_none() => match accepted {
+                accepted = accept(self.open.as_ref()), if self.gate.is_none() => match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
                     Err(error) => accept_failed(&error).await,
                 },
@@ -126,42 +145,76 @@ impl Listener {
     }
 
     async fn set_gate(&mut self, gate: Option<Gate>) {
-        if gate == self.gate {
+        if gate == self.gate && (gate.is_some() || self.open.is_some()) {
             return;
         }
-        let socket = SockRef::from(&self.socket);
+        self.gate = gate;
         let done = match gate {
-            None => socket.listen(BACKLOG),
-            // On Linux this closes the door and keeps the port: callers get a RST, and nobody else
-            // can take the port while we are away from it.
-            Some(Gate::Refuse) => socket.shutdown(Shutdown::Read),
+            None => self.open(BACKLOG),
+            Some(Gate::Refuse) => self.shut().await,
             Some(Gate::Unreachable) => self.fill_queue().await,
         };
-        match done {
-            Ok(()) => self.gate = gate,
-            Err(error) => {
-                tracing::error!(%error, ?gate, "cannot change what the listener does");
-                self.gate = gate;
-            }
+        if let Err(error) = done {
+            tracing::error!(%error, ?gate, "cannot change what the listener does");
         }
+    }
+
+    /// Listens, with room for `backlog` callers in the queue.
+    fn open(&mut self, backlog: i32) -> io::Result<()> {
+        if let Some(socket) = self.shut.take() {
+            let door = SockRef::from(&socket);
+            door.set_reuse_address(true)?;
+            door.listen(backlog)?;
+            self.open = Some(TcpListener::from_std(socket)?);
+        }
+        match &self.open {
+            Some(socket) => SockRef::from(socket).listen(backlog)?,
+            None => self.open = Some(bind(self.address)?),
+        }
+        Ok(())
+    }
+
+    /// Shuts the door and, on Linux, keeps the port: callers get a RST, and nobody else can take
+    /// the port while we are away from it.
+    async fn shut(&mut self) -> io::Result<()> {
+        self.let_in_who_waits().await;
+        if let Some(socket) = self.open.take() {
+            let socket = socket.into_std()?;
+            let door = SockRef::from(&socket);
+            // Others may bind what does not listen, as long as both sides say that they share.
+            door.set_reuse_address(false)?;
+            door.shutdown(Shutdown::Read)?;
+            self.shut = Some(socket);
+        }
+        Ok(())
     }
 
     /// Leaves room for one in the accept queue and fills it ourselves: later SYNs are dropped.
     async fn fill_queue(&mut self) -> io::Result<()> {
-        let socket = SockRef::from(&self.socket);
-        // From a closed door the queue has to be opened first.
-        socket.listen(0)?;
-        // What already waits is let in: it connected before the door closed.
-        while let Ok(Ok((stream, peer))) =
-            tokio::time::timeout(Duration::from_millis(1), self.socket.accept()).await
-        {
-            self.welcome(stream, peer);
-        }
+        // From a shut door the queue has to be opened first.
+        self.open(0)?;
+        self.let_in_who_waits().await;
         let connect = TcpStream::connect(self.address);
-        if let Ok(filler) = tokio::time::timeout(Duration::from_millis(200), connect).await {
+        if let Ok(filler) = timeout(Duration::from_millis(200), connect).await {
             self.fillers.push_back(filler?);
         }
         Ok(())
+    }
+
+    /// Whoever connected before the door closed is not to be turned away.
+    async fn let_in_who_waits(&mut self) {
+        while let Ok(Ok((stream, peer))) =
+            timeout(Duration::from_millis(1), accept(self.open.as_ref())).await
+        {
+            self.welcome(stream, peer);
+        }
+    }
+}
+
+async fn accept(socket: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.accept().await,
+        None => pending().await,
     }
 }
 

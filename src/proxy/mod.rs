@@ -16,6 +16,7 @@ mod record;
 mod reply;
 mod rescue;
 mod socket;
+mod timer;
 mod upstream;
 
 pub use self::http::HostHeader;
@@ -29,6 +30,7 @@ use conn::Shared;
 use drain::Ending;
 use listener::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use timer::Timer;
 use tokio::io::DuplexStream;
 use upstream::Upstream;
 
@@ -69,7 +71,7 @@ impl Proxy {
         recorder: Arc<Recorder>,
     ) -> io::Result<Self> {
         let socket = listener::bind(address)?;
-        let mut proxy = Self::detached(upstream, settings, injector, recorder);
+        let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
         proxy.address = Some(socket.local_addr()?);
         let listener = Listener::new(socket, proxy.injector.clone(), Arc::clone(&proxy.shared))?;
         proxy.shared.ending.tasks.spawn(listener.run());
@@ -83,9 +85,20 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> Self {
+        // Their time may be a test's own, which the kernel knows nothing of.
+        Self::with_timer(upstream, settings, injector, recorder, Timer::Coarse)
+    }
+
+    fn with_timer(
+        upstream: Connector,
+        settings: Settings,
+        injector: Injector,
+        recorder: Arc<Recorder>,
+        timer: Timer,
+    ) -> Self {
         let ending = Ending::default();
         let forward = Forward::new(Upstream::new(upstream), settings.host, ending.clone());
-        let shared = Shared { recorder, forward, mark: settings.mark, ending };
+        let shared = Shared { recorder, forward, mark: settings.mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address: None }
     }
 

@@ -59,7 +59,7 @@ where
             match answer.await {
                 Ok(response) => Ok(response),
                 Err(error) => {
-                    tracing::warn!(error = %chain(&error), "no answer from the upstream");
+                    tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
                     if let Some(draft) = draft {
                         note(&draft, &error);
                     }
@@ -79,7 +79,7 @@ fn note(draft: &Draft, error: &UpstreamError) {
 }
 
 fn answer_for(error: &UpstreamError) -> Response<Reply> {
-    let text = format!("firedrill: {}\n", chain(error));
+    let text = format!("firedrill: {}\n", error.with_causes());
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(text))));
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
@@ -88,15 +88,4 @@ fn answer_for(error: &UpstreamError) -> Response<Reply> {
         headers.insert(MARK, mark);
     }
     response
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

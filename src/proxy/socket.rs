@@ -124,9 +124,12 @@ impl<S: Stream> Socket<S> {
 
     /// Reads from the socket itself and notes if the client reset it.
     fn poll_source(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
         if read.is_err() {
             self.ctl.client_gone(true);
+        } else if buf.filled().len() > before {
+            self.ctl.bytes_came();
         }
         Poll::Ready(read)
     }

@@ -71,10 +71,8 @@ impl DraftEntry {
         }
         match self.kind.layer {
             catalog::Layer::Listener => Reach::Listener,
-            _ if !stages.is_empty() && stages.iter().all(|stage| *stage == Stage::Connect) => {
-                Reach::Accept
-            }
             catalog::Layer::Connection => Reach::Bytes,
+            catalog::Layer::Message if stages == [Stage::Connect] => Reach::Accept,
             catalog::Layer::Message => Reach::Message,
         }
     }

@@ -230,3 +230,14 @@ fn a_share_that_moves_touches_a_range() {
     let text = "0.0 to 17.0 % of users touched, until its `times` are used up";
     assert_eq!(shown(&scenario), [text]);
 }
+
+/// Its SYN loss acts while a connection is made, but its bytes know their user.
+#[test]
+fn packet_loss_may_hit_a_share_of_users_even_if_it_loses_syns() {
+    let scenario = with_faults(
+        "- { packet_loss: { rate: 2%, syn: 'linux6.5' }, share: 17% of users }\n- { packet_loss: 1% }",
+    );
+    let shares: Vec<String> =
+        scenario.phases[0].faults.iter().map(|entry| entry.share.show()).collect();
+    assert_eq!(shares, ["17% of users", "100% of connections"]);
+}

@@ -10,7 +10,7 @@ use crate::{
     timeline::{Moment, Moving},
     units::Percent,
 };
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// How much of a phase's traffic is touched, as fractions of one: the least and the most over the
 /// phase, patterns being on.
@@ -139,63 +139,59 @@ fn at(entries: &[&FaultEntry], moment: &Moment) -> (f64, f64) {
 }
 
 /// One draw: a point between 0 and 1, and the stretches in which it hits.
-#[derive(Debug, PartialEq)]
-struct Draw<'e> {
-    key: Option<Key<'e>>,
+#[derive(Debug)]
+struct Draw {
     hits: Vec<(f64, f64)>,
 }
 
 /// What faults that share a draw have in common.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key<'e> {
     Cohort(&'e str, Unit),
     Group(usize),
 }
 
-fn draws<'e>(entries: &[&'e FaultEntry], moment: &Moment) -> Vec<Draw<'e>> {
-    let mut draws: Vec<Draw<'e>> = Vec::new();
-    let mut filled: Vec<(usize, f64)> = Vec::new();
+fn draws<'e>(entries: &[&'e FaultEntry], moment: &Moment) -> Vec<Draw> {
+    let mut draws: Vec<Draw> = Vec::new();
+    let mut known: HashMap<Key<'e>, usize> = HashMap::new();
+    let mut filled: HashMap<usize, f64> = HashMap::new();
     for entry in entries {
         let share = entry.share.amount.at(moment).fraction();
-        let mut from = 0.0;
-        if let Some(group) = entry.group {
-            let before = filled.iter().position(|(known, _)| *known == group);
-            let before = before.unwrap_or_else(|| {
-                filled.push((group, 0.0));
-                filled.len() - 1
-            });
-            from = filled[before].1;
-            filled[before].1 += share;
-        }
+        let from = entry.group.map_or(0.0, |group| {
+            let filled = filled.entry(group).or_default();
+            *filled += share;
+            *filled - share
+        });
         let hit = (from.min(1.0), (from + share).min(1.0));
         let key = match (&entry.cohort, entry.group) {
             (Some(cohort), _) => Some(Key::Cohort(cohort, entry.share.unit)),
             (None, Some(group)) => Some(Key::Group(group)),
             (None, None) => None,
         };
-        match draws.iter_mut().find(|draw| key.is_some() && draw.key == key) {
+        let draw = key.map_or(draws.len(), |key| *known.entry(key).or_insert(draws.len()));
+        match draws.get_mut(draw) {
             Some(draw) => draw.hits.push(hit),
-            None => draws.push(Draw { key, hits: vec![hit] }),
+            None => draws.push(Draw { hits: vec![hit] }),
         }
     }
     draws
 }
 
-impl Draw<'_> {
-    /// The chances of no hit and of exactly one.
+impl Draw {
+    /// The chances of no hit and of exactly one: a walk over the edges of all stretches.
     fn chances(&self) -> (f64, f64) {
-        let mut edges: Vec<f64> = self.hits.iter().flat_map(|(from, to)| [*from, *to]).collect();
-        edges.extend([0.0, 1.0]);
-        edges.sort_unstable_by(f64::total_cmp);
-        let (mut none, mut one) = (0.0, 0.0);
-        for pair in edges.windows(2) {
-            let middle = f64::midpoint(pair[0], pair[1]);
-            let hits = self.hits.iter().filter(|(from, to)| *from <= middle && middle < *to);
-            match hits.count() {
-                0 => none += pair[1] - pair[0],
-                1 => one += pair[1] - pair[0],
+        let mut edges: Vec<(f64, i32)> =
+            self.hits.iter().flat_map(|(from, to)| [(*from, 1), (*to, -1)]).collect();
+        edges.push((1.0, 0));
+        edges.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut none, mut one, mut hits, mut last) = (0.0, 0.0, 0, 0.0);
+        for (edge, change) in edges {
+            match hits {
+                0 => none += edge - last,
+                1 => one += edge - last,
                 _ => {}
             }
+            (hits, last) = (hits + change, edge);
         }
         (none, one)
     }

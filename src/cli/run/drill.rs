@@ -136,6 +136,11 @@ impl Drill {
         })
     }
 
+    /// Says something beside the live view.
+    pub(in crate::cli) fn say(&self, line: &str) {
+        self.view.say(line);
+    }
+
     /// Where clients connect.
     pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
         self.proxy.address()

@@ -12,6 +12,10 @@ use crate::{
     units::Quantity,
 };
 use std::{error::Error, sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// How long the upstream may take to be noticed before a drill starts.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// What a drill starts from.
 #[derive(Debug)]
@@ -27,6 +31,14 @@ impl Loaded {
     /// What all choices follow from.
     pub(in crate::cli) fn seed(&self) -> Seed {
         self.play.seed
+    }
+
+    /// Why the upstream takes no connections at this moment, if it does not.
+    pub(in crate::cli) async fn try_upstream(&self) -> Option<String> {
+        match timeout(PROBE, self.connector.probe()).await {
+            Ok(outcome) => outcome.err(),
+            Err(_) => Some(format!("the upstream {} does not answer", self.upstream)),
+        }
     }
 
     /// How long the scenario is, at life's own pace.

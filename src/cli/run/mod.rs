@@ -21,8 +21,14 @@ pub(super) fn run(args: &Args) -> Exit {
         Err(refusal) => return refusal.say(),
     };
     block_on(async {
+        let trouble = loaded.try_upstream().await;
         match Drill::start(args, loaded) {
-            Ok(drill) => drill.play(async {}).await,
+            Ok(drill) => {
+                if let Some(trouble) = trouble {
+                    drill.say(&format!("note: {trouble}; going on in case it comes up"));
+                }
+                drill.play(async {}).await
+            }
             Err(refusal) => refusal.say(),
         }
     })

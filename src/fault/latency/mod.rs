@@ -142,7 +142,7 @@ impl Fault for Latency {
     }
 
     fn describe(&self) -> String {
-        let mut text = format!("+{}", self.distribution.show());
+        let mut text = self.distribution.show();
         if let Some(wander) = self.wander {
             text.push_str(&format!(", wandering over {}", show_duration(wander.period)));
         }

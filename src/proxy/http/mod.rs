@@ -7,15 +7,13 @@ mod upgrade;
 pub(crate) use forward::Forward;
 pub use forward::HostHeader;
 
-use crate::{
-    event::Recorder,
-    proxy::{
-        ctl::ConnCtl,
-        error::Aborted,
-        inject::InjectLayer,
-        record::{RecordLayer, Recorded},
-        rescue::RescueLayer,
-    },
+use crate::proxy::{
+    conn::Shared,
+    ctl::ConnCtl,
+    error::Aborted,
+    inject::InjectLayer,
+    record::{RecordLayer, Recorded},
+    rescue::RescueLayer,
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -25,9 +23,7 @@ use tower::{Service, ServiceBuilder};
 /// The services that one connection's requests go through.
 pub(crate) fn stack(
     ctl: &Arc<ConnCtl>,
-    recorder: &Arc<Recorder>,
-    forward: Forward,
-    mark: bool,
+    shared: &Shared,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<Recorded>,
@@ -38,10 +34,10 @@ pub(crate) fn stack(
 + 'static {
     ServiceBuilder::new()
         // Outermost, so that it sees every exchange, also the ones a fault kills.
-        .layer(RecordLayer::new(Arc::clone(ctl), Arc::clone(recorder)))
+        .layer(RecordLayer::new(Arc::clone(ctl), Arc::clone(&shared.recorder)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.
-        .layer(InjectLayer::new(mark))
+        .layer(InjectLayer::new(shared.mark, shared.timer.clone()))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.
         .layer(RescueLayer)
-        .service(forward)
+        .service(shared.forward.clone())
 }

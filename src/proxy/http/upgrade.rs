@@ -9,7 +9,6 @@ use crate::{
         reply::Reply,
         upstream::Tunnelled,
     },
-    scenario::OpenConnections,
 };
 use http::Response;
 use hyper::upgrade::OnUpgrade;
@@ -42,30 +41,29 @@ pub(super) fn tunnel(
             return;
         };
         let (mut downstream, mut upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
-        tokio::select! {
-            // Either side may break off at any time; that is how tunnels end.
-            _ended = copy_bidirectional(&mut downstream, &mut upstream) => {}
-            () = until_ended(&ctl, &bounds) => {}
+        let mut changes = ctl.injector().changes();
+        let resets = changes.borrow_and_update().resets;
+        let copy = copy_bidirectional(&mut downstream, &mut upstream);
+        tokio::pin!(copy);
+        loop {
+            tokio::select! {
+                // Either side may break off at any time; that is how tunnels end.
+                _ended = copy.as_mut() => break,
+                // An edge has it polled again, so that bytes held by a fault that is over leave.
+                Ok(()) = changes.changed() => {
+                    if changes.borrow_and_update().resets > resets {
+                        ctl.kill(Close::Reset);
+                        break;
+                    }
+                }
+                // A tunnel has no end of its own that a drain could wait for.
+                () = bounds.draining.cancelled() => {
+                    ctl.kill(Close::Fin);
+                    break;
+                }
+                () = ctl.until_killed() => break,
+            }
         }
     });
     response
-}
-
-/// Waits for what ends a tunnel from outside: a phase's edge that resets connections, or the end of
-/// the proxy. A tunnel has no end of its own that a drain could wait for.
-async fn until_ended(ctl: &ConnCtl, ending: &Ending) {
-    let mut changes = ctl.injector().changes();
-    let reset = async {
-        while changes.changed().await.is_ok() {
-            if changes.borrow_and_update().open == OpenConnections::Reset {
-                return;
-            }
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = reset => ctl.kill(Close::Reset),
-        () = ending.draining.cancelled() => ctl.kill(Close::Fin),
-        () = ctl.until_killed() => {}
-    }
 }

@@ -14,7 +14,10 @@ use crate::{
     proxy::ctl::{ConnCtl, Stand, lock},
 };
 use http::StatusCode;
-use std::sync::{Arc, Mutex};
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+};
 
 /// An exchange being written down, shared by everything that has a hand in it.
 #[derive(Clone, Debug)]
@@ -60,7 +63,12 @@ impl Drop for Teller {
     fn drop(&mut self) {
         let ctl = &self.draft.ctl;
         let now = ctl.injector().micros();
-        let mut exchange = lock(&self.draft.exchange).clone();
+        let mut draft = lock(&self.draft.exchange);
+        // Whoever still holds the draft has nothing more to say in it.
+        let (dealt, detail) = (mem::take(&mut draft.dealt), draft.detail.take());
+        let mut exchange = Box::new(draft.clone());
+        drop(draft);
+        (exchange.dealt, exchange.detail) = (dealt, detail);
         exchange.t_end = now;
         exchange.t_client_gone = ctl.gone_at();
         if !exchange.complete {
@@ -80,6 +88,6 @@ impl Drop for Teller {
         if ctl.stand() != Stand::Tunnel {
             ctl.set_stand(Stand::Flushing);
         }
-        self.recorder.say(Event::Exchange(Box::new(exchange)));
+        self.recorder.say(Event::Exchange(exchange));
     }
 }

@@ -130,6 +130,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         sent: 0,
         complete: false,
         ended_by: EndedBy::Completed,
+        t_first: ctl.take_first_byte(),
         t_head: injector.micros(),
         t_received: 0,
         t_forwarded: 0,

@@ -138,6 +138,15 @@ impl Connector {
         Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
     }
 
+    /// Tries whether the upstream takes connections, and says why not.
+    ///
+    /// # Errors
+    ///
+    /// Fails as a request would.
+    pub async fn probe(&self) -> Result<(), String> {
+        self.connect().await.map(drop).map_err(|error| error.with_causes())
+    }
+
     pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
     }

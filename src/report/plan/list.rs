@@ -91,7 +91,7 @@ fn altogether(lines: &[Touched], scenario: &Scenario) -> Vec<String> {
         let target = line.target.and_then(|at| scenario.targets.get(at));
         let whose = match target {
             Some(target) => &*target.name,
-            None if lines.len() > 1 => "the rest",
+            None if lines.len() > 1 => "everything else",
             None => "everything",
         };
         let rate = line.show();

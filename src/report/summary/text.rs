@@ -16,7 +16,11 @@ use std::time::Duration;
 pub(super) fn text(summary: &Summary<'_>, look: Look) -> String {
     let mut out = head(summary, look);
     out.push('\n');
-    out.push_str(&phases(summary));
+    if summary.observations.cells.is_empty() {
+        out.push_str("no request came by\n");
+    } else {
+        out.push_str(&phases(summary));
+    }
     if !summary.tallies.is_empty() {
         out.push('\n');
         out.push_str(&faults(summary));

@@ -17,18 +17,18 @@ pub(super) fn check(entry: &DraftEntry, reader: &mut Reader<'_>) {
 
 fn listener(entry: &DraftEntry, reader: &mut Reader<'_>) {
     let (name, keys) = (entry.kind.name, &entry.keys);
-    let mut refuse = |key: &str, span: Option<Span>| {
+    let mut refuse = |key: &str, span: Option<Span>, instead: &str| {
         let Some(span) = span else { return };
         let title = format!("`{name}` closes the listener for everybody, so it has no `{key}`");
         let problem = Diagnostic::new(Code::E0401, title, span);
-        reader.problem(problem.help(format!(
-            "remove `{key}`; to break a share of connections, use `reset: {{ at: connect }}`"
-        )));
+        reader.problem(problem.help(format!("remove `{key}`{instead}")));
     };
-    refuse("share", keys.share.as_ref().map(|share| share.span));
-    refuse("target", keys.targets.as_ref().map(|targets| targets.span));
-    refuse("times", keys.times.as_ref().map(|times| times.span));
-    refuse("cohort", keys.cohort.as_ref().map(|cohort| cohort.span));
+    let share = "; to break a share of connections, use `reset: { at: connect }`";
+    let target = "; to fail some requests, use `reset: {}` or `respond: 503`";
+    refuse("share", keys.share.as_ref().map(|share| share.span), share);
+    refuse("target", keys.targets.as_ref().map(|targets| targets.span), target);
+    refuse("times", keys.times.as_ref().map(|times| times.span), target);
+    refuse("cohort", keys.cohort.as_ref().map(|cohort| cohort.span), "");
     if entry.group.is_some() {
         let title = format!("`{name}` closes the listener for everybody, so it is no slice");
         let problem = Diagnostic::new(Code::E0401, title, entry.span);

@@ -1,0 +1,4 @@
+//! The data plane on the wire: what the client and the upstream see, byte by byte.
+
+mod faults;
+mod support;

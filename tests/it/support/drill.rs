@@ -1,0 +1,220 @@
+//! A drill in front of an upstream.
+
+use crate::support::{Message, Upstream, Wire};
+use firedrill::{
+    diag::{Look, Problems, Source, render},
+    dice::Seed,
+    engine::{Controls, FaultTally, Injector, Play, Run},
+    event::{Event, Exchange, Recorder},
+    proxy::{Connector, Proxy, Settings, TlsSettings},
+    scenario::Scenario,
+};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::DuplexStream,
+    net::TcpStream,
+    time::{Instant, sleep},
+};
+
+/// Waits until something is there, and fails the test if it does not come.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < patience, "in vain: {what}");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A drill that has not begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    text: String,
+    play: Play,
+    pub(crate) settings: Settings,
+}
+
+/// A drill that plays.
+#[derive(Debug)]
+pub(crate) struct Drill {
+    run: Run,
+    pub(crate) proxy: Proxy,
+    recorder: Arc<Recorder>,
+    heard: Mutex<Vec<Event>>,
+    next_id: AtomicU64,
+}
+
+impl Drill {
+    /// Ten minutes without a fault.
+    pub(crate) fn calm() -> Setup {
+        Setup::read("phases: [{ name: calm, for: 10m }]")
+    }
+
+    /// Ten minutes of these faults, as entries of a list: `respond: 503, share: 10%`.
+    pub(crate) fn of(faults: &[&str]) -> Setup {
+        let faults: Vec<String> = faults.iter().map(|fault| format!("{{ {fault} }}")).collect();
+        Setup::read(&format!(
+            "phases: [{{ name: outage, for: 10m, faults: [{}] }}]",
+            faults.join(", ")
+        ))
+    }
+
+    /// These phases, each a mapping in braces.
+    pub(crate) fn phases(phases: &[&str]) -> Setup {
+        Setup::read(&format!("phases: [{}]", phases.join(", ")))
+    }
+}
+
+impl Setup {
+    /// A whole scenario, its name aside.
+    pub(crate) fn read(text: &str) -> Self {
+        Self {
+            text: format!("name: test\n{text}\n"),
+            play: Play::with_seed(Seed(7)),
+            settings: Settings::default(),
+        }
+    }
+
+    pub(crate) fn seed(mut self, seed: u64) -> Self {
+        self.play = Play::with_seed(Seed(seed));
+        self
+    }
+
+    pub(crate) fn unmarked(mut self) -> Self {
+        self.settings.mark = false;
+        self
+    }
+
+    /// Only the run, without a proxy.
+    pub(crate) fn run(&self, recorder: Arc<Recorder>) -> Run {
+        let source = Source::new("test.yaml", self.text.clone());
+        let mut problems = Problems::default();
+        let scenario = Scenario::read(&source, None, &mut problems);
+        let scenario =
+            scenario.unwrap_or_else(|| panic!("{}", render(&source, &problems, Look::Plain)));
+        Run::start(Arc::new(scenario), &self.play, recorder)
+    }
+
+    /// Begins in front of `upstream`.
+    pub(crate) async fn before(self, upstream: &Upstream) -> Drill {
+        self.at(&format!("http://{}", upstream.address)).await
+    }
+
+    /// Begins in front of a URL.
+    pub(crate) async fn at(self, url: &str) -> Drill {
+        let url = url.parse().expect("a URL");
+        let connector = Connector::new(&url, &TlsSettings::default()).expect("a connector");
+        self.through(connector).await
+    }
+
+    /// Begins in front of what a connector leads to, behind a real listener.
+    pub(crate) async fn through(self, connector: Connector) -> Drill {
+        self.begin(|settings, injector, recorder| {
+            let address = "127.0.0.1:0".parse().expect("an address");
+            Proxy::listen(address, connector, settings, injector, recorder).expect("a port")
+        })
+        .await
+    }
+
+    /// Begins in front of what a connector leads to, all in memory.
+    pub(crate) async fn detached(self, connector: Connector) -> Drill {
+        self.begin(|settings, injector, recorder| {
+            Proxy::detached(connector, settings, injector, recorder)
+        })
+        .await
+    }
+
+    async fn begin(self, proxy: impl FnOnce(Settings, Injector, Arc<Recorder>) -> Proxy) -> Drill {
+        let recorder = Arc::new(Recorder::new(1_000_000, true));
+        let run = self.run(Arc::clone(&recorder));
+        let proxy = proxy(self.settings, run.injector(), Arc::clone(&recorder));
+        let mut changes = run.injector().changes();
+        changes.wait_for(|change| change.phase.is_some()).await.expect("the run goes on");
+        Drill { run, proxy, recorder, heard: Mutex::default(), next_id: AtomicU64::new(1) }
+    }
+}
+
+impl Drill {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.proxy.address().expect("it listens")
+    }
+
+    /// Connects.
+    pub(crate) async fn client(&self) -> Wire<TcpStream> {
+        Wire::tcp(TcpStream::connect(self.address()).await.expect("it accepts"))
+    }
+
+    /// Connects in memory, as from the address 10.0.0.`host`.
+    pub(crate) fn memory_client(&self, host: u8) -> Wire<DuplexStream> {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let id = self.next_id.fetch_add(1, Ordering::SeqCst);
+        self.proxy.serve(id, far, SocketAddr::from(([10, 0, 0, host], 40_000)));
+        Wire::memory(near)
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Message {
+        self.client().await.ask(request).await
+    }
+
+    pub(crate) fn controls(&self) -> Controls {
+        self.run.controls()
+    }
+
+    pub(crate) fn injector(&self) -> Injector {
+        self.run.injector()
+    }
+
+    /// Waits until a phase plays.
+    pub(crate) async fn phase(&self, phase: usize) {
+        let mut changes = self.injector().changes();
+        changes.wait_for(|change| change.phase == Some(phase)).await.expect("the run goes on");
+    }
+
+    /// Waits for the end of the drill.
+    pub(crate) async fn over(&self) {
+        let mut changes = self.injector().changes();
+        changes.wait_for(|change| change.over).await.expect("the run goes on");
+    }
+
+    /// What happened so far.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let mut heard = self.heard.lock().expect("no panic");
+        heard.extend(self.recorder.fetch().events);
+        heard.clone()
+    }
+
+    /// Waits until so many exchanges are over.
+    pub(crate) async fn exchanges(&self, count: usize) -> Vec<Exchange> {
+        let over = || {
+            let exchanges = self.events().into_iter().filter_map(|event| match event {
+                Event::Exchange(exchange) => Some(*exchange),
+                _ => None,
+            });
+            let exchanges: Vec<Exchange> = exchanges.collect();
+            (exchanges.len() >= count).then_some(exchanges)
+        };
+        let exchanges = eventually("the exchanges are recorded", over).await;
+        assert_eq!(exchanges.len(), count, "{exchanges:?}");
+        exchanges
+    }
+
+    /// Waits for the only exchange.
+    pub(crate) async fn exchange(&self) -> Exchange {
+        self.exchanges(1).await.remove(0)
+    }
+
+    /// What the faults did.
+    pub(crate) fn tallies(&self) -> Vec<FaultTally> {
+        self.run.tallies()
+    }
+}

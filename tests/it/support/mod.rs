@@ -1,0 +1,17 @@
+//! What the tests of the data plane have in common: an upstream, a drill in front of it, a client,
+//! all in bytes.
+
+mod drill;
+mod message;
+mod upstream;
+mod wire;
+
+pub(crate) use drill::{Drill, Setup, eventually};
+pub(crate) use message::Message;
+pub(crate) use upstream::{Log, Upstream};
+pub(crate) use wire::{End, Wire};
+
+/// A plain answer.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// A plain request.
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
