@@ -143,14 +143,15 @@ phases:
     let head = first["t"]["head"].as_u64().expect("a time");
     assert!(edges[0].actual >= 1_000_000 && edges[0].actual <= head, "{edges:?} {head}");
     // The plan counts from the first request.
-    assert_eq!(edges[1].planned - edges[0].planned.min(edges[1].planned) >= 399_000, true);
+    assert!(edges[1].planned - edges[0].planned >= 399_000, "{edges:?}");
 }
 
 /// The promise is 20 ms. On a machine with other things to do the best of three counts.
 #[test]
 fn phases_begin_within_20_ms_of_their_plan() {
-    let phases: String = (0..8).map(|at| format!("  - {{ name: p{at}, for: 100ms }}\n")).collect();
-    let text = format!("name: edges\nphases:\n{phases}");
+    let phases: Vec<String> =
+        (0..8).map(|at| format!("  - {{ name: p{at}, for: 100ms }}")).collect();
+    let text = format!("name: edges\nphases:\n{}\n", phases.join("\n"));
     let worst: Vec<u64> = (0..3)
         .map(|at| {
             let (upstream, folder) = (Upstream::start(), folder(&format!("edges-{at}")));
