@@ -99,6 +99,7 @@ fn summed<T>(
         scenario: &scenario,
         timeline: &timeline,
         run: "0badcafe",
+        start_at: Duration::ZERO,
         seed: Seed(1),
         speed: Speed::REAL,
         longest_phase: None,
