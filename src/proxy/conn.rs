@@ -1,6 +1,7 @@
 //! One client's connection, from its acceptance to its end.
 
 use crate::{
+    engine::Change,
     event::{Connection, EndedBy, Event, Recorder},
     fault::{Close, Tick},
     proxy::{
@@ -11,13 +12,14 @@ use crate::{
         timer::Timer,
     },
 };
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::sleep};
 
 /// How long a client may take for a request's head, idle time before it included. Browsers and
 /// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
@@ -98,37 +100,26 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         .auto_date_header(false)
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
-    let mut changes = ctl.injector().changes();
-    let mut seen = *changes.borrow_and_update();
-    let mut draining = false;
+    // Polled only when it was itself woken, not whenever the connection is.
+    let mut calls = FuturesUnordered::new();
+    calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
         tokio::select! {
+            biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
                 }
                 break;
             }
-            // A kill ends it; anything else only has it polled again.
-            () = ctl.called() => if ctl.killed().is_some() { break },
-            // An edge has it polled again too, so that bytes held by a fault that is over leave.
-            Ok(()) = changes.changed() => {
-                let before = std::mem::replace(&mut seen, *changes.borrow_and_update());
-                if seen.resets > before.resets {
-                    ctl.kill(Close::Reset);
-                    break;
+            Some((call, more)) = calls.next() => {
+                match call {
+                    // It is polled again, and sees to it.
+                    Call::Look => {}
+                    Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
+                    Call::End => break,
                 }
-                if seen.drains > before.drains {
-                    std::pin::Pin::new(&mut connection).graceful_shutdown();
-                }
-            }
-            () = shared.ending.draining.cancelled(), if !draining => {
-                draining = true;
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-            }
-            () = shared.ending.stopping.cancelled() => {
-                ctl.kill(Close::Fin);
-                break;
+                calls.push(more.next());
             }
         }
     }
@@ -140,5 +131,63 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
             () = socket.linger() => {}
             () = shared.ending.stopping.cancelled() => {}
         }
+    }
+}
+
+/// What a connection is called for from outside.
+enum Call {
+    /// Something changed: bytes held by a fault that is over may leave, an interim answer waits.
+    Look,
+    /// It is to end after the exchange it carries.
+    Drain,
+    /// It is to end now.
+    End,
+}
+
+/// Listens for whatever a connection is called for.
+struct Calls {
+    ctl: Arc<ConnCtl>,
+    changes: watch::Receiver<Change>,
+    seen: Change,
+    ending: Ending,
+    draining: bool,
+}
+
+impl Calls {
+    fn new(ctl: &Arc<ConnCtl>, ending: &Ending) -> Self {
+        let mut changes = ctl.injector().changes();
+        let seen = *changes.borrow_and_update();
+        Self { ctl: Arc::clone(ctl), changes, seen, ending: ending.clone(), draining: false }
+    }
+
+    /// The next call, and the listener to hear the one after it.
+    async fn next(mut self) -> (Call, Self) {
+        let call = tokio::select! {
+            () = self.ctl.called() => match self.ctl.killed() {
+                Some(_) => Call::End,
+                None => Call::Look,
+            },
+            Ok(()) = self.changes.changed() => {
+                let now = *self.changes.borrow_and_update();
+                let before = std::mem::replace(&mut self.seen, now);
+                if self.seen.resets > before.resets {
+                    self.ctl.kill(Close::Reset);
+                    Call::End
+                } else if self.seen.drains > before.drains {
+                    Call::Drain
+                } else {
+                    Call::Look
+                }
+            }
+            () = self.ending.draining.cancelled(), if !self.draining => {
+                self.draining = true;
+                Call::Drain
+            }
+            () = self.ending.stopping.cancelled() => {
+                self.ctl.kill(Close::Fin);
+                Call::End
+            }
+        };
+        (call, self)
     }
 }

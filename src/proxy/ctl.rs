@@ -47,7 +47,7 @@ pub(crate) struct ConnCtl {
     /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
     /// Exchanges that are over but for bytes that have not left yet.
-    leaving: Mutex<VecDeque<Exchange>>,
+    leaving: Mutex<VecDeque<Box<Exchange>>>,
     recorder: Arc<Recorder>,
     seq: AtomicU32,
     stand: AtomicU8,
@@ -218,13 +218,13 @@ impl ConnCtl {
         }
     }
 
-    fn next_leaving(&self) -> Option<Exchange> {
+    fn next_leaving(&self) -> Option<Box<Exchange>> {
         lock(&self.leaving).pop_front()
     }
 
     /// An exchange is over, as far as its services can know. One that ran to its end is told of
     /// when its last byte has left: until then the client may not have it.
-    pub(crate) fn finished(&self, exchange: Exchange) {
+    pub(crate) fn finished(&self, exchange: Box<Exchange>) {
         let is_tunnel = self.stand() == Stand::Tunnel;
         if exchange.complete && !is_tunnel {
             lock(&self.leaving).push_back(exchange);
@@ -234,7 +234,7 @@ impl ConnCtl {
         }
     }
 
-    fn tell(&self, mut exchange: Exchange) {
+    fn tell(&self, mut exchange: Box<Exchange>) {
         exchange.t_end = self.injector.micros();
         exchange.t_client_gone = self.gone_at();
         if !exchange.complete {
@@ -251,7 +251,7 @@ impl ConnCtl {
                 exchange.dealt.push(dealt);
             }
         }
-        self.recorder.say(Event::Exchange(Box::new(exchange)));
+        self.recorder.say(Event::Exchange(exchange));
     }
 
     pub(crate) fn killed(&self) -> Option<Close> {

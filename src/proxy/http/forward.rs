@@ -30,9 +30,14 @@ pub enum HostHeader {
     Rewrite,
 }
 
-/// Passes requests on to the upstream.
+/// Passes requests on to the upstream. Cloned for every request, so it is one pointer.
 #[derive(Clone, Debug)]
 pub(crate) struct Forward {
+    hop: Arc<Hop>,
+}
+
+#[derive(Debug)]
+struct Hop {
     upstream: Upstream,
     host: HostHeader,
     ending: Ending,
@@ -40,7 +45,7 @@ pub(crate) struct Forward {
 
 impl Forward {
     pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { upstream, host, ending }
+        Self { hop: Arc::new(Hop { upstream, host, ending }) }
     }
 }
 
@@ -54,12 +59,12 @@ impl Service<Request<Ask>> for Forward {
     }
 
     fn call(&mut self, request: Request<Ask>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { this.forward(request).await })
+        let hop = Arc::clone(&self.hop);
+        Box::pin(async move { hop.forward(request).await })
     }
 }
 
-impl Forward {
+impl Hop {
     async fn forward(&self, mut request: Request<Ask>) -> Result<Response<Reply>, UpstreamError> {
         let Some(draft) = request.extensions_mut().remove::<Draft>() else {
             return Err(UpstreamError::Refused("it was not recorded"));

@@ -15,7 +15,10 @@ use crate::{
     proxy::ctl::{ConnCtl, lock},
 };
 use http::StatusCode;
-use std::sync::{Arc, Mutex};
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+};
 
 /// An exchange being written down, shared by everything that has a hand in it.
 #[derive(Clone, Debug)]
@@ -52,7 +55,12 @@ pub(crate) struct Teller {
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        let exchange = lock(&self.draft.exchange).clone();
+        let mut draft = lock(&self.draft.exchange);
+        // Whoever still holds the draft has nothing more to say in it.
+        let (dealt, detail) = (mem::take(&mut draft.dealt), draft.detail.take());
+        let mut exchange = Box::new(draft.clone());
+        drop(draft);
+        (exchange.dealt, exchange.detail) = (dealt, detail);
         self.draft.ctl.finished(exchange);
     }
 }

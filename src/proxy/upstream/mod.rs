@@ -59,14 +59,14 @@ impl Upstream {
                 None => (self.dial().await?, false),
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
-            let sent = timeout(ANSWER_TIMEOUT, connection.sender.try_send_request(request));
-            match sent.await {
-                Err(_) => {
+            let answer = connection.sender.try_send_request(request);
+            match connection.patience.wait(ANSWER_TIMEOUT, answer).await {
+                None => {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
                 }
-                Ok(Ok(response)) => return Ok(self.answered(response, connection, last, draft)),
-                Ok(Err(mut error)) => match error.take_message() {
+                Some(Ok(response)) => return Ok(self.answered(response, connection, last, draft)),
+                Some(Err(mut error)) => match error.take_message() {
                     // It never left: the pooled connection was closed under us.
                     Some(unsent) if reused => request = unsent,
                     unsent => {
