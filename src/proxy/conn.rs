@@ -90,6 +90,9 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let service = stack(ctl, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that closed its sending side may still want its answer; the socket itself finds
+        // out whether it does.
+        .half_close(true)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)

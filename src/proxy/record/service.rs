@@ -87,7 +87,9 @@ where
                     .map(str::to_owned);
             }
             drop(exchange);
-            Ok(response.map(|body| Recorded::new(body, draft, teller)))
+            let (parts, body) = response.into_parts();
+            let body = Recorded::new(body, &parts.headers, draft, teller);
+            Ok(Response::from_parts(parts, body))
         })
     }
 }
