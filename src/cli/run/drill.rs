@@ -249,7 +249,7 @@ impl Drill {
                     // Nobody is hurt on the strength of a record that does not exist.
                     controls.stop();
                 }
-                Ok(()) = changes.changed() => announce(&mut changes, &self.view, &self.run),
+                Ok(()) = changes.changed() => announce(&mut changes, &mut self.view, &self.run),
                 _ = frames.tick() => {
                     let took = self.run.injector().tick();
                     self.view.frame(&controls, &self.collector, took);
@@ -259,7 +259,7 @@ impl Drill {
     }
 }
 
-fn announce(changes: &mut watch::Receiver<Change>, view: &View, run: &Run) {
+fn announce(changes: &mut watch::Receiver<Change>, view: &mut View, run: &Run) {
     let change = *changes.borrow_and_update();
     if change.phase.is_some() {
         view.phase(change.phase, run.injector().tick());

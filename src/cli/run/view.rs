@@ -33,6 +33,8 @@ pub(super) struct View {
     quiet: bool,
     /// The counts at the last frames, the oldest first.
     counts: VecDeque<Counts>,
+    /// The phase whose beginning was said last.
+    phase: Option<usize>,
     /// Genuine failures that were told of.
     told: BTreeSet<&'static str>,
 }
@@ -57,7 +59,7 @@ impl View {
             bar
         });
         let counts = VecDeque::from([Counts::default()]);
-        Self { scenario, bar, quiet, counts, told: BTreeSet::new() }
+        Self { scenario, bar, quiet, counts, phase: None, told: BTreeSet::new() }
     }
 
     /// Says something above the live line.
@@ -88,8 +90,12 @@ impl View {
         self.say(&format!("{time:>9}  {what}"));
     }
 
-    /// A phase began, or the timeline ended.
-    pub(super) fn phase(&self, at: Option<usize>, took: Duration) {
+    /// A phase began, or the timeline ended. Said once, however often it is told.
+    pub(super) fn phase(&mut self, at: Option<usize>, took: Duration) {
+        if at.is_some() && self.phase == at {
+            return;
+        }
+        self.phase = at;
         let Some(phase) = at.and_then(|at| self.scenario.phases.get(at)) else {
             return self.say_at(took, "the end: nothing is injected any more");
         };

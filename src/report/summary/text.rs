@@ -19,12 +19,13 @@ const NARROWEST: usize = 60;
 pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let width = width.max(NARROWEST);
     let mut out = head(summary, look);
-    if summary.observations.exchanges > 0 {
+    let came = summary.observations.exchanges > 0;
+    if came {
         out.push('\n');
         out.push_str(&phases(summary, width));
     }
-    // Faults can hit connections that never carry a request.
-    if summary.observations.exchanges > 0 || summary.tallies.iter().any(|tally| tally.hit > 0) {
+    // Connections without a request are told of by the faults that met them.
+    if summary.tallies.iter().any(|tally| came || tally.considered > 0) {
         out.push('\n');
         out.push_str(&faults(summary, width));
     }
