@@ -6,6 +6,7 @@
 
 use crate::{
     engine::{Dealing, Ticket},
+    event::Upstream,
     fault::{Canned, Close, Effect, Loss, Offset, Stage},
     proxy::{
         ask::{Ask, HELD_LIMIT},
@@ -260,7 +261,7 @@ impl Injection {
         let Effect::Lose(how) = &loss.effect else {
             return response;
         };
-        if lock(&self.draft.exchange).upstream_error.is_some() {
+        if !matches!(lock(&self.draft.exchange).upstream, Upstream::Status(_)) {
             // There was no answer to lose: what the client hears of is genuine.
             return response;
         }

@@ -86,7 +86,7 @@ impl Hop {
             if let Some(downstream) = downstream {
                 return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
             }
-            return Err(UpstreamError::Refused("the upstream switched protocols unasked"));
+            return Err(UpstreamError::Switched);
         }
         hop::strip(response.headers_mut(), false);
         Ok(response)

@@ -67,7 +67,12 @@ impl http_body::Body for Body {
         if frame.is_none() || self.incoming.is_end_stream() {
             self.done();
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| {
+                tracing::warn!(%error, "an upstream's answer broke off");
+                BodyError::Broken
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

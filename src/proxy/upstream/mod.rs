@@ -73,7 +73,7 @@ impl Upstream {
                         if unsent.is_none() {
                             draft.no_reply();
                         }
-                        return Err(UpstreamError::Broken(error.into_error()));
+                        return Err(UpstreamError::broken(error.into_error()));
                     }
                 },
             }
