@@ -1,4 +1,6 @@
 //! The data plane on the wire: what the client and the upstream see, byte by byte.
 
+mod failures;
 mod faults;
 mod support;
+mod transparency;

@@ -4,6 +4,7 @@ mod args;
 mod child;
 mod drill;
 mod load;
+mod outcome;
 mod view;
 mod words;
 

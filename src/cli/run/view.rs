@@ -2,7 +2,7 @@
 //! pipe.
 
 use crate::{
-    cli::{run::words, terminal},
+    cli::{run::words, terminal, voice},
     engine::{Controls, Status},
     observe::{Collector, Observations},
     scenario::Scenario,
@@ -49,7 +49,7 @@ struct Counts {
 
 impl View {
     pub(super) fn new(scenario: Arc<Scenario>, quiet: bool) -> Self {
-        let live = !quiet && std::io::stderr().is_terminal();
+        let live = !quiet && std::io::stderr().is_terminal() && !voice::is_for_machines();
         let bar = live.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(
@@ -67,9 +67,18 @@ impl View {
         if self.quiet {
             return;
         }
+        self.above(|| crate::cli::say(line));
+    }
+
+    /// Says what is wrong, which a quiet drill does as well.
+    pub(super) fn error(&self, message: &str) {
+        self.above(|| crate::cli::error(message));
+    }
+
+    fn above(&self, say: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| crate::cli::say(line)),
-            None => crate::cli::say(line),
+            Some(bar) => bar.suspend(say),
+            None => say(),
         }
     }
 

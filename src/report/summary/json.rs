@@ -15,6 +15,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "run": summary.run,
         "seed": summary.seed.0,
         "speed": summary.speed.factor(),
+        "start_at_ms": millis(summary.start_at),
         "longest_phase_ms": summary.longest_phase.map(millis),
         "end": summary.end,
         "took_ms": millis(summary.took),

@@ -30,6 +30,8 @@ pub struct Summary<'d> {
     pub seed: Seed,
     /// How fast it was played.
     pub speed: Speed,
+    /// Where it was started, in scenario time.
+    pub start_at: Duration,
     /// Plateaus were cut down to this.
     pub longest_phase: Option<Duration>,
     /// How it ended.
@@ -73,12 +75,14 @@ impl Summary<'_> {
         reasons::cautions(self)
     }
 
+    /// Whether a phase was left out because the drill was started behind it.
+    fn is_left_out(&self, phase: usize) -> bool {
+        self.timeline.start_of(phase + 1) <= self.start_at
+    }
+
     /// Whether the upstream was asked and never answered once.
     pub fn upstream_never_answered(&self) -> bool {
-        let failed: u64 = self.observations.genuine.values().sum();
-        failed > 0
-            && self.observations.ok == 0
-            && failed + self.observations.injected >= self.observations.exchanges
+        !self.observations.genuine.is_empty() && self.observations.answered == 0
     }
 }
 

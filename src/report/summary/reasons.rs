@@ -5,6 +5,7 @@ use crate::{
     fault::catalog::{self, Layer},
     report::{rounded, summary::Summary},
     select::{Matcher, Unit},
+    units::show_duration,
 };
 use std::sync::Arc;
 
@@ -25,12 +26,11 @@ pub(super) fn silences(summary: &Summary<'_>) -> Vec<Silence> {
         .collect()
 }
 
-/// Whether all its phases lie before the one in which the drill started: nobody asked for it.
+/// Whether all its phases lie before the point at which the drill started: nobody asked for it.
 fn is_skipped(summary: &Summary<'_>, tally: &FaultTally) -> bool {
-    let first = summary.observations.edges.iter().find_map(|edge| edge.phase);
-    let phases = &summary.scenario.phases;
-    let last = phases.iter().rposition(|phase| phase.faults.iter().any(|e| e.name == *tally.name));
-    first.is_some() && last < first
+    let phases = summary.scenario.phases.iter().enumerate();
+    let mut asked = phases.filter(|(_, phase)| phase.faults.iter().any(|e| e.name == *tally.name));
+    asked.all(|(at, _)| summary.is_left_out(at))
 }
 
 fn why(summary: &Summary<'_>, tally: &FaultTally) -> String {
@@ -90,6 +90,19 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
         cautions.push(format!(
             "{} events came faster than they could be kept: the figures lack them",
             seen.dropped
+        ));
+    }
+    let phases = summary.scenario.phases.iter().enumerate();
+    let left_out: Vec<String> = phases
+        .filter(|(at, _)| summary.is_left_out(*at))
+        .map(|(_, phase)| format!("`{}`", phase.name))
+        .collect();
+    if !left_out.is_empty() {
+        cautions.push(format!(
+            "started at {}: {} {} left out",
+            show_duration(summary.start_at),
+            left_out.join(", "),
+            if left_out.len() == 1 { "was" } else { "were" },
         ));
     }
     let gap = seen.longest_retry_gap();

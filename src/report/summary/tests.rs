@@ -95,10 +95,13 @@ fn summed<T>(
     for event in events {
         observations.fold(event);
     }
+    let first = observations.edges.iter().find_map(|edge| edge.phase).unwrap_or(0);
+    let start_at = timeline.start_of(first);
     look(&Summary {
         scenario: &scenario,
         timeline: &timeline,
         run: "0badcafe",
+        start_at,
         seed: Seed(1),
         speed: Speed::REAL,
         longest_phase: None,
