@@ -73,8 +73,8 @@ impl Page {
 
     /// Whether a table has a row that begins with these cells.
     fn has_row(&self, cells: &[&str]) -> bool {
-        let row: String = cells.iter().map(|cell| format!("| {cell} ")).collect();
-        self.text.lines().any(|line| line.starts_with(&format!("{row}|")))
+        let row = format!("| {} |", cells.join(" | "));
+        self.text.lines().any(|line| line.starts_with(&row))
     }
 }
 
@@ -83,8 +83,11 @@ fn completed(text: &str) -> String {
     if text.starts_with("- ") {
         // What the examples speak of.
         let head = "name: x\ntargets: { purchase: { path: /purchase/** }, images: { path: /i } }\n";
-        let faults: String = text.lines().map(|line| format!("      {line}\n")).collect();
-        return format!("{head}phases:\n  - name: outage\n    for: 10m\n    faults:\n{faults}");
+        let faults: Vec<&str> = text.lines().collect();
+        let faults = faults.join("\n      ");
+        return format!(
+            "{head}phases:\n  - name: outage\n    for: 10m\n    faults:\n      {faults}\n"
+        );
     }
     if text.lines().any(|line| line.starts_with("phases:")) {
         return text.to_owned();
