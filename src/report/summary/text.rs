@@ -130,7 +130,7 @@ fn fault_row(summary: &Summary<'_>, tally: &FaultTally) -> Vec<String> {
         "–".to_owned()
     } else {
         let each = tally.held / u32::try_from(tally.hit).unwrap_or(u32::MAX);
-        format!("{} each", rounded(each))
+        rounded(each)
     };
     vec![
         shorten(&tally.name, 36),
