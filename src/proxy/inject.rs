@@ -112,7 +112,7 @@ struct Injection {
 /// How an injected end ended.
 enum Ended {
     /// With an answer.
-    Answered(Response<Reply>),
+    Answered(Box<Response<Reply>>),
     /// With the connection.
     Closed,
     /// It did not: the fault let go.
@@ -169,7 +169,7 @@ impl Injection {
         }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
-                Ended::Answered(response) => return Ok(response),
+                Ended::Answered(response) => return Ok(*response),
                 Ended::Closed => return pending().await,
                 // Whatever else is in force by now has its say before it goes on.
                 Ended::LetGo => {}
@@ -219,7 +219,7 @@ impl Injection {
         match &end.effect {
             Effect::Respond(canned) => {
                 body.discard(HELD_LIMIT).await;
-                Ended::Answered(self.answer(canned, end))
+                Ended::Answered(Box::new(self.answer(canned, end)))
             }
             Effect::Close(close) => {
                 // The request is read first: a reset before that would say "not processed".
