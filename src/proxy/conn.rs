@@ -18,7 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::sleep};
 
 /// How long a client may take for a request's head, idle time before it included. Browsers and
@@ -104,7 +104,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
-        tokio::select! {
+        let (call, more) = tokio::select! {
             biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
@@ -112,16 +112,15 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
                 }
                 break;
             }
-            Some((call, more)) = calls.next() => {
-                match call {
-                    // It is polled again, and sees to it.
-                    Call::Look => {}
-                    Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
-                    Call::End => break,
-                }
-                calls.push(more.next());
-            }
+            Some(called) = calls.next() => called,
+        };
+        match call {
+            // It is polled again, and sees to it.
+            Call::Look => {}
+            Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
+            Call::End => break,
         }
+        calls.push(more.next());
     }
     // `None` if it lives on as a tunnel.
     if let Some(parts) = connection.into_parts() {

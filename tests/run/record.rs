@@ -14,6 +14,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     thread,
+    time::Instant,
 };
 
 /// A record, read back.
@@ -245,7 +246,9 @@ fn a_client_that_gives_up_is_told_as_such() {
         assert_eq!(met.end, End::Silent);
         // The record can be read while it grows; what is in it ended before the drill did.
         let path = folder_of("gives-up").join("run.jsonl");
+        let until = Instant::now() + PATIENCE;
         while !fs::read_to_string(&path).expect("a record").contains("\"exchange\"") {
+            assert!(Instant::now() < until, "nobody noticed that the client is gone");
             thread::yield_now();
         }
     });

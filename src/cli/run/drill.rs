@@ -11,7 +11,7 @@ use crate::{
             view::{FRAME, View},
         },
     },
-    engine::{Change, Run},
+    engine::Run,
     event::Recorder,
     observe::{Collector, End, Journal, Preface},
     proxy::{HostHeader, Proxy, Settings},
@@ -31,7 +31,6 @@ use std::{
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
@@ -219,8 +218,10 @@ impl Drill {
 
     async fn until_over(&mut self) -> Cause {
         let mut changes = self.run.injector().changes();
-        // The phase that began before anybody looked is announced as well.
+        // The phase that began before anybody looked is announced as well, and each once: commands
+        // make for changes too.
         changes.mark_changed();
+        let mut announced = None;
         let mut failed = self.collector.failed();
         let controls = self.run.controls();
         let mut frames = interval(FRAME);
@@ -246,20 +247,19 @@ impl Drill {
                     // Nobody is hurt on the strength of a record that does not exist.
                     controls.stop();
                 }
-                Ok(()) = changes.changed() => announce(&mut changes, &mut self.view, &self.run),
+                Ok(()) = changes.changed() => {
+                    let phase = changes.borrow_and_update().phase;
+                    if phase.is_some() && phase != announced {
+                        self.view.phase(phase, self.run.injector().tick());
+                        announced = phase;
+                    }
+                }
                 _ = frames.tick() => {
                     let took = self.run.injector().tick();
                     self.view.frame(&controls, &self.collector, took);
                 }
             }
         }
-    }
-}
-
-fn announce(changes: &mut watch::Receiver<Change>, view: &mut View, run: &Run) {
-    let change = *changes.borrow_and_update();
-    if change.phase.is_some() {
-        view.phase(change.phase, run.injector().tick());
     }
 }
 

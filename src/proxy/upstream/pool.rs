@@ -172,7 +172,7 @@ mod tests {
     async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
         let mut patience = Patience::new();
         for _ in 0..3 {
-            let short = tokio::time::sleep(Duration::from_secs(7));
+            let short = sleep(Duration::from_secs(7));
             assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
         }
         let set = Instant::now();
