@@ -13,7 +13,7 @@ use firedrill::{
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 
-/// How long the way to a hold takes.
+/// How long the way to a hold takes, or a little more.
 const LEG: Duration = Duration::from_millis(300);
 /// How much of the drill is left behind a hold at least: so late may its end be noticed.
 const SLACK: Duration = Duration::from_millis(700);
@@ -71,9 +71,12 @@ impl Drill {
         let time = timeline.start_of(at) + timeline.length_of(at).mul_f64(part);
         let leg = time.saturating_sub(self.controls.status().time);
         let rest = timeline.length().saturating_sub(time);
-        let fast = (leg.div_duration_f64(LEG)).min(rest.div_duration_f64(SLACK));
+        // Half of the way is played in any case; the other half only if the end of the drill is far
+        // enough away for this thread to be late by the slack.
+        let fast = leg.div_duration_f64(LEG).min((rest + leg / 2).div_duration_f64(SLACK));
+        let stop = time.min(timeline.length().saturating_sub(SLACK.mul_f64(fast)));
         self.play_on(fast);
-        while self.controls.status().time < time {
+        while self.controls.status().time < stop {
             thread::sleep(Duration::from_millis(1));
         }
         assert!(!self.controls.status().over, "it was over before it could be held");
