@@ -7,10 +7,14 @@ use tracing_subscriber::EnvFilter;
 /// The form that was chosen; people are spoken to until one is.
 static FORM: OnceLock<LogForm> = OnceLock::new();
 
+/// What is logged unless `FIREDRILL_LOG` says otherwise. A service that is down would fill the
+/// screen with a line for each request; the view tells of it once, and the summary counts.
+const QUIET: &str = "warn,firedrill::proxy::rescue=error";
+
 /// Chooses the form. Once: a later choice changes nothing.
 pub(super) fn log(form: LogForm) {
     // What a drill has to say is part of the log when machines read it.
-    let all = if form == LogForm::Json { "warn,firedrill=info" } else { "warn" };
+    let all = if form == LogForm::Json { "warn,firedrill=info" } else { QUIET };
     let filter = EnvFilter::try_from_env("FIREDRILL_LOG").unwrap_or_else(|_| EnvFilter::new(all));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

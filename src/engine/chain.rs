@@ -13,7 +13,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -46,9 +46,32 @@ struct Link {
     armed: Arc<Armed>,
     filter: Box<dyn ByteFilter>,
     in_force: bool,
-    touched: bool,
+    met: Met,
     /// Still part of the published set; one that is not leaves when it is empty.
     current: bool,
+}
+
+/// Whether bytes of the connection met a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// None did.
+    Never,
+    /// Some did, and the record was not told yet.
+    Untold,
+    /// Some did, before the record was told last.
+    Told,
+}
+
+impl Link {
+    /// Bytes meet it.
+    fn touch(&mut self) {
+        if self.in_force {
+            if self.met == Met::Never {
+                self.armed.count.hit();
+            }
+            self.met = Met::Untold;
+        }
+    }
 }
 
 impl Chain {
@@ -98,16 +121,17 @@ impl Chain {
     /// Takes bytes in.
     pub fn push(&mut self, bytes: Bytes) {
         let now = self.tune();
-        for link in &mut self.links {
-            if link.in_force && !link.touched {
-                link.touched = true;
-                link.armed.count.hit();
-            }
-        }
+        self.links.iter_mut().for_each(Link::touch);
         match self.links.first_mut() {
             Some(first) => first.filter.push(now, bytes),
             None => self.passing.push_back(Out::Bytes(bytes)),
         }
+    }
+
+    /// Somebody has bytes for it, and it has no room.
+    pub fn blocked(&mut self) {
+        let full = self.links.iter_mut().filter(|link| link.filter.room() == 0);
+        full.for_each(Link::touch);
     }
 
     /// The source has ended.
@@ -178,9 +202,11 @@ impl Chain {
             .min()
     }
 
-    /// What is dealt to the connection's bytes at this moment.
-    pub fn dealt(&self, into: &mut Vec<Dealt>) {
-        for link in self.links.iter().filter(|link| link.in_force) {
+    /// Adds what was dealt to the connection's bytes since the last time.
+    pub fn take_dealt(&mut self, into: &Mutex<Vec<Dealt>>) {
+        for link in self.links.iter_mut().filter(|link| link.met == Met::Untold) {
+            link.met = Met::Told;
+            let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
             if !into.iter().any(|dealt| dealt.fault == link.armed.name) {
                 let fault = Arc::clone(&link.armed.name);
                 into.push(Dealt { fault, kind: link.armed.kind, did: Did::Wire });
@@ -250,7 +276,7 @@ impl Chain {
                     armed,
                     filter,
                     in_force: false,
-                    touched: false,
+                    met: Met::Never,
                     current: true,
                 });
             }

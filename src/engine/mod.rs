@@ -19,7 +19,7 @@ pub use chain::Chain;
 pub use controls::{Controls, Status};
 pub use injector::{ConnKey, Injector};
 pub use shared::Change;
-pub use ticket::{Dealing, Ticket};
+pub use ticket::{Dealing, Hold, Ticket};
 
 use crate::{
     dice::Seed,

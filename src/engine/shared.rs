@@ -55,6 +55,16 @@ pub struct Change {
     pub over: bool,
 }
 
+/// What was put in force last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Published {
+    /// Nothing was yet.
+    #[default]
+    Nothing,
+    /// A phase, or what is in force outside of all phases.
+    Set(Option<usize>),
+}
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub epoch: Instant,
@@ -71,7 +81,7 @@ pub(super) struct Shared {
     pub generation: AtomicU64,
     pub over: AtomicBool,
     /// What was published last, if anything; held while something is.
-    published: Mutex<Option<Option<usize>>>,
+    published: Mutex<Published>,
     pub change: watch::Sender<Change>,
     /// Wakes the director after a command.
     pub commanded: Notify,
@@ -85,7 +95,6 @@ pub(super) struct Shared {
     /// Whether any phase has a fault on the bytes of connections.
     pub has_wire: bool,
     pub recorder: Arc<Recorder>,
-    pub wait_for_traffic: bool,
 }
 
 impl Shared {
@@ -122,7 +131,6 @@ impl Shared {
             peers: Ordinals::new(1 << 16),
             times: Ordinals::new(1 << 20),
             recorder,
-            wait_for_traffic: play.wait_for_traffic,
             scenario,
         }
     }
@@ -158,10 +166,10 @@ impl Shared {
     pub(super) fn publish(&self, phase: Option<usize>, planned: Duration) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         let over = self.over.load(Ordering::Acquire);
-        if *published == Some(phase) || (over && phase.is_some()) {
+        if *published == Published::Set(phase) || (over && phase.is_some()) {
             return;
         }
-        *published = Some(phase);
+        *published = Published::Set(phase);
         let set = phase.map_or_else(|| Arc::new(ActiveSet::empty()), |p| Arc::clone(&self.sets[p]));
         let mut flags = 0;
         if set.asks_messages() {

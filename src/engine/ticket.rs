@@ -47,7 +47,26 @@ pub struct Dealing {
     armed: Arc<Armed>,
 }
 
+/// A fault that has a request in its hold.
+#[derive(Debug)]
+pub struct Hold {
+    shared: Arc<Shared>,
+    whom: Whom,
+    dealt: Dealt,
+}
+
 impl Dealing {
+    /// Whether it comes about in any case. A loss needs an answer to lose, and a cut a body that is
+    /// long enough; whoever carries these out says when it came to them.
+    pub fn is_certain(&self) -> bool {
+        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. })
+    }
+
+    /// Notes that it came about after all.
+    pub fn came_about(&self) {
+        self.armed.count.hit();
+    }
+
     /// Notes for how long it held the message.
     pub fn held(&self, time: Duration) {
         self.armed.count.held(time);
@@ -81,8 +100,11 @@ impl Ticket {
             };
             let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
-            armed.count.hit();
-            dealings.push(Dealing { effect, dealt, phase, armed: Arc::clone(armed) });
+            let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
+            if dealing.is_certain() {
+                armed.count.hit();
+            }
+            dealings.push(dealing);
             if ends {
                 break;
             }
@@ -94,18 +116,12 @@ impl Ticket {
     pub fn is_still_held(&mut self, by: &Dealing) -> bool {
         // Before looking, so that no change between a look and the wait after it is missed.
         self.changes.get_or_insert_with(|| self.shared.change.subscribe());
-        let Some((set, moment)) = self.shared.in_force() else {
-            return false;
-        };
-        set.faults
-            .iter()
-            // The same fault may go on in the next phase, under the same name.
-            .find(|armed| armed.name == by.dealt.fault && armed.kind == by.dealt.kind)
-            .is_some_and(|armed| {
-                armed.is_on(&moment)
-                    && armed.is_meant_for(self.whom.targets)
-                    && armed.includes(&self.whom, &moment)
-            })
+        held_at(&self.shared, &self.whom, &by.dealt).is_some()
+    }
+
+    /// Whether and where in its phase a fault goes on, for a body that outlives this ticket.
+    pub fn hold(&self, by: &Dealing) -> Hold {
+        Hold { shared: Arc::clone(&self.shared), whom: self.whom, dealt: by.dealt.clone() }
     }
 
     /// Waits for the next moment at which a fault that holds this request may let go.
@@ -154,6 +170,22 @@ impl Ticket {
                 .has_times_left
                 .get_or_insert_with(|| armed.has_times_left(&self.whom, &self.shared.times))
     }
+}
+
+impl Hold {
+    /// Where in its phase the fault is, if it is still in force for this request.
+    pub fn moment(&self) -> Option<Moment> {
+        held_at(&self.shared, &self.whom, &self.dealt)
+    }
+}
+
+fn held_at(shared: &Shared, whom: &Whom, by: &Dealt) -> Option<Moment> {
+    let (set, moment) = shared.in_force()?;
+    // The same fault may go on in the next phase, under the same name.
+    let armed = set.faults.iter().find(|a| a.name == by.fault && a.kind == by.kind)?;
+    let holds =
+        armed.is_on(&moment) && armed.is_meant_for(whom.targets) && armed.includes(whom, &moment);
+    holds.then_some(moment)
 }
 
 fn did(effect: &Effect) -> Option<Did> {

@@ -6,6 +6,7 @@ use crate::{
     proxy::{ctl::lock, error::BodyError, record::Draft},
 };
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -39,7 +40,11 @@ pub(crate) struct Ask {
     draft: Draft,
     capture: Option<Box<Capture>>,
     stall: Option<Pin<Box<Sleep>>>,
+    /// The client sends the body only when it is told to, and that is for the upstream to say.
+    waits_for_word: bool,
     gate: Option<Gate>,
+    /// The upstream answered without asking for the body: it stays where it is.
+    unwanted: bool,
 }
 
 /// Holds a body back until the upstream asks for it, as its `Expect` header says.
@@ -50,7 +55,16 @@ struct Gate {
 }
 
 impl Ask {
-    pub(crate) fn new(body: Incoming, draft: Draft, capture: Option<Capture>) -> Self {
+    /// The body of a request with these header fields.
+    pub(crate) fn new(
+        body: Incoming,
+        headers: &HeaderMap,
+        draft: Draft,
+        capture: Option<Capture>,
+    ) -> Self {
+        let expects = headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let ended = body.is_end_stream();
         let mut ask = Self {
             body,
@@ -60,7 +74,9 @@ impl Ask {
             draft,
             capture: capture.map(Box::new),
             stall: None,
+            waits_for_word: expects && !ended,
             gate: None,
+            unwanted: false,
         };
         if ended {
             ask.done();
@@ -68,20 +84,29 @@ impl Ask {
         ask
     }
 
-    /// Holds the body back until the sender says so (or is dropped), or a second has passed.
-    pub(crate) fn wait_for_word(&mut self) -> oneshot::Sender<()> {
+    /// If the client waits to be told to send the body: holds it back until the sender says so, or
+    /// a second has passed without an answer.
+    pub(crate) fn wait_for_word(&mut self) -> Option<oneshot::Sender<()>> {
+        if !self.waits_for_word {
+            return None;
+        }
         let (word, open) = oneshot::channel();
         self.gate = Some(Gate { open, patience: Box::pin(sleep(EXPECT_WAIT)) });
-        word
+        Some(word)
     }
 
     /// Whether more could be read ahead.
-    pub(crate) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         !self.ended && self.ahead_bytes < HELD_LIMIT
     }
 
+    /// Reads a small body to its end, or the beginning of a larger one.
+    pub(crate) async fn fill(&mut self) {
+        while self.has_room() && self.read_ahead().await.is_ok() {}
+    }
+
     /// Reads one more frame ahead. To be called only if there is room.
-    pub(crate) async fn read_ahead(&mut self) -> Result<(), BodyError> {
+    async fn read_ahead(&mut self) -> Result<(), BodyError> {
         if let Some(frame) = poll_fn(|cx| self.poll_source(cx)).await.transpose()? {
             self.ahead_bytes += frame.data_ref().map_or(0, Buf::remaining);
             self.ahead.push_back(frame);
@@ -92,7 +117,8 @@ impl Ask {
     /// Reads ahead while something else is waited for.
     pub(crate) async fn held_until<T>(&mut self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
-        let mut broken = false;
+        // Reading would have the client told to go on, which is not for us to say.
+        let mut broken = self.waits_for_word;
         loop {
             tokio::select! {
                 biased;
@@ -106,7 +132,8 @@ impl Ask {
     /// Reads the body to its end and forgets it, for an answer that doesn't depend on it. Gives up
     /// at the limit: such a client gets its answer early.
     pub(crate) async fn discard(&mut self, limit: usize) {
-        let mut left = limit;
+        // A client that waits to be told to send it is not asked for what nobody needs.
+        let mut left = if self.waits_for_word { 0 } else { limit };
         while left > 0 && !self.ended {
             match poll_fn(|cx| self.poll_source(cx)).await {
                 Some(Ok(frame)) => {
@@ -147,9 +174,13 @@ impl Ask {
                 self.done();
                 return Poll::Ready(None);
             }
-            Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a client's upload broke off");
+                return Poll::Ready(Some(Err(BodyError::Broken)));
+            }
             Some(Ok(frame)) => frame,
         };
+        self.waits_for_word = false;
         if let Some(data) = frame.data_ref() {
             if let Some(capture) = &mut self.capture {
                 capture.feed(data);
@@ -187,11 +218,15 @@ impl Body for Ask {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         if let Some(gate) = &mut this.gate {
-            let told = Pin::new(&mut gate.open).poll(cx).is_ready();
-            if !told {
-                ready!(gate.patience.as_mut().poll(cx));
+            match Pin::new(&mut gate.open).poll(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => this.unwanted = true,
+                Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
             }
             this.gate = None;
+        }
+        if this.unwanted {
+            return Poll::Pending;
         }
         if let Some(frame) = this.ahead.pop_front() {
             this.ahead_bytes -= frame.data_ref().map_or(0, Buf::remaining);

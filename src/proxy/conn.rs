@@ -18,7 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::sleep};
 
 /// How long a client may take for a request's head, idle time before it included. Browsers and
@@ -88,8 +88,11 @@ async fn held(ctl: &ConnCtl, hold: Tick) {
 async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
     let service = stack(ctl, shared);
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that closed its sending side may still want its answer; the socket itself finds
+        // out whether it does.
+        .half_close(true)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)
@@ -97,28 +100,35 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         .auto_date_header(false)
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
-    tokio::pin!(connection);
     // Polled only when it was itself woken, not whenever the connection is.
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
-        tokio::select! {
+        let (call, more) = tokio::select! {
             biased;
-            ended = connection.as_mut() => {
+            ended = &mut connection => {
                 if let Err(error) = ended {
                     tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
                 }
                 break;
             }
-            Some((call, more)) = calls.next() => {
-                match call {
-                    // It is polled again, and sees to it.
-                    Call::Look => {}
-                    Call::Drain => connection.as_mut().graceful_shutdown(),
-                    Call::End => break,
-                }
-                calls.push(more.next());
-            }
+            Some(called) = calls.next() => called,
+        };
+        match call {
+            // It is polled again, and sees to it.
+            Call::Look => {}
+            Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
+            Call::End => break,
+        }
+        calls.push(more.next());
+    }
+    // `None` if it lives on as a tunnel.
+    if let Some(parts) = connection.into_parts() {
+        let mut socket = parts.io.into_inner();
+        ctl.closed();
+        tokio::select! {
+            () = socket.linger() => {}
+            () = shared.ending.stopping.cancelled() => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{ConnKey, Injector},
-    event::{Dealt, EndedBy},
+    event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
 };
 use bytes::Bytes;
@@ -44,8 +44,11 @@ pub(crate) struct ConnCtl {
     pub(crate) user: Arc<OnceLock<u64>>,
     /// What was dealt to it when it was accepted.
     pub(crate) welcome: Vec<Dealt>,
-    /// What its bytes are going through now.
+    /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
+    /// Exchanges that are over but for bytes that have not left yet.
+    leaving: Mutex<VecDeque<Box<Exchange>>>,
+    recorder: Arc<Recorder>,
     seq: AtomicU32,
     stand: AtomicU8,
     /// Whether the client may be sent interim answers.
@@ -71,6 +74,7 @@ impl ConnCtl {
         key: ConnKey,
         welcome: Vec<Dealt>,
         injector: Injector,
+        recorder: Arc<Recorder>,
     ) -> Self {
         Self {
             id,
@@ -80,6 +84,8 @@ impl ConnCtl {
             user: Arc::default(),
             welcome,
             wire: Mutex::default(),
+            leaving: Mutex::default(),
+            recorder,
             seq: AtomicU32::new(0),
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
@@ -98,6 +104,10 @@ impl ConnCtl {
 
     pub(crate) fn injector(&self) -> &Injector {
         &self.injector
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The number of a new exchange, from one.
@@ -182,6 +192,11 @@ impl ConnCtl {
         self.after_flush.store(code(close), Ordering::Release);
     }
 
+    /// Whether a RST is to follow what is written.
+    pub(crate) fn resets_after_flush(&self) -> bool {
+        decode(self.after_flush.load(Ordering::Acquire)) == Some(Close::Reset)
+    }
+
     /// To be called when everything written has left.
     pub(crate) fn flushed(&self) {
         if let Some(close) = decode(self.after_flush.load(Ordering::Acquire)) {
@@ -189,7 +204,54 @@ impl ConnCtl {
         }
         if self.stand() == Stand::Flushing {
             self.set_stand(Stand::Idle);
+            while let Some(exchange) = self.next_leaving() {
+                self.tell(exchange);
+            }
         }
+    }
+
+    /// To be called when the connection is gone: what has not left never will.
+    pub(crate) fn closed(&self) {
+        while let Some(mut exchange) = self.next_leaving() {
+            exchange.complete = false;
+            self.tell(exchange);
+        }
+    }
+
+    fn next_leaving(&self) -> Option<Box<Exchange>> {
+        lock(&self.leaving).pop_front()
+    }
+
+    /// An exchange is over, as far as its services can know. One that ran to its end is told of
+    /// when its last byte has left: until then the client may not have it.
+    pub(crate) fn finished(&self, exchange: Box<Exchange>) {
+        let is_tunnel = self.stand() == Stand::Tunnel;
+        if exchange.complete && !is_tunnel {
+            lock(&self.leaving).push_back(exchange);
+            self.set_stand(Stand::Flushing);
+        } else {
+            self.tell(exchange);
+        }
+    }
+
+    fn tell(&self, mut exchange: Box<Exchange>) {
+        exchange.t_end = self.injector.micros();
+        exchange.t_client_gone = self.gone_at();
+        if !exchange.complete {
+            exchange.ended_by = self.ended_by();
+            // Sent, and nobody waited for the answer: the upstream has heard of it all the same.
+            if exchange.t_forwarded > 0 && exchange.upstream == Upstream::NotSent {
+                exchange.upstream = Upstream::NoReply;
+            }
+        } else if self.killed().is_some() {
+            exchange.ended_by = EndedBy::ProxyFin;
+        }
+        for dealt in std::mem::take(&mut *lock(&self.wire)) {
+            if !exchange.dealt.contains(&dealt) {
+                exchange.dealt.push(dealt);
+            }
+        }
+        self.recorder.say(Event::Exchange(exchange));
     }
 
     pub(crate) fn killed(&self) -> Option<Close> {
@@ -211,8 +273,9 @@ impl ConnCtl {
     /// Notes that the client closed its side.
     pub(crate) fn client_gone(&self, by_reset: bool) {
         let now = self.injector.micros();
-        let _first = self.gone_at.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
-        if by_reset {
+        let first = self.gone_at.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
+        // After a FIN a RST says only that the client doesn't listen any more.
+        if first.is_ok() && by_reset {
             self.gone_by_reset.store(true, Ordering::Release);
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::{
     engine::{Dealing, Ticket},
+    event::Upstream,
     fault::{Canned, Close, Effect, Loss, Offset, Stage},
     proxy::{
         ask::{Ask, HELD_LIMIT},
@@ -111,7 +112,7 @@ struct Injection {
 /// How an injected end ended.
 enum Ended {
     /// With an answer.
-    Answered(Response<Reply>),
+    Answered(Box<Response<Reply>>),
     /// With the connection.
     Closed,
     /// It did not: the fault let go.
@@ -130,7 +131,7 @@ impl Injection {
         let mut body = None;
         if injector.needs_body() {
             // A target looks into small bodies; a larger one is not among them.
-            while request.body().has_room() && request.body_mut().read_ahead().await.is_ok() {}
+            request.body_mut().fill().await;
             body = request.body().whole();
         }
         let view = RequestView {
@@ -168,7 +169,7 @@ impl Injection {
         }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
-                Ended::Answered(response) => return Ok(response),
+                Ended::Answered(response) => return Ok(*response),
                 Ended::Closed => return pending().await,
                 // Whatever else is in force by now has its say before it goes on.
                 Ended::LetGo => {}
@@ -189,7 +190,7 @@ impl Injection {
     /// What is dealt at a stage, noted.
     fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let dealings = self.ticket.ask(stage);
-        for dealing in &dealings {
+        for dealing in dealings.iter().filter(|dealing| dealing.is_certain()) {
             self.draft.dealt(dealing.dealt.clone());
         }
         dealings
@@ -218,7 +219,7 @@ impl Injection {
         match &end.effect {
             Effect::Respond(canned) => {
                 body.discard(HELD_LIMIT).await;
-                Ended::Answered(self.answer(canned, end))
+                Ended::Answered(Box::new(self.answer(canned, end)))
             }
             Effect::Close(close) => {
                 // The request is read first: a reset before that would say "not processed".
@@ -260,6 +261,12 @@ impl Injection {
         let Effect::Lose(how) = &loss.effect else {
             return response;
         };
+        if !matches!(lock(&self.draft.exchange).upstream, Upstream::Status(_)) {
+            // There was no answer to lose: what the client hears of is genuine.
+            return response;
+        }
+        loss.came_about();
+        self.draft.dealt(loss.dealt.clone());
         match how {
             Loss::Hang => {
                 // A line that comes back brings the answer after all, late.
@@ -304,8 +311,9 @@ impl Injection {
     /// What is done to the response's body.
     fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
         for dealing in self.ask(Stage::Body) {
+            let hold = self.ticket.hold(&dealing);
             if let Effect::Shape(filter) = dealing.effect {
-                response = response.map(|body| body.shaped(filter, Arc::clone(&self.ctl)));
+                response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
             }
         }
         for dealing in self.ask(Stage::Cut) {
@@ -314,7 +322,7 @@ impl Injection {
                     Offset::Bytes(bytes) => bytes,
                     Offset::Fraction(part) => part_of(part, announced(&response)),
                 };
-                response = response.map(|body| body.cut(left, close, Arc::clone(&self.ctl)));
+                response = response.map(|body| body.cut(left, close, dealing, self.draft.clone()));
             }
         }
         response

@@ -27,6 +27,7 @@ pub use upstream::{
 use self::http::Forward;
 use crate::{engine::Injector, event::Recorder};
 use conn::Shared;
+use ctl::ConnCtl;
 use drain::Ending;
 use listener::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -112,7 +113,8 @@ impl Proxy {
         let key = self.injector.connection(peer.ip());
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
-        let ctl = Arc::new(ctl::ConnCtl::new(id, peer, key, welcome.dealt, injector));
+        let recorder = Arc::clone(&self.shared.recorder);
+        let ctl = Arc::new(ConnCtl::new(id, peer, key, welcome.dealt, injector, recorder));
         let served = conn::serve(io, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
         self.shared.ending.tasks.spawn(served);
     }

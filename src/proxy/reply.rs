@@ -1,8 +1,9 @@
 //! A response's body on its way to the client.
 
 use crate::{
+    engine::{Dealing, Hold},
     fault::{ByteFilter, Close, Out},
-    proxy::{ctl::ConnCtl, error::BodyError, upstream},
+    proxy::{ctl::ConnCtl, error::BodyError, record::Draft, upstream},
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -33,7 +34,11 @@ pub(crate) struct Cut {
     body: Reply,
     /// Bytes until the break.
     left: u64,
+    /// Bytes beyond it have come.
+    is_short: bool,
     close: Close,
+    /// Whose doing it is, and where to note it; taken when it breaks.
+    by: Option<(Dealing, Draft)>,
     ctl: Arc<ConnCtl>,
 }
 
@@ -42,6 +47,7 @@ pub(crate) struct Cut {
 pub(crate) struct Shaped {
     body: Reply,
     filter: Box<dyn ByteFilter>,
+    hold: Hold,
     ctl: Arc<ConnCtl>,
     trailers: Option<Frame<Bytes>>,
     finished: bool,
@@ -55,16 +61,25 @@ impl Reply {
         Self::Whole(None)
     }
 
-    /// This body, broken off after `left` bytes.
-    pub(crate) fn cut(self, left: u64, close: Close, ctl: Arc<ConnCtl>) -> Self {
-        Self::Cut(Box::new(Cut { body: self, left, close, ctl }))
+    /// This body, broken off after `left` bytes if it is longer.
+    pub(crate) fn cut(self, left: u64, close: Close, by: Dealing, draft: Draft) -> Self {
+        let ctl = Arc::clone(&draft.ctl);
+        Self::Cut(Box::new(Cut {
+            body: self,
+            left,
+            is_short: false,
+            close,
+            by: Some((by, draft)),
+            ctl,
+        }))
     }
 
     /// This body through a filter.
-    pub(crate) fn shaped(self, filter: Box<dyn ByteFilter>, ctl: Arc<ConnCtl>) -> Self {
+    pub(crate) fn shaped(self, filter: Box<dyn ByteFilter>, hold: Hold, ctl: Arc<ConnCtl>) -> Self {
         Self::Shaped(Box::new(Shaped {
             body: self,
             filter,
+            hold,
             ctl,
             trailers: None,
             finished: false,
@@ -94,7 +109,7 @@ impl Body for Reply {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Upstream(body) => body.is_end_stream(),
-            Self::Cut(_) => false,
+            Self::Cut(cut) => !cut.is_short && cut.body.is_end_stream(),
             Self::Shaped(shaped) => shaped.ended && shaped.trailers.is_none(),
         }
     }
@@ -111,7 +126,11 @@ impl Body for Reply {
 
 impl Cut {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.left == 0 {
+        if self.left == 0 && (self.is_short || !self.body.is_end_stream()) {
+            if let Some((by, draft)) = self.by.take() {
+                by.came_about();
+                draft.dealt(by.dealt);
+            }
             // What was written leaves first; then the connection ends, and with it this body.
             self.ctl.kill_after_flush(self.close);
             return Poll::Pending;
@@ -120,19 +139,15 @@ impl Cut {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+                    self.is_short = keep < data.len();
                     data.truncate(keep);
                     self.left -= keep as u64;
                     Poll::Ready(Some(Ok(Frame::data(data))))
                 }
                 Err(frame) => Poll::Ready(Some(Ok(frame))),
             },
-            // Shorter than where it was to break: it breaks before its end is told.
-            None => {
-                self.left = 0;
-                self.ctl.kill_after_flush(self.close);
-                Poll::Pending
-            }
-            broken => Poll::Ready(broken),
+            // Shorter than where it was to break.
+            end => Poll::Ready(end),
         }
     }
 }
@@ -144,6 +159,7 @@ impl Shaped {
                 return Poll::Ready(self.trailers.take().map(Ok));
             }
             let now = self.ctl.injector().tick();
+            self.filter.tune(now, self.hold.moment().as_ref());
             if self.ctl.injector().is_over() {
                 self.filter.let_go(now);
             }

@@ -52,7 +52,7 @@ fn ended_with(name: &str, code: u8) -> Done {
 fn the_drill_ends_with_its_command_and_passes_with_it() {
     let done = ended_with("passes", 0);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    assert!(done.out.contains("outage ended with its command in"), "{}", done.out);
+    assert!(done.out.contains("outage ended with its command after"), "{}", done.out);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_command_that_fails_fails_the_drill() {
     let done = ended_with("fails", 7);
     assert_eq!(done.code, Some(1), "{}", done.err);
     assert!(done.err.contains("the command failed: exit status: 7"), "{}", done.err);
-    assert!(done.out.contains("outage ended with its command in"), "{}", done.out);
+    assert!(done.out.contains("outage ended with its command after"), "{}", done.out);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn the_summary_is_data_and_the_rest_is_not() {
     let done = played(&folder("streams"), &[], "");
 
     assert_eq!(done.code, Some(0), "{}", done.err);
-    assert!(done.out.starts_with("drill ended with its command in "), "{}", done.out);
+    assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
     for row in ["phase ", "calm ", "outage ", "respond:buy "] {
         assert!(done.out.lines().any(|line| line.starts_with(row)), "{row}: {}", done.out);
     }
@@ -59,8 +59,8 @@ fn a_pipe_gets_one_line_per_phase_and_no_escapes() {
     let lines: Vec<&str> = done.err.lines().collect();
     assert_eq!(lines.len(), 3, "{}", done.err);
     assert!(lines[0].starts_with("http://127.0.0.1:") && lines[0].contains("drill, seed "));
-    assert!(lines[1].ends_with("calm: nothing injected"), "{}", lines[1]);
-    assert!(lines[2].ends_with("outage: respond 503"), "{}", lines[2]);
+    assert!(lines[1].ends_with("calm, 200ms: nothing injected"), "{}", lines[1]);
+    assert!(lines[2].ends_with("outage, 10m: respond:buy (503)"), "{}", lines[2]);
     assert!(!done.err.contains('\x1b') && !done.out.contains('\x1b'));
 }
 
@@ -69,7 +69,7 @@ fn a_quiet_drill_says_nothing_but_the_summary() {
     let done = played(&folder("quiet"), &["--quiet"], "");
 
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    assert!(done.out.starts_with("drill ended with its command in "), "{}", done.out);
+    assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
 /// Whoever collects logs gets objects, and nothing in between.
@@ -84,9 +84,9 @@ fn every_line_of_a_json_log_is_an_object() {
         .collect();
     let said: Vec<&str> =
         lines.iter().filter_map(|line| line["fields"]["message"].as_str()).collect();
-    assert!(said.iter().any(|line| line.contains("outage: respond 503")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("outage, 10m: respond:buy (503)")), "{said:?}");
     assert!(lines.iter().all(|line| line["level"] == "INFO" && line["timestamp"].is_string()));
-    assert!(done.out.starts_with("drill ended with its command in "), "{}", done.out);
+    assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
 const KEYS: [&str; 22] = [
@@ -148,7 +148,7 @@ fn the_json_summary_has_its_keys_and_the_text_is_there_too() {
     let done = played(&folder, &["--json", path.to_str().expect("UTF-8")], "");
 
     assert_eq!(done.code, Some(0), "{}", done.err);
-    assert!(done.out.starts_with("drill ended with its command in "), "{}", done.out);
+    assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
     let text = fs::read_to_string(path).expect("a file");
     holds_what_is_documented(&serde_json::from_str(&text).expect("JSON"));
 }
@@ -161,7 +161,7 @@ fn json_on_standard_output_is_all_there_is_on_it() {
     assert_eq!(done.code, Some(0), "{}", done.err);
     holds_what_is_documented(&serde_json::from_str(&done.out).expect("JSON and nothing else"));
     assert!(done.err.contains("all tests passed\n"), "{}", done.err);
-    assert!(done.err.contains("drill ended with its command in "), "{}", done.err);
+    assert!(done.err.contains("drill ended with its command after "), "{}", done.err);
 }
 
 /// A summary that cannot be written where it was to go is still read.
@@ -170,6 +170,6 @@ fn a_full_disk_takes_the_json_and_leaves_the_text() {
     let done = played(&folder("json-full"), &["--json", "/dev/full"], "");
 
     assert_eq!(done.code, Some(5));
-    assert!(done.out.starts_with("drill ended with its command in "), "{}", done.out);
+    assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
     assert!(done.err.contains("cannot write the report"), "{}", done.err);
 }

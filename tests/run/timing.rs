@@ -102,8 +102,8 @@ fn a_drill_starts_at_a_time_or_at_a_phase() {
         beside.stop();
         let done = drill.finish();
         assert_eq!(done.code, Some(0), "{}", done.out);
-        assert!(!done.err.contains("calm: nothing injected"), "{}", done.err);
-        assert!(done.err.contains("outage: respond 503"), "{}", done.err);
+        assert!(!done.err.contains("nothing injected"), "{}", done.err);
+        assert!(done.err.contains(": respond (503)"), "{}", done.err);
     }
 }
 
@@ -130,7 +130,7 @@ phases:
     assert_eq!(done.code, Some(0), "{}", done.err);
     let said = |what: &str| done.err.lines().filter(|line| line.contains(what)).count();
     assert_eq!(
-        (said("outage: respond 503"), said("after: nothing injected")),
+        (said("outage, 400ms: respond"), said("after, 200ms: nothing injected")),
         (1, 1),
         "{}",
         done.err

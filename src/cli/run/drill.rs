@@ -39,6 +39,10 @@ const EVENT_LIMIT: usize = 1 << 18;
 /// How long exchanges under way may take to finish when a drill is over.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is said to the first Ctrl-C.
+const STOPPING: &str =
+    "stopping: nothing is injected any more; Ctrl-C again cuts off what is under way";
+
 /// A drill that was started.
 #[derive(Debug)]
 pub(in crate::cli) struct Drill {
@@ -104,6 +108,9 @@ impl Drill {
             loaded.play.seed,
             run.id()
         ));
+        if !scenario.stop_when.is_empty() {
+            view.say("note: `stop_when` is not watched by this version");
+        }
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
@@ -152,31 +159,29 @@ impl Drill {
         let took = self.run.injector().tick();
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
-        goodbye.await;
+        self.view.clear();
         if matches!(cause, Cause::Interrupt) {
-            self.view.say(
-                "interrupted: nothing is injected any more; waiting for what is under way \
-                 (once more leaves at once)",
-            );
+            self.view.say(STOPPING);
         }
+        goodbye.await;
         let again = async {
             tokio::select! {
                 _ = self.interrupt.recv() => {}
                 _ = self.terminate.recv() => {}
             }
         };
-        let impatient = tokio::select! {
+        let drained = tokio::select! {
             cut = self.proxy.drain(PATIENCE) => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
-                false
+                true
             }
-            () = again => true,
+            () = again => false,
         };
-        self.view.clear();
-        if impatient {
-            return Exit::Interrupted;
+        if !drained {
+            // What was seen up to here is still told and kept.
+            self.proxy.drain(Duration::ZERO).await;
         }
         let end = match &cause {
             _ if self.lost_record => End::Failed,
@@ -210,7 +215,8 @@ impl Drill {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        verdict(&summary, &cause, &unwritten, &self.loaded.upstream)
+        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream);
+        if drained { exit } else { Exit::Interrupted }
     }
 
     async fn until_over(&mut self) -> Cause {
@@ -251,7 +257,10 @@ impl Drill {
                         announced = phase;
                     }
                 }
-                _ = frames.tick() => self.view.frame(&controls, &self.collector),
+                _ = frames.tick() => {
+                    let took = self.run.injector().tick();
+                    self.view.frame(&controls, &self.collector, took);
+                }
             }
         }
     }

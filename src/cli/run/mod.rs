@@ -6,6 +6,7 @@ mod drill;
 mod load;
 mod outcome;
 mod view;
+mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::Drill;

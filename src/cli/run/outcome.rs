@@ -6,6 +6,9 @@ use crate::{
 };
 use std::{fs, io, path::Path, process::ExitStatus};
 
+/// How wide a summary is where nothing tells, in columns.
+const WIDTH: usize = 100;
+
 /// Why a drill ended.
 #[derive(Debug)]
 pub(super) enum Cause {
@@ -30,7 +33,7 @@ pub(super) struct Unwritten {
 
 /// Writes the summary: text to standard output, unless the JSON goes there.
 pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
-    let text = summary.text(terminal::look_out());
+    let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
     let Some(path) = json else {
         return terminal::out(&text);
     };

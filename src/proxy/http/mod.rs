@@ -34,7 +34,7 @@ pub(crate) fn stack(
 + 'static {
     ServiceBuilder::new()
         // Outermost, so that it sees every exchange, also the ones a fault kills.
-        .layer(RecordLayer::new(Arc::clone(ctl), Arc::clone(&shared.recorder)))
+        .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.
         .layer(InjectLayer::new(shared.mark, shared.timer.clone()))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.

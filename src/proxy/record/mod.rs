@@ -1,7 +1,8 @@
 //! Middleware that tells what became of each exchange.
 //!
 //! Outermost, so that it sees every exchange, also those a fault kills or a client leaves: an
-//! exchange is told when its response body ends or is dropped, or when its future is.
+//! exchange is over when its response body ends or is dropped, or when its future is. What ran to
+//! its end is told of once its last byte has left.
 
 mod body;
 mod service;
@@ -10,8 +11,8 @@ pub(crate) use body::Recorded;
 pub(crate) use service::RecordLayer;
 
 use crate::{
-    event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
-    proxy::ctl::{ConnCtl, Stand, lock},
+    event::{Dealt, Exchange, Upstream},
+    proxy::ctl::{ConnCtl, lock},
 };
 use http::StatusCode;
 use std::{
@@ -46,48 +47,20 @@ impl Draft {
     }
 }
 
-/// Tells of the exchange when it is dropped.
+/// Hands the exchange in when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Teller {
     draft: Draft,
-    recorder: Arc<Recorder>,
-}
-
-impl Teller {
-    fn new(draft: Draft, recorder: Arc<Recorder>) -> Self {
-        Self { draft, recorder }
-    }
 }
 
 impl Drop for Teller {
     fn drop(&mut self) {
-        let ctl = &self.draft.ctl;
-        let now = ctl.injector().micros();
         let mut draft = lock(&self.draft.exchange);
         // Whoever still holds the draft has nothing more to say in it.
         let (dealt, detail) = (mem::take(&mut draft.dealt), draft.detail.take());
         let mut exchange = Box::new(draft.clone());
         drop(draft);
         (exchange.dealt, exchange.detail) = (dealt, detail);
-        exchange.t_end = now;
-        exchange.t_client_gone = ctl.gone_at();
-        if !exchange.complete {
-            exchange.ended_by = ctl.ended_by();
-            // Sent, and nobody waited for the answer: the upstream has heard of it all the same.
-            if exchange.t_forwarded > 0 && exchange.upstream == Upstream::NotSent {
-                exchange.upstream = Upstream::NoReply;
-            }
-        } else if ctl.killed().is_some() {
-            exchange.ended_by = EndedBy::ProxyFin;
-        }
-        for dealt in lock(&ctl.wire).iter() {
-            if !exchange.dealt.contains(dealt) {
-                exchange.dealt.push(dealt.clone());
-            }
-        }
-        if ctl.stand() != Stand::Tunnel {
-            ctl.set_stand(Stand::Flushing);
-        }
-        self.recorder.say(Event::Exchange(exchange));
+        self.draft.ctl.finished(exchange);
     }
 }

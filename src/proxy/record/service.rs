@@ -1,7 +1,7 @@
 //! The service: opens the draft, hands it on with the request, and sees the answer out.
 
 use crate::{
-    event::{Capture, Detail, EndedBy, Exchange, Recorder, Upstream},
+    event::{Capture, Detail, EndedBy, Exchange, Upstream},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
@@ -26,7 +26,6 @@ use tower::{Layer, Service};
 #[derive(Clone, Debug)]
 pub(crate) struct RecordLayer {
     ctl: Arc<ConnCtl>,
-    recorder: Arc<Recorder>,
 }
 
 /// See the module's documentation.
@@ -34,12 +33,11 @@ pub(crate) struct RecordLayer {
 pub(crate) struct Record<S> {
     inner: S,
     ctl: Arc<ConnCtl>,
-    recorder: Arc<Recorder>,
 }
 
 impl RecordLayer {
-    pub(crate) fn new(ctl: Arc<ConnCtl>, recorder: Arc<Recorder>) -> Self {
-        Self { ctl, recorder }
+    pub(crate) fn new(ctl: Arc<ConnCtl>) -> Self {
+        Self { ctl }
     }
 }
 
@@ -47,7 +45,7 @@ impl<S> Layer<S> for RecordLayer {
     type Service = Record<S>;
 
     fn layer(&self, inner: S) -> Record<S> {
-        Record { inner, ctl: Arc::clone(&self.ctl), recorder: Arc::clone(&self.recorder) }
+        Record { inner, ctl: Arc::clone(&self.ctl) }
     }
 }
 
@@ -68,11 +66,11 @@ where
         let http11 = request.version() >= Version::HTTP_11;
         let (mut parts, body) = request.into_parts();
         let seq = self.ctl.begin(http11, !body.is_end_stream());
-        let exchange = open(&self.ctl, &parts, seq, self.recorder.wants_details());
+        let exchange = open(&self.ctl, &parts, seq, self.ctl.recorder().wants_details());
         let capture = exchange.detail.is_some().then(|| Capture::of(&parts.headers));
         let draft = Draft { ctl: Arc::clone(&self.ctl), exchange: Arc::new(Mutex::new(exchange)) };
-        let teller = Teller::new(draft.clone(), Arc::clone(&self.recorder));
-        let body = Ask::new(body, draft.clone(), capture);
+        let teller = Teller { draft: draft.clone() };
+        let body = Ask::new(body, &parts.headers, draft.clone(), capture);
         parts.extensions.insert(draft.clone());
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
@@ -89,7 +87,9 @@ where
                     .map(str::to_owned);
             }
             drop(exchange);
-            Ok(response.map(|body| Recorded::new(body, draft, teller)))
+            let (parts, body) = response.into_parts();
+            let body = Recorded::new(body, &parts.headers, draft, teller);
+            Ok(Response::from_parts(parts, body))
         })
     }
 }

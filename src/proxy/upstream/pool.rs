@@ -6,13 +6,16 @@ use hyper_util::rt::TokioIo;
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Mutex,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     task::AbortHandle,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
 /// How long a connection may be idle and still be used again. Servers close idle connections after
@@ -112,6 +115,8 @@ pub(crate) struct Tunnelled(#[expect(dead_code, reason = "held for its drop")] T
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: Mutex<Vec<(Pooled, Instant)>>,
+    /// Whether somebody comes by to close those that were idle for too long.
+    swept: AtomicBool,
 }
 
 impl Pool {
@@ -121,19 +126,40 @@ impl Pool {
         if idle.is_empty() {
             return None;
         }
-        let now = Instant::now();
-        idle.retain(|(connection, since)| {
-            !connection.sender.is_closed() && now.duration_since(*since) < IDLE_LIMIT
-        });
+        idle.retain(is_good);
         let at = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
         Some(idle.remove(at).0)
     }
 
     /// Takes back a connection whose exchange is over.
-    pub(crate) fn put(&self, connection: Pooled) {
+    pub(crate) fn put(self: &Arc<Self>, connection: Pooled) {
         let mut idle = lock(&self.idle);
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
             idle.push((connection, Instant::now()));
+            if !self.swept.swap(true, Ordering::Relaxed) {
+                // Ends with the pool, or when there is nothing left to sweep.
+                tokio::spawn(sweep(Arc::downgrade(self)));
+            }
+        }
+    }
+}
+
+fn is_good((connection, since): &(Pooled, Instant)) -> bool {
+    !connection.sender.is_closed() && since.elapsed() < IDLE_LIMIT
+}
+
+/// Closes connections that were idle for too long, until none is left.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE_LIMIT).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut idle = lock(&pool.idle);
+        idle.retain(is_good);
+        if idle.is_empty() {
+            pool.swept.store(false, Ordering::Relaxed);
+            return;
         }
     }
 }
@@ -146,7 +172,7 @@ mod tests {
     async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
         let mut patience = Patience::new();
         for _ in 0..3 {
-            let short = tokio::time::sleep(Duration::from_secs(7));
+            let short = sleep(Duration::from_secs(7));
             assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
         }
         let set = Instant::now();

@@ -89,7 +89,8 @@ fn faults(summary: &Summary<'_>) -> Vec<Value> {
             json!({
                 "fault": &*tally.name,
                 "kind": tally.kind,
-                "what": tally.describe,
+                "what": summary.chief(&tally.name).map(|entry| entry.fault.describe()),
+                "share": summary.chief(&tally.name).map(|entry| entry.share.show()),
                 "meant_for": tally.considered,
                 "hit": tally.hit,
                 "held_ms": millis(tally.held),

@@ -213,6 +213,17 @@ impl Drill {
         self.exchanges(1).await.remove(0)
     }
 
+    /// Waits until a fault has hit so many times.
+    pub(crate) async fn hits(&self, fault: &str, count: u64) {
+        let hit = || {
+            let tallies = self.tallies();
+            let tally = tallies.iter().find(|tally| &*tally.name == fault);
+            let tally = tally.unwrap_or_else(|| panic!("no `{fault}` among {tallies:?}"));
+            (tally.hit >= count).then_some(())
+        };
+        eventually(fault, hit).await;
+    }
+
     /// What the faults did.
     pub(crate) fn tallies(&self) -> Vec<FaultTally> {
         self.run.tallies()

@@ -4,51 +4,41 @@
 //! through the [`Chain`] of their direction, which says what may leave and when; this file does
 //! the waiting. It also tells a client that closed its sending side from one that went away.
 
+mod stream;
+mod timer;
+mod watch;
+
+pub(crate) use stream::Stream;
+
 use crate::{
     engine::Chain,
     fault::{Close, Out, Way},
-    proxy::ctl::{ConnCtl, Stand, lock},
+    proxy::ctl::{ConnCtl, Stand},
 };
 use bytes::{Buf, Bytes};
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
+use stream::{Presence, Sent};
+use timer::Timer;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    time::timeout,
 };
+use watch::Watch;
 
 /// The most that is read from the socket at a time for a chain.
 const CHUNK: usize = 16 * 1024;
 /// A client that takes nothing for so long while we have something for it is given up.
 const WRITE_STALL: Duration = Duration::from_secs(300);
-/// How soon, and then how often, a client that closed its sending side is looked at again.
-const FIRST_LOOK: Duration = Duration::from_millis(2);
-const NEXT_LOOK: Duration = Duration::from_millis(50);
-/// An interim answer that means nothing. A client that only closed its sending side ignores it; a
-/// client that is gone has its kernel answer with a RST, which is how we learn the difference.
-const PROBE: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
-
-/// A byte stream that a client can be at the other end of.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Makes the coming close a RST instead of a FIN.
-    fn reset_on_close(&self) {}
-}
-
-impl Stream for tokio::net::TcpStream {
-    fn reset_on_close(&self) {
-        // Fails only on a socket that is gone already.
-        let _gone = self.set_zero_linger();
-    }
-}
-
-impl Stream for tokio::io::DuplexStream {}
-
+/// How long what a client still sends is read after our FIN; closing with bytes unread would turn
+/// the FIN into a RST, and the answer before it would be lost.
+const LINGER: Duration = Duration::from_secs(2);
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Socket<S: Stream> {
@@ -67,33 +57,9 @@ pub(crate) struct Socket<S: Stream> {
     up_timer: Timer,
     down_timer: Timer,
     stall: Timer,
-    /// Since when we know that the client closed its sending side, and when we looked last.
-    half_closed: Option<Timer>,
-}
-
-/// A sleep that is made when it is first needed.
-#[derive(Debug, Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    /// Ready once `at` has come.
-    fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if sleep.deadline() != at {
-            sleep.as_mut().reset(at);
-        }
-        sleep.as_mut().poll(cx)
-    }
-
-    /// Ready `after` the first poll since the last [`clear`](Self::clear).
-    fn poll_after(&mut self, after: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + after)));
-        sleep.as_mut().poll(cx)
-    }
-
-    fn clear(&mut self) {
-        self.0 = None;
-    }
+    watch: Watch,
+    /// What has to leave before a reset.
+    last_bytes: Option<Sent>,
 }
 
 impl<S: Stream> Socket<S> {
@@ -111,7 +77,8 @@ impl<S: Stream> Socket<S> {
             up_timer: Timer::default(),
             down_timer: Timer::default(),
             stall: Timer::default(),
-            half_closed: None,
+            watch: Watch::default(),
+            last_bytes: None,
         }
     }
 
@@ -120,6 +87,14 @@ impl<S: Stream> Socket<S> {
             Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
             None => Ok(()),
         }
+    }
+
+    /// The end of what the client sends. Between exchanges that is the end of the connection.
+    fn ended(&self) -> Poll<io::Result<()>> {
+        if self.ctl.stand() != Stand::Idle {
+            self.ctl.client_gone(false);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads from the socket itself and notes if the client reset it.
@@ -134,36 +109,36 @@ impl<S: Stream> Socket<S> {
         Poll::Ready(read)
     }
 
-    /// What to tell a reader when the client has closed its sending side.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stand = self.ctl.stand();
-        let answer_is_due = matches!(stand, Stand::Waiting | Stand::Responding | Stand::Flushing);
-        if !answer_is_due || !self.ctl.body_done() {
-            if stand != Stand::Idle {
-                self.ctl.client_gone(false);
-            }
-            return Poll::Ready(Ok(()));
+    /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
+    /// not become a RST. To be called when nothing else is served any more.
+    pub(crate) async fn linger(&mut self) {
+        if self.read_ended || self.ctl.killed() == Some(Close::Reset) {
+            return;
         }
-        if self.half_closed.is_none() {
-            self.ctl.client_gone(false);
-            if stand == Stand::Waiting && self.ctl.allows_interims() {
-                self.ctl.push_interim(Bytes::from_static(PROBE));
-            }
-            self.half_closed =
-                Some(Timer(Some(Box::pin(sleep_until(Instant::now() + FIRST_LOOK)))));
+        let io = &mut self.io;
+        if poll_fn(|cx| Pin::new(&mut *io).poll_shutdown(cx)).await.is_err() {
+            return;
         }
-        loop {
-            let mut one = [0; 1];
-            // After the end, a read says whether a RST has come since.
-            if let Poll::Ready(Err(error)) = self.poll_source(cx, &mut ReadBuf::new(&mut one)) {
-                return Poll::Ready(Err(error));
-            }
-            let Some(timer) = &mut self.half_closed else {
-                return Poll::Pending;
-            };
-            ready!(timer.poll_after(NEXT_LOOK, cx));
-            timer.clear();
+        let mut scrap = vec![0; CHUNK];
+        let more_may_come = !self.ctl.body_done();
+        let patience = if more_may_come { LINGER } else { Duration::ZERO };
+        let read = async { while !matches!(io.read(&mut scrap).await, Ok(0) | Err(_)) {} };
+        let _done = timeout(patience, read).await;
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let straight = self.incoming.is_empty() && !self.read_ended && self.up.is_idle();
+        if !straight {
+            return self.poll_read_shaped(cx, buf);
         }
+        let before = buf.filled().len();
+        ready!(self.poll_source(cx, buf))?;
+        if buf.filled().len() == before && buf.remaining() > 0 {
+            self.read_ended = true;
+            self.up_ended = true;
+            return self.ended();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_read_shaped(
@@ -178,7 +153,7 @@ impl<S: Stream> Socket<S> {
                 return Poll::Ready(Ok(()));
             }
             if self.up_ended {
-                return self.poll_end(cx);
+                return self.ended();
             }
             match self.up.pull() {
                 Some(Out::Bytes(bytes)) => {
@@ -192,6 +167,14 @@ impl<S: Stream> Socket<S> {
                 None => {}
             }
             let room = self.up.room();
+            if !self.read_ended && room == 0 && self.io.poll_has_input(cx).is_ready() {
+                self.up.blocked();
+                if self.io.presence() == Presence::Gone {
+                    self.ctl.client_gone(true);
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                }
+            }
+            self.note_wire();
             if !self.read_ended && room > 0 {
                 let mut chunk = [0; CHUNK];
                 let mut chunk = ReadBuf::new(&mut chunk[..room.min(CHUNK)]);
@@ -219,6 +202,7 @@ impl<S: Stream> Socket<S> {
 
     /// Moves what may leave to the socket; ready when nothing is left that has to.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.send_interims();
         loop {
             ready!(self.poll_outgoing(cx))?;
             match self.down.pull() {
@@ -236,17 +220,20 @@ impl<S: Stream> Socket<S> {
         }
     }
 
-    /// Writes what is already released, interim answers first of all.
-    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.ctl.has_interims() && self.outgoing.is_empty() {
+    /// Sends interim answers on their way, as long as they come before the answer.
+    fn send_interims(&mut self) {
+        if self.ctl.has_interims() {
             let before_answer = self.ctl.stand() == Stand::Waiting;
-            let interims = self.ctl.take_interims();
-            if before_answer {
-                let all: Vec<u8> =
-                    interims.iter().flat_map(|bytes| bytes.iter().copied()).collect();
-                self.outgoing = all.into();
+            for interim in self.ctl.take_interims() {
+                if before_answer {
+                    self.down.push(interim);
+                }
             }
         }
+    }
+
+    /// Writes what is already released.
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             let write = Pin::new(&mut self.io).poll_write(cx, &self.outgoing);
             let wrote = ready!(self.watched(write, cx))?;
@@ -284,12 +271,10 @@ impl<S: Stream> Socket<S> {
         self.outgoing.is_empty() && !self.ctl.has_interims() && self.down.is_idle()
     }
 
-    /// Keeps what the record says of this connection's bytes up to date.
+    /// Tells the record what was done to this connection's bytes.
     fn note_wire(&mut self) {
-        let mut dealt = Vec::new();
-        self.up.dealt(&mut dealt);
-        self.down.dealt(&mut dealt);
-        *lock(&self.ctl.wire) = dealt;
+        self.up.take_dealt(&self.ctl.wire);
+        self.down.take_dealt(&self.ctl.wire);
     }
 }
 
@@ -298,6 +283,7 @@ impl<S: Stream> Drop for Socket<S> {
         if self.ctl.killed() == Some(Close::Reset) {
             self.io.reset_on_close();
         }
+        self.ctl.closed();
     }
 }
 
@@ -308,20 +294,9 @@ impl<S: Stream> AsyncRead for Socket<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check()?;
-        let this = &mut *self;
-        let straight = this.incoming.is_empty() && !this.read_ended && this.up.is_idle();
-        if !straight {
-            this.note_wire();
-            return this.poll_read_shaped(cx, buf);
-        }
-        let before = buf.filled().len();
-        ready!(this.poll_source(cx, buf))?;
-        if buf.filled().len() == before && buf.remaining() > 0 {
-            this.read_ended = true;
-            this.up_ended = true;
-            return this.poll_end(cx);
-        }
-        Poll::Ready(Ok(()))
+        let read = self.poll_input(cx, buf);
+        self.watch.is_reading(read.is_pending());
+        read
     }
 }
 
@@ -333,28 +308,34 @@ impl<S: Stream> AsyncWrite for Socket<S> {
     ) -> Poll<io::Result<usize>> {
         self.check()?;
         let this = &mut *self;
-        if this.passes_straight() {
-            let write = Pin::new(&mut this.io).poll_write(cx, buf);
-            return this.watched(write, cx);
+        loop {
+            if this.passes_straight() {
+                let write = Pin::new(&mut this.io).poll_write(cx, buf);
+                return this.watched(write, cx);
+            }
+            // Room may open up by letting out what is due; an error there is the writer's to know.
+            let drained = this.poll_drain(cx)?;
+            if this.passes_straight() {
+                continue;
+            }
+            let take = buf.len().min(this.down.room()).min(CHUNK);
+            if take > 0 {
+                this.down.push(Bytes::copy_from_slice(&buf[..take]));
+                let _more_later = this.poll_drain(cx)?;
+                this.note_wire();
+                return Poll::Ready(Ok(take));
+            }
+            this.down.blocked();
+            this.note_wire();
+            ready!(drained);
+            // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
+            // edge, at which the connection's task polls again.
+            let Some(tick) = this.down.wake_at() else {
+                return Poll::Pending;
+            };
+            let at = this.ctl.injector().instant(tick);
+            ready!(this.down_timer.poll_at(at, cx));
         }
-        this.note_wire();
-        // Room may open up by letting out what is due; an error there is the writer's to know.
-        if let Poll::Ready(Err(error)) = this.poll_drain(cx) {
-            return Poll::Ready(Err(error));
-        }
-        if this.passes_straight() {
-            let write = Pin::new(&mut this.io).poll_write(cx, buf);
-            return this.watched(write, cx);
-        }
-        let take = buf.len().min(this.down.room()).min(CHUNK);
-        if take == 0 {
-            return Poll::Pending;
-        }
-        this.down.push(Bytes::copy_from_slice(&buf[..take]));
-        if let Poll::Ready(Err(error)) = this.poll_drain(cx) {
-            return Poll::Ready(Err(error));
-        }
-        Poll::Ready(Ok(take))
     }
 
     fn poll_write_vectored(
@@ -378,10 +359,16 @@ impl<S: Stream> AsyncWrite for Socket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        let this = &mut *self;
+        this.watch.poll(&this.io, &this.ctl, cx)?;
         if !self.passes_straight() {
             ready!(self.poll_drain(cx))?;
         }
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        if self.ctl.resets_after_flush() {
+            let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
+            ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
+        }
         self.ctl.flushed();
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,114 @@
+//! What a client can be at the other end of.
+
+use futures_util::FutureExt as _;
+use socket2::SockRef;
+use std::{
+    fmt,
+    future::{Future, ready},
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream, Interest},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// How long a client may take for the last bytes before a reset.
+const LAST_BYTES: Duration = Duration::from_secs(10);
+
+/// Whether the client is still there, as far as the kernel tells without a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// For all we know.
+    There,
+    /// It closed its sending side.
+    HalfClosed,
+    /// It reset the connection, or has no use for what we send.
+    Gone,
+}
+
+/// Over when everything that was written is on its way.
+pub(crate) struct Sent(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sent")
+    }
+}
+
+impl Future for Sent {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+/// A byte stream that a client can be at the other end of.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Makes the coming close a RST instead of a FIN.
+    fn reset_on_close(&self) {}
+
+    /// Whether the client is still there, though bytes may wait to be read.
+    fn presence(&self) -> Presence {
+        Presence::There
+    }
+
+    /// Ready once there are bytes to read, or an end; true if that can't be known.
+    fn poll_has_input(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    /// Waits until everything that was written is on its way: a RST overtakes what still waits in
+    /// the kernel.
+    fn all_sent(&self) -> Sent {
+        Sent(Box::pin(ready(())))
+    }
+}
+
+impl Stream for DuplexStream {}
+
+impl Stream for TcpStream {
+    fn reset_on_close(&self) {
+        // Fails only on a socket that is gone already.
+        let _gone = self.set_zero_linger();
+    }
+
+    fn presence(&self) -> Presence {
+        // Once a FIN was read, reads say nothing of a RST any more; the socket's error does.
+        if !matches!(self.take_error(), Ok(None)) {
+            return Presence::Gone;
+        }
+        match self.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(ready)) if ready.is_read_closed() => Presence::HalfClosed,
+            _ => Presence::There,
+        }
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
+    }
+
+    fn all_sent(&self) -> Sent {
+        match watch_queue(self) {
+            Ok(queue) => Sent(Box::pin(async move {
+                // A client that takes nothing is reset all the same.
+                let _late = timeout(LAST_BYTES, queue.writable()).await;
+            })),
+            Err(_) => Sent(Box::pin(ready(()))),
+        }
+    }
+}
+
+/// A second handle of a socket, writable when the kernel holds nothing unsent any more. Our first
+/// one can't tell: the runtime remembers that it was writable, and asks only after a write that
+/// failed.
+fn watch_queue(stream: &TcpStream) -> io::Result<TcpStream> {
+    let socket = SockRef::from(stream);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(1)?;
+    TcpStream::from_std(socket.try_clone()?.into())
+}

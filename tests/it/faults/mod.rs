@@ -1,0 +1,10 @@
+//! Each fault as a client meets it, over real sockets.
+
+mod answers;
+mod bytes;
+mod delays;
+mod edges;
+mod ends;
+mod hangs;
+mod listener;
+mod losses;
