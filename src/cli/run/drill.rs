@@ -160,7 +160,7 @@ impl Drill {
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
         self.view.clear();
-        if matches!(cause, Cause::Interrupt) {
+        if matches!(cause, Cause::Interrupt { .. }) {
             self.view.say(STOPPING);
         }
         goodbye.await;
@@ -170,8 +170,13 @@ impl Drill {
                 _ = self.terminate.recv() => {}
             }
         };
+        let beside = async {
+            if let (Some(beside), Cause::Interrupt { by_terminal }) = (&mut self.beside, &cause) {
+                beside.see_out(*by_terminal, PATIENCE).await;
+            }
+        };
         let drained = tokio::select! {
-            cut = self.proxy.drain(PATIENCE) => {
+            (cut, ()) = async { tokio::join!(self.proxy.drain(PATIENCE), beside) } => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
@@ -187,7 +192,7 @@ impl Drill {
             _ if self.lost_record => End::Failed,
             Cause::Timeline => End::Finished,
             Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt => End::Interrupted,
+            Cause::Interrupt { .. } => End::Interrupted,
             Cause::Record => End::Failed,
         };
         let collected = self.collector.finish(end);
@@ -250,8 +255,8 @@ impl Drill {
                     }
                 }
                 status = ended(&mut self.beside) => return Cause::Command(status),
-                _ = self.interrupt.recv() => return Cause::Interrupt,
-                _ = self.terminate.recv() => return Cause::Interrupt,
+                _ = self.interrupt.recv() => return Cause::Interrupt { by_terminal: true },
+                _ = self.terminate.recv() => return Cause::Interrupt { by_terminal: false },
                 Ok(()) = failed.changed() => {
                     let why = failed.borrow_and_update().clone().unwrap_or_default();
                     self.view.error(&format!("cannot write the record: {why}"));
