@@ -5,3 +5,4 @@ mod failures;
 mod faults;
 mod support;
 mod transparency;
+mod virtual_time;

@@ -92,7 +92,7 @@ async fn a_certificate_of_a_given_authority_is_trusted() {
     let (port, mut told) = service(&authority, "localhost").await;
     let file = write("trusted", &authority);
     let roots = TlsRoots::File(file.0.clone());
-    let drill = Drill::calm().through(connector("localhost", port, roots)).await;
+    let drill = Drill::calm().through(connector("localhost", port, roots));
     let mut client = drill.client().await;
 
     for _ in 0..2 {
@@ -113,7 +113,7 @@ async fn another_authority_or_another_name_is_a_genuine_failure() {
 
     for port in [stranger, misnamed] {
         let roots = TlsRoots::File(file.0.clone());
-        let drill = Drill::calm().through(connector("localhost", port, roots)).await;
+        let drill = Drill::calm().through(connector("localhost", port, roots));
         let answer = drill.ask(GET).await;
         assert_eq!(answer.status(), 502);
         assert_eq!(answer.field("x-firedrill"), Some("genuine=tls_failed"));
@@ -124,7 +124,7 @@ async fn another_authority_or_another_name_is_a_genuine_failure() {
 #[tokio::test]
 async fn anybody_is_trusted_if_that_is_asked_for() {
     let (port, _told) = service(&authority(), "shop.example").await;
-    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody)).await;
+    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody));
 
     assert_eq!(drill.ask(GET).await.text(), "ok");
 }
@@ -135,7 +135,7 @@ async fn an_address_may_stand_in_for_a_name() {
     let (port, _told) = service(&authority, "127.0.0.1").await;
     let file = write("address", &authority);
     let roots = TlsRoots::File(file.0.clone());
-    let drill = Drill::calm().through(connector("127.0.0.1", port, roots)).await;
+    let drill = Drill::calm().through(connector("127.0.0.1", port, roots));
 
     assert_eq!(drill.ask(GET).await.text(), "ok");
 }
@@ -148,7 +148,7 @@ async fn an_upstream_that_speaks_no_tls_is_a_genuine_failure() {
     })
     .await;
     let port = upstream.address.port();
-    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody)).await;
+    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody));
 
     let answer = drill.ask(GET).await;
 
