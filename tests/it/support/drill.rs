@@ -202,16 +202,18 @@ impl Drill {
         heard.clone()
     }
 
+    /// The exchanges that are over.
+    pub(crate) fn finished(&self) -> Vec<Exchange> {
+        let exchanges = self.events().into_iter().filter_map(|event| match event {
+            Event::Exchange(exchange) => Some(*exchange),
+            _ => None,
+        });
+        exchanges.collect()
+    }
+
     /// Waits until so many exchanges are over.
     pub(crate) async fn exchanges(&self, count: usize) -> Vec<Exchange> {
-        let over = || {
-            let exchanges = self.events().into_iter().filter_map(|event| match event {
-                Event::Exchange(exchange) => Some(*exchange),
-                _ => None,
-            });
-            let exchanges: Vec<Exchange> = exchanges.collect();
-            (exchanges.len() >= count).then_some(exchanges)
-        };
+        let over = || Some(self.finished()).filter(|exchanges| exchanges.len() >= count);
         let exchanges = eventually("the exchanges are recorded", over).await;
         assert_eq!(exchanges.len(), count, "{exchanges:?}");
         exchanges
