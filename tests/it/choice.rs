@@ -187,7 +187,7 @@ async fn a_connection_meets_one_fate_in_all_its_requests() {
     for conn in 1..=30_000 {
         let fate = Ask { conn, ..Ask::of(1) }.hit(&injector);
         for (user, nth) in [(1, 2), (2, 1), (3, 77)] {
-            assert_eq!(Ask { conn, nth, ..Ask::of(user) }.hit(&injector), fate);
+            assert_eq!(Ask { nth, conn, ..Ask::of(user) }.hit(&injector), fate);
         }
         hits += usize::from(fate);
     }

@@ -121,7 +121,7 @@ async fn a_share_that_moves_only_adds_users() {
     let drill = play(Drill::phases(&[
         "{ name: onset, for: 100s, faults: [{ respond: 503, share: 0% -> 100% of users }] }",
     ]));
-    let mut hit = vec![false; 200];
+    let mut hit = [false; 200];
     for (at, least, most) in
         [(0, 0, 0), (25, 30, 70), (50, 75, 125), (75, 130, 170), (99, 190, 200)]
     {

@@ -79,7 +79,7 @@ async fn one_that_closes_while_its_answer_flows_frees_the_upstream() {
     let upstream = Upstream::scripted(|mut wire, log| async move {
         wire.request().await;
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
-        while wire.try_send([b'x'; 10_000]).await.is_ok() {
+        while wire.try_send(vec![b'x'; 10_000]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         log.ended(End::Reset);

@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use std::{path::PathBuf, sync::Arc};
 use tokio::{
     net::TcpListener,
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -46,7 +46,7 @@ fn write(name: &str, authority: &Authority) -> File {
 async fn service(
     authority: &Authority,
     name: &str,
-) -> (u16, UnboundedReceiver<(Option<String>, Option<Vec<u8>>)>) {
+) -> (u16, Receiver<(Option<String>, Option<Vec<u8>>)>) {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new([name.to_owned()]).expect("a name");
     let certificate = params.signed_by(&key, authority).expect("a certificate");
@@ -61,7 +61,7 @@ async fn service(
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let (tell, told) = unbounded_channel();
+    let (tell, told) = channel(16);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, tell) = (acceptor.clone(), tell.clone());
@@ -70,7 +70,7 @@ async fn service(
                 let session = stream.get_ref().1;
                 let name = session.server_name().map(str::to_owned);
                 // Nobody listens any more once the test is over.
-                let _over = tell.send((name, session.alpn_protocol().map(<[u8]>::to_vec)));
+                let _over = tell.send((name, session.alpn_protocol().map(<[u8]>::to_vec))).await;
                 let mut wire = Wire::over(stream);
                 while wire.request().await.is_some() {
                     wire.send(OK).await;

@@ -43,11 +43,6 @@ impl Wire<TcpStream> {
     pub(crate) fn reset(self) {
         self.io.set_zero_linger().expect("a socket");
     }
-
-    /// The socket itself.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        &self.io
-    }
 }
 
 impl Wire<DuplexStream> {
