@@ -54,7 +54,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper_util::", &["proxy/", "demo/"]),
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/"]),
-    ("socket2::", &["proxy/listener.rs"]),
+    ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),
     ("rustix::", &["proxy/timer.rs", "cli/run/mod.rs"]),
     ("annotate_snippets::", &["diag/render.rs"]),
     ("anstyle::", &["report/", "cli/", "diag/render.rs"]),

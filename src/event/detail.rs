@@ -28,17 +28,21 @@ const VOLATILE: &[&str] = &[
 /// Header fields that hold a credential: the record has a hash of them at most.
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
-/// Query parameters that hold a credential.
-const SECRET_QUERY: &[&str] = &[
-    "access_token",
+/// Query parameters that hold a credential, by name.
+const SECRET_QUERY: &[&str] = &["key", "sig", "auth", "code", "jwt", "sid", "pwd", "session"];
+
+/// Query parameters that hold a credential, by a part of their name: `x-amz-signature`,
+/// `client_secret`, `accessToken`.
+const SECRET_PARTS: &[&str] = &[
     "token",
+    "secret",
+    "passw",
+    "passphrase",
+    "signature",
+    "credential",
     "api_key",
     "apikey",
-    "key",
-    "secret",
-    "password",
-    "sig",
-    "signature",
+    "api-key",
 ];
 
 /// What only a record needs.
@@ -151,13 +155,37 @@ fn fingerprint(headers: &HeaderMap) -> u64 {
 fn without_secrets(query: &str) -> String {
     let pairs = query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if SECRET_QUERY.contains(&name.to_lowercase().as_str()) {
+        if is_secret(name) {
             format!("{name}=#{:016x}", dice::key(value.as_bytes()))
         } else {
             pair.to_owned()
         }
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Whether a query parameter of this name holds a credential, however the name is written.
+fn is_secret(name: &str) -> bool {
+    let name = decoded(name).to_lowercase();
+    SECRET_QUERY.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// A name without its percent signs; what is no UTF-8 then is no name of ours either.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        if let Some(byte) = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(b'%');
+            rest = after;
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Hashes a body as it streams by, and keeps its beginning to see its shape.
@@ -255,6 +283,17 @@ mod tests {
         assert!(!format!("{detail:?}").contains("s3cr3t"));
         assert!(detail.auth.is_some());
         assert!(detail.query.is_some_and(|query| query.ends_with("&page=2")));
+    }
+
+    #[test]
+    fn a_credential_is_known_however_its_name_is_written() {
+        for name in ["token", "Access_Token", "%74oken", "X-Amz-Signature", "client_secret", "key"]
+        {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["page", "q", "monkey", "100%", "%zz", "%"] {
+            assert!(!is_secret(name), "{name}");
+        }
     }
 
     #[test]
