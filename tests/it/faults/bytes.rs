@@ -1,7 +1,7 @@
 //! `blackhole` and `bandwidth`: faults on the bytes of connections.
 
 use crate::support::{Drill, End, GET, OK, Upstream};
-use firedrill::event::Did;
+use firedrill::event::{Did, EndedBy, Event, Outcome};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -89,6 +89,56 @@ async fn a_blackhole_accepts_and_says_nothing_until_the_drill_ends() {
 
     assert_eq!(client.answer().await.status(), 200);
     assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_in_a_blackhole_is_told_of() {
+    let upstream = Upstream::answering(OK).await;
+    let drill = Drill::of(&["blackhole: {}"]).before(&upstream);
+    let mut client = drill.client().await;
+    client.send(GET).await;
+    drill.hits("blackhole", 1).await;
+
+    client.reset();
+
+    let told = crate::support::eventually("the connection is told of", || {
+        drill.events().into_iter().find_map(|event| match event {
+            Event::Connection(connection) => Some(connection),
+            _ => None,
+        })
+    });
+    let told = told.await;
+    assert_eq!(told.ended_by, EndedBy::ClientRst);
+    assert_eq!(told.dealt[0].did, Did::Wire);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_blackhole_holds_is_not_told_as_one_that_arrived() {
+    let (go, wait) = tokio::sync::watch::channel(false);
+    let upstream = Upstream::scripted(move |mut wire, log| {
+        let mut wait = wait.clone();
+        async move {
+            log.got(wire.request().await.expect("a request"));
+            wait.wait_for(|go| *go).await.expect("the test goes on");
+            wire.send(OK).await;
+            wire.end().await;
+        }
+    })
+    .await;
+    let drill = Drill::phases(&SILENCE).before(&upstream);
+    let mut client = drill.client().await;
+    client.send(GET).await;
+    crate::support::eventually("the request arrives", || upstream.requests().pop()).await;
+    drill.controls().skip();
+    drill.phase(1).await;
+    go.send(true).expect("the upstream waits");
+    drill.hits("blackhole", 1).await;
+
+    client.reset();
+
+    let exchange = drill.exchange().await;
+    assert_eq!(exchange.outcome(), Outcome::ClientGone);
+    assert_eq!(exchange.dealt[0].did, Did::Wire);
 }
 
 #[tokio::test]
