@@ -23,7 +23,7 @@ const POST: &str = "POST /buy HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nbu
 async fn one_that_closes_while_it_waits_frees_the_upstream_at_once() {
     for reset in [false, true] {
         let upstream = silent("").await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
         client.send(POST).await;
         eventually("the request arrives", || upstream.requests().pop()).await;
@@ -50,7 +50,7 @@ async fn one_that_closes_while_it_waits_frees_the_upstream_at_once() {
 async fn one_that_closes_in_the_middle_of_its_answer_frees_the_upstream() {
     for reset in [false, true] {
         let upstream = silent("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc").await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
         client.send(POST).await;
         client.head().await;
@@ -79,13 +79,13 @@ async fn one_that_closes_while_its_answer_flows_frees_the_upstream() {
     let upstream = Upstream::scripted(|mut wire, log| async move {
         wire.request().await;
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n").await;
-        while wire.try_send([b'x'; 10_000]).await.is_ok() {
+        while wire.try_send(vec![b'x'; 10_000]).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         log.ended(End::Reset);
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     client.send(POST).await;
     client.head().await;
@@ -106,7 +106,7 @@ async fn one_that_breaks_its_upload_off_is_its_own_failure() {
             log.ended(wire.rest().await.1);
         })
         .await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
         client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").await;
         eventually("the upload begins", || (upstream.connections() == 1).then_some(())).await;
@@ -132,7 +132,7 @@ async fn one_that_half_closes_in_the_middle_of_its_upload_is_told() {
         log.ended(wire.rest().await.1);
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc").await;
@@ -151,7 +151,7 @@ async fn one_that_half_closes_in_the_middle_of_its_upload_is_told() {
 #[tokio::test]
 async fn one_that_connects_and_leaves_is_nobody() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     for _ in 0..20 {
         drop(drill.client().await);
