@@ -3,6 +3,7 @@
 use crate::{
     cli::{Exit, error, print, say, scenario_file, terminal},
     diag::{Problems, Source, json, render, summary},
+    report,
     scenario::Scenario,
     units::show_duration,
 };
@@ -76,15 +77,8 @@ fn good(source: &Source, scenario: &Scenario) -> String {
     let length = show_duration(scenario.timeline(None).length());
     let mut text = format!("ok: {}: {count}, {length}\n", source.name);
     for (at, phase) in scenario.phases.iter().enumerate() {
-        let lines = scenario.touched(at);
-        let alone = lines.iter().all(|touched| touched.target.is_none());
-        for touched in &lines {
-            let whom = match touched.target.and_then(|target| scenario.targets.get(target)) {
-                Some(target) => format!("{}: ", target.name),
-                None if alone => String::new(),
-                None => "everything else: ".to_owned(),
-            };
-            text.push_str(&format!("  {}: {whom}{}\n", phase.name, touched.show()));
+        for (whose, rate) in report::rates(&scenario.touched(at), |_| true, scenario) {
+            text.push_str(&format!("  {}: {whose}: {rate}\n", phase.name));
         }
     }
     text

@@ -12,11 +12,12 @@ mod run;
 mod scenario_file;
 mod schema;
 mod terminal;
+mod voice;
 
 pub use exit::Exit;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use voice::{error, say};
 
 /// Replay an outage in front of a service, and see how its clients cope.
 #[derive(Debug, Parser)]
@@ -55,11 +56,11 @@ pub fn main() -> Exit {
     };
     match cli.command {
         Command::Run(args) => {
-            log(args.log);
+            voice::log(args.log);
             run::run(&args)
         }
         Command::Demo(args) => {
-            log(run::LogForm::Text);
+            voice::log(run::LogForm::Text);
             demo::run(&args)
         }
         Command::Check(args) => check::run(&args),
@@ -73,19 +74,6 @@ pub fn main() -> Exit {
     }
 }
 
-fn log(form: run::LogForm) {
-    let filter =
-        EnvFilter::try_from_env("FIREDRILL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(terminal::is_coloured_err())
-        .with_writer(std::io::stderr);
-    match form {
-        run::LogForm::Text => builder.with_target(false).init(),
-        run::LogForm::Json => builder.json().init(),
-    }
-}
-
 /// Prints data on standard output.
 fn print(text: &str) -> Exit {
     match terminal::out(text) {
@@ -95,15 +83,4 @@ fn print(text: &str) -> Exit {
             Exit::Environment
         }
     }
-}
-
-/// Says something on standard error.
-fn say(line: &str) {
-    anstream::eprintln!("{line}");
-}
-
-/// Says what is wrong.
-fn error(message: &str) {
-    let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-    anstream::eprintln!("{style}error{style:#}: {message}");
 }

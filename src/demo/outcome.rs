@@ -4,11 +4,8 @@ use crate::{
     demo::{Account, Policy, Tally},
     units::show_duration,
 };
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use std::{iter::once, time::Duration};
-
-/// How wide the comparison may be.
-const WIDTH: u16 = 100;
 
 /// How a demonstration went.
 #[derive(Clone, Debug)]
@@ -28,57 +25,48 @@ pub struct Played {
     pub account: Account,
 }
 
-/// One line of the comparison: its name, its value, and the sentence around the values.
+/// One line of the comparison: its name, its value, and what that counts.
 struct Row {
     name: &'static str,
     value: fn(&Played) -> String,
-    /// What the first client is said to have done; the others follow with their values.
-    verb: &'static str,
-    noun: &'static str,
+    counts: &'static str,
 }
 
 const ROWS: &[Row] = &[
     Row {
         name: "operations",
         value: |played| played.tally.operations.to_string(),
-        verb: "began",
-        noun: "operations",
+        counts: "what users wanted done",
     },
     Row {
         name: "served",
         value: |played| share(played.tally.served()),
-        verb: "got",
-        noun: "of what it asked for",
+        counts: "of them, in the end",
     },
     Row {
         name: "attempts per operation",
         value: |played| ratio(played.tally.amplification()),
-        verb: "sent",
-        noun: "attempts per operation",
+        counts: "below 1: not asking while nothing works",
     },
     Row {
-        name: "peak attempts per second",
+        name: "busiest second",
         value: |played| played.tally.peak_per_second().to_string(),
-        verb: "sent up to",
-        noun: "in one second",
+        counts: "attempts in it",
     },
     Row {
         name: "longest operation",
         value: |played| show_duration(whole_millis(played.tally.worst)),
-        verb: "kept a user up to",
-        noun: "",
+        counts: "until the user knew",
     },
     Row {
         name: "double charges",
         value: |played| played.account.duplicate_charges().to_string(),
-        verb: "paid",
-        noun: "of its charges for nothing",
+        counts: "for orders that were paid already",
     },
     Row {
         name: "bought unawares",
         value: |played| played.unaware().to_string(),
-        verb: "paid unawares for",
-        noun: "of its orders",
+        counts: "orders paid for, and the user was told that it failed",
     },
 ];
 
@@ -90,45 +78,34 @@ impl Played {
 }
 
 impl Outcome {
-    /// The comparison as a table: one row per measure, one column per client, and a sentence.
+    /// The comparison as a table, one row per measure and one column per client, and below it who
+    /// the clients are.
     pub fn show(&self) -> String {
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(WIDTH);
+        table.load_style(presets::NOTHING);
         let names = self.clients.iter().map(|played| played.policy.name.to_owned());
         table.set_header(once(String::new()).chain(names));
         for row in ROWS {
-            let values: Vec<_> = self.clients.iter().map(row.value).collect();
-            let sentence = self.sentence(row, &values);
-            table.add_row(once(row.name.to_owned()).chain(values).chain(once(sentence)));
+            let values = self.clients.iter().map(row.value);
+            table.add_row(once(row.name.to_owned()).chain(values).chain(once(row.counts.into())));
         }
-        for place in 1..=self.clients.len() {
-            if let Some(column) = table.column_mut(place) {
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if (1..=self.clients.len()).contains(&place) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        table.trim_fmt()
-    }
-
-    /// `naive sent 3.9 attempts per operation, careful 1.1`.
-    fn sentence(&self, row: &Row, values: &[String]) -> String {
-        let mut clauses = Vec::new();
-        for (played, value) in self.clients.iter().zip(values) {
-            let name = played.policy.name;
-            clauses.push(if clauses.is_empty() {
-                format!("{name} {} {value} {}", row.verb, row.noun).trim_end().to_owned()
-            } else {
-                format!("{name} {value}")
-            });
+        let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+        let mut shown = lines.join("\n") + "\n\n";
+        for played in &self.clients {
+            shown.push_str(&format!("{}: {}\n", played.policy.name, played.policy.about));
         }
-        clauses.join(", ")
+        shown
     }
 }
 
 fn share(fraction: Option<f64>) -> String {
-    fraction.map_or_else(none, |fraction| format!("{:.1}%", fraction * 100.0))
+    fraction.map_or_else(none, |fraction| format!("{:.1} %", fraction * 100.0))
 }
 
 fn ratio(ratio: Option<f64>) -> String {
@@ -150,7 +127,7 @@ mod tests {
     use crate::demo::naive;
 
     #[test]
-    fn every_row_tells_its_difference_in_one_sentence() {
+    fn every_row_sets_the_clients_side_by_side_and_says_what_it_counts() {
         let naive = Played {
             policy: naive::POLICY,
             tally: Tally {
@@ -172,17 +149,19 @@ mod tests {
 
         let shown = Outcome { clients: vec![naive, other] }.show();
 
-        for sentence in [
-            "naive began 100 operations, careful 0",
-            "naive got 75.0% of what it asked for, careful –",
-            "naive sent 3.9 attempts per operation, careful –",
-            "naive kept a user up to 1.234s, careful 0s",
-            "naive paid 3 of its charges for nothing, careful 0",
-            "naive paid unawares for 1 of its orders, careful 0",
+        let words: Vec<Vec<&str>> = shown.lines().map(|l| l.split_whitespace().collect()).collect();
+        for row in [
+            "operations 100 0 what users wanted done",
+            "served 75.0 % – of them, in the end",
+            "attempts per operation 3.9 – below 1: not asking while nothing works",
+            "longest operation 1.234s 0s until the user knew",
+            "double charges 3 0 for orders that were paid already",
+            "bought unawares 1 0 orders paid for, and the user was told that it failed",
         ] {
-            let found = shown.lines().filter(|line| line.contains(sentence)).count();
-            assert_eq!(found, 1, "{sentence}\n{shown}");
+            let row: Vec<&str> = row.split_whitespace().collect();
+            assert!(words.contains(&row), "{row:?}\n{shown}");
         }
-        assert!(shown.lines().all(|line| line.chars().count() <= usize::from(WIDTH)), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
+        assert!(shown.ends_with(&format!("careful: {}\n", naive::POLICY.about)), "{shown}");
     }
 }

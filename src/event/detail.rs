@@ -28,17 +28,21 @@ const VOLATILE: &[&str] = &[
 /// Header fields that hold a credential: the record has a hash of them at most.
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
-/// Query parameters that hold a credential.
-const SECRET_QUERY: &[&str] = &[
-    "access_token",
+/// Query parameters that hold a credential, by name.
+const SECRET_QUERY: &[&str] = &["key", "sig", "auth", "code", "jwt", "sid", "pwd", "session"];
+
+/// Query parameters that hold a credential, by a part of their name: `x-amz-signature`,
+/// `client_secret`, `accessToken`.
+const SECRET_PARTS: &[&str] = &[
     "token",
+    "secret",
+    "passw",
+    "passphrase",
+    "signature",
+    "credential",
     "api_key",
     "apikey",
-    "key",
-    "secret",
-    "password",
-    "sig",
-    "signature",
+    "api-key",
 ];
 
 /// What only a record needs.
@@ -84,11 +88,17 @@ pub struct Keys {
 }
 
 impl Detail {
-    /// The details of a request's head.
-    pub fn of(path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
+    /// The details of a request's head. Query parameters that tell the user (`is_identity`) may be
+    /// credentials as well.
+    pub fn of(
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        is_identity: impl Fn(&str) -> bool,
+    ) -> Self {
         Self {
             path: path.to_owned(),
-            query: query.map(without_secrets),
+            query: query.map(|query| without_secrets(query, is_identity)),
             agent: text(headers, header::USER_AGENT.as_str()),
             fingerprint: fingerprint(headers),
             auth: SECRET
@@ -148,16 +158,40 @@ fn fingerprint(headers: &HeaderMap) -> u64 {
     hasher.finish()
 }
 
-fn without_secrets(query: &str) -> String {
+fn without_secrets(query: &str, is_identity: impl Fn(&str) -> bool) -> String {
     let pairs = query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if SECRET_QUERY.contains(&name.to_lowercase().as_str()) {
+        if is_secret(name) || is_identity(name) {
             format!("{name}=#{:016x}", dice::key(value.as_bytes()))
         } else {
             pair.to_owned()
         }
     });
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Whether a query parameter of this name holds a credential, however the name is written.
+fn is_secret(name: &str) -> bool {
+    let name = decoded(name).to_lowercase();
+    SECRET_QUERY.contains(&name.as_str()) || SECRET_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// A name without its percent signs; what is no UTF-8 then is no name of ours either.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        if let Some(byte) = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(b'%');
+            rest = after;
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Hashes a body as it streams by, and keeps its beginning to see its shape.
@@ -250,11 +284,23 @@ mod tests {
     fn no_credential_is_kept() {
         let headers = headers(&[("authorization", "Bearer s3cr3t"), ("cookie", "sid=s3cr3t")]);
 
-        let detail = Detail::of("/a", Some("token=s3cr3t&page=2"), &headers);
+        let detail =
+            Detail::of("/a", Some("token=s3cr3t&me=s3cr3t&page=2"), &headers, |name| name == "me");
 
         assert!(!format!("{detail:?}").contains("s3cr3t"));
         assert!(detail.auth.is_some());
         assert!(detail.query.is_some_and(|query| query.ends_with("&page=2")));
+    }
+
+    #[test]
+    fn a_credential_is_known_however_its_name_is_written() {
+        for name in ["token", "Access_Token", "%74oken", "X-Amz-Signature", "client_secret", "key"]
+        {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["page", "q", "monkey", "100%", "%zz", "%"] {
+            assert!(!is_secret(name), "{name}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 pub struct Collector {
     seen: Arc<Mutex<Observations>>,
     stop: mpsc::Sender<End>,
-    failed: watch::Receiver<bool>,
+    failed: watch::Receiver<Option<String>>,
     thread: JoinHandle<Collected>,
 }
 
@@ -45,7 +45,7 @@ impl Collector {
     pub fn start(recorder: Arc<Recorder>, journal: Option<Journal>) -> io::Result<Self> {
         let seen = Arc::new(Mutex::new(Observations::default()));
         let (stop, stopped) = mpsc::channel();
-        let (fail, failed) = watch::channel(false);
+        let (fail, failed) = watch::channel(None);
         let work = Work { recorder, journal, seen: Arc::clone(&seen), fail, record: Ok(()) };
         let thread = std::thread::Builder::new()
             .name("collector".into())
@@ -58,8 +58,8 @@ impl Collector {
         look(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells when the record could not be written any further.
-    pub fn failed(&self) -> watch::Receiver<bool> {
+    /// Tells why the record could not be written any further, as soon as that is so.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
         self.failed.clone()
     }
 
@@ -78,7 +78,7 @@ struct Work {
     recorder: Arc<Recorder>,
     journal: Option<Journal>,
     seen: Arc<Mutex<Observations>>,
-    fail: watch::Sender<bool>,
+    fail: watch::Sender<Option<String>>,
     record: Result<(), io::Error>,
 }
 
@@ -114,9 +114,9 @@ impl Work {
         if let Err(error) = journal.write(&batch.events) {
             // The rest would have a hole in it: the record ends here, and whoever runs the drill
             // is told.
+            self.fail.send_replace(Some(error.to_string()));
             self.record = Err(error);
             self.journal = None;
-            self.fail.send_replace(true);
         }
     }
 }

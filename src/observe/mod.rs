@@ -14,7 +14,7 @@ pub use collector::{Collected, Collector};
 pub use journal::{End, Journal, Preface, RECORD_FORMAT};
 pub use keys::KeySet;
 
-use crate::event::{Event, Exchange, Outcome, PhaseEdge};
+use crate::event::{Event, Exchange, Outcome, PhaseEdge, Upstream};
 use gaps::Gaps;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -37,6 +37,8 @@ pub struct Observations {
     pub injected: u64,
     /// Exchanges that ended well for the client.
     pub ok: u64,
+    /// Exchanges that the upstream answered, whatever it said and whatever became of it.
+    pub answered: u64,
     /// Connections that ended without an exchange.
     pub bare_connections: u64,
     /// Events that did not fit the recorder.
@@ -74,6 +76,9 @@ impl Observations {
         self.users.insert(exchange.user);
         if outcome == Outcome::Ok {
             self.ok += 1;
+        }
+        if matches!(exchange.upstream, Upstream::Status(_)) {
+            self.answered += 1;
         }
         if exchange.injected() {
             self.injected += 1;

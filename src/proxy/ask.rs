@@ -174,7 +174,10 @@ impl Ask {
                 self.done();
                 return Poll::Ready(None);
             }
-            Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a client's upload broke off");
+                return Poll::Ready(Some(Err(BodyError::Broken)));
+            }
             Some(Ok(frame)) => frame,
         };
         self.waits_for_word = false;

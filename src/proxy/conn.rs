@@ -90,6 +90,9 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let service = stack(ctl, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client that closed its sending side may still want its answer; the socket itself finds
+        // out whether it does.
+        .half_close(true)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)
@@ -101,7 +104,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
-        tokio::select! {
+        let (call, more) = tokio::select! {
             biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
@@ -109,16 +112,15 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
                 }
                 break;
             }
-            Some((call, more)) = calls.next() => {
-                match call {
-                    // It is polled again, and sees to it.
-                    Call::Look => {}
-                    Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
-                    Call::End => break,
-                }
-                calls.push(more.next());
-            }
+            Some(called) = calls.next() => called,
+        };
+        match call {
+            // It is polled again, and sees to it.
+            Call::Look => {}
+            Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
+            Call::End => break,
         }
+        calls.push(more.next());
     }
     // `None` if it lives on as a tunnel.
     if let Some(parts) = connection.into_parts() {

@@ -23,6 +23,12 @@ pub(crate) enum UpstreamError {
     /// No answer in time.
     #[error("the upstream did not answer within {0:?}")]
     Timeout(Duration),
+    /// It answered as if it had been asked to speak another protocol.
+    #[error("the upstream switched protocols unasked")]
+    Switched,
+    /// The client did not send the whole of its request.
+    #[error("the request's body did not come to its end")]
+    Upload(#[source] BodyError),
     /// The request cannot be passed on.
     #[error("the request cannot be passed on: {0}")]
     Refused(&'static str),
@@ -38,6 +44,8 @@ impl UpstreamError {
             Self::Tls(_) => "tls_failed",
             Self::Broken(_) => "broken",
             Self::Timeout(_) => "timeout",
+            Self::Switched => "switched",
+            Self::Upload(_) => "upload_broken",
             Self::Refused(_) => "refused",
         }
     }
@@ -55,13 +63,33 @@ impl UpstreamError {
 
     /// Whether a connection was never made: the upstream cannot have heard of the request.
     pub(crate) const fn was_never_sent(&self) -> bool {
-        !matches!(self, Self::Broken(_) | Self::Timeout(_))
+        !matches!(self, Self::Broken(_) | Self::Timeout(_) | Self::Switched | Self::Upload(_))
+    }
+
+    /// Whether it is the upstream's failure, or the way's to it, and not the client's.
+    pub(crate) const fn is_the_upstreams(&self) -> bool {
+        !matches!(self, Self::Upload(_) | Self::Refused(_))
+    }
+
+    /// What a broken connection came from: an upload that ended early breaks it, too.
+    pub(crate) fn broken(error: hyper::Error) -> Self {
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            match error.downcast_ref() {
+                Some(BodyError::Stalled(time)) => return Self::Upload(BodyError::Stalled(*time)),
+                Some(BodyError::Broken) => return Self::Upload(BodyError::Broken),
+                None => cause = error.source(),
+            }
+        }
+        Self::Broken(error)
     }
 
     /// The status that says so.
     pub(crate) const fn status(&self) -> http::StatusCode {
         match self {
             Self::ConnectTimeout(_) | Self::Timeout(_) => http::StatusCode::GATEWAY_TIMEOUT,
+            Self::Upload(BodyError::Stalled(_)) => http::StatusCode::REQUEST_TIMEOUT,
+            Self::Upload(BodyError::Broken) => http::StatusCode::BAD_REQUEST,
             Self::Refused(_) => http::StatusCode::NOT_IMPLEMENTED,
             _ => http::StatusCode::BAD_GATEWAY,
         }
@@ -71,9 +99,9 @@ impl UpstreamError {
 /// A body that ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The connection it came on broke.
+    /// The connection it came on ended.
     #[error("the body broke off")]
-    Broken(#[source] hyper::Error),
+    Broken,
     /// Nothing came for too long.
     #[error("no byte of the body came for {0:?}")]
     Stalled(Duration),

@@ -6,6 +6,7 @@
 
 use crate::{
     engine::{Dealing, Ticket},
+    event::Upstream,
     fault::{Canned, Close, Effect, Loss, Offset, Stage},
     proxy::{
         ask::{Ask, HELD_LIMIT},
@@ -111,7 +112,7 @@ struct Injection {
 /// How an injected end ended.
 enum Ended {
     /// With an answer.
-    Answered(Response<Reply>),
+    Answered(Box<Response<Reply>>),
     /// With the connection.
     Closed,
     /// It did not: the fault let go.
@@ -168,7 +169,7 @@ impl Injection {
         }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
-                Ended::Answered(response) => return Ok(response),
+                Ended::Answered(response) => return Ok(*response),
                 Ended::Closed => return pending().await,
                 // Whatever else is in force by now has its say before it goes on.
                 Ended::LetGo => {}
@@ -218,7 +219,7 @@ impl Injection {
         match &end.effect {
             Effect::Respond(canned) => {
                 body.discard(HELD_LIMIT).await;
-                Ended::Answered(self.answer(canned, end))
+                Ended::Answered(Box::new(self.answer(canned, end)))
             }
             Effect::Close(close) => {
                 // The request is read first: a reset before that would say "not processed".
@@ -260,7 +261,7 @@ impl Injection {
         let Effect::Lose(how) = &loss.effect else {
             return response;
         };
-        if lock(&self.draft.exchange).upstream_error.is_some() {
+        if !matches!(lock(&self.draft.exchange).upstream, Upstream::Status(_)) {
             // There was no answer to lose: what the client hears of is genuine.
             return response;
         }

@@ -12,7 +12,7 @@ use crate::{
         ctl::ConnCtl,
     },
 };
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
     collections::VecDeque,
     future::pending,
@@ -28,6 +28,8 @@ use tokio::{
 
 /// The kernel's queue of connections not yet accepted.
 const BACKLOG: i32 = 4096;
+/// How long a connection may be quiet before its other end is asked whether it is there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 /// After an accept that failed for want of something (files, memory), how long to wait for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -128,6 +130,8 @@ impl Listener {
         }
         // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
         let _best_effort = stream.set_nodelay(true);
+        // A client that is gone for good is found out even while nothing may be said to it.
+        let _best_effort = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
         self.next_id += 1;
         let key = self.injector.connection(peer.ip());
         let welcome = self.injector.welcome(key);
@@ -211,6 +215,10 @@ impl Listener {
             self.welcome(stream, peer);
         }
     }
+}
+
+const fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE)
 }
 
 async fn accept(socket: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {

@@ -72,7 +72,7 @@ where
 
 fn note(draft: &Draft, error: &UpstreamError) {
     let mut exchange = lock(&draft.exchange);
-    exchange.upstream_error = Some(error.word());
+    exchange.upstream_error = error.is_the_upstreams().then(|| error.word());
     if error.was_never_sent() {
         exchange.t_forwarded = 0;
     }

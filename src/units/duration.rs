@@ -56,6 +56,11 @@ impl Quantity for Duration {
     }
 
     fn guess(number: &str) -> String {
+        // `1 m` has a unit that stands apart: then it is not a second one that is missing.
+        let joined: String = number.chars().filter(|c| !c.is_whitespace()).collect();
+        if Self::parse(&joined).is_ok() {
+            return format!("`{joined}`");
+        }
         format!("`{number}s` or `{number}ms`")
     }
 
@@ -128,6 +133,13 @@ mod tests {
     fn a_bare_number_is_refused_as_unitless() {
         assert_eq!(Duration::parse("300"), Err(QuantityError::NoUnit("300".into())));
         assert_eq!(Duration::parse("2m30"), Err(QuantityError::NoUnit("30".into())));
+    }
+
+    #[test]
+    fn a_unit_that_stands_apart_is_told_to_close_up() {
+        assert_eq!(Duration::guess("1 m"), "`1m`");
+        assert_eq!(Duration::guess("2m 30s"), "`2m30s`");
+        assert_eq!(Duration::guess("300"), "`300s` or `300ms`");
     }
 
     #[test]

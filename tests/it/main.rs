@@ -1,4 +1,7 @@
 //! The data plane on the wire: what the client and the upstream see, byte by byte.
 
+mod choice;
+mod failures;
 mod faults;
 mod support;
+mod transparency;

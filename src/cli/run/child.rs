@@ -1,12 +1,17 @@
 //! The command that runs beside a drill.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsString,
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// A command's process; killed if the drill goes before it does.
 #[derive(Debug)]
@@ -15,24 +20,56 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Starts it, with the proxy's address in its environment.
-    pub(super) fn start(command: &[OsString], proxy: SocketAddr) -> io::Result<Option<Self>> {
+    /// Starts it, with the proxy's address in its environment. What it prints goes where the drill's
+    /// own data goes, unless that has to be `data_alone`.
+    pub(super) fn start(
+        command: &[OsString],
+        proxy: SocketAddr,
+        data_alone: bool,
+    ) -> io::Result<Option<Self>> {
         let Some((program, arguments)) = command.split_first() else {
             return Ok(None);
         };
-        let url = format!("http://{proxy}");
+        let url = format!("http://{}", reachable(proxy));
+        let out = if data_alone { Stdio::from(io::stderr()) } else { Stdio::inherit() };
         let child = Command::new(program)
             .args(arguments)
             .env("FIREDRILL_URL", &url)
             .env("FIREDRILL_URL_DEFAULT", &url)
             .stdin(Stdio::null())
+            .stdout(out)
             .kill_on_drop(true)
             .spawn()?;
         Ok(Some(Self { child }))
+    }
+
+    /// Sees it out when the drill is over before it is: gives it time to clean up, says so if it
+    /// takes long (or at once, if it was not told by the terminal), and kills it in the end.
+    pub(super) async fn see_out(&mut self, is_told: bool, patience: Duration) {
+        if is_told && timeout(patience / 2, self.child.wait()).await.is_ok() {
+            return;
+        }
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && kill_process(pid, Signal::TERM).is_ok()
+            && timeout(patience / 2, self.child.wait()).await.is_err()
+        {
+            tracing::warn!("the command did not end when it was asked to, and is killed");
+        }
     }
 
     /// Waits for its end.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
     }
+}
+
+/// Where to connect to reach somebody who listens on `address`: all addresses are none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }

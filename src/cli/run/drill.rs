@@ -7,11 +7,11 @@ use crate::{
             args::Args,
             child::Beside,
             load::{Loaded, Refusal},
+            outcome::{Cause, Unwritten, report, verdict},
             view::{FRAME, View},
         },
-        terminal,
     },
-    engine::{Change, Run},
+    engine::Run,
     event::Recorder,
     observe::{Collector, End, Journal, Preface},
     proxy::{HostHeader, Proxy, Settings},
@@ -20,12 +20,17 @@ use crate::{
     select::{UserSource, Users},
 };
 use std::{
-    fs, future::Future, io, net::SocketAddr, path::Path, process::ExitStatus, sync::Arc,
+    fs::OpenOptions,
+    future::Future,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
     time::{MissedTickBehavior, interval},
 };
 
@@ -33,6 +38,10 @@ use tokio::{
 const EVENT_LIMIT: usize = 1 << 18;
 /// How long exchanges under way may take to finish when a drill is over.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is said to the first Ctrl-C.
+const STOPPING: &str =
+    "stopping: nothing is injected any more; Ctrl-C again cuts off what is under way";
 
 /// A drill that was started.
 #[derive(Debug)]
@@ -44,7 +53,9 @@ pub(in crate::cli) struct Drill {
     collector: Collector,
     beside: Option<Beside>,
     view: View,
-    json: Option<std::path::PathBuf>,
+    json: Option<PathBuf>,
+    /// The record broke off, and it was said.
+    lost_record: bool,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -54,15 +65,6 @@ pub(in crate::cli) struct Drill {
 struct Facts {
     play: crate::engine::Play,
     upstream: String,
-}
-
-/// Why a drill ended.
-#[derive(Debug)]
-enum Cause {
-    Timeline,
-    Command(io::Result<ExitStatus>),
-    Interrupt,
-    Record,
 }
 
 impl Drill {
@@ -75,15 +77,7 @@ impl Drill {
         let recorder = Arc::new(Recorder::new(EVENT_LIMIT, args.record.is_some()));
         let scenario = Arc::clone(&loaded.scenario);
         let run = Run::start(Arc::clone(&scenario), &loaded.play, Arc::clone(&recorder));
-        let journal = match &args.record {
-            Some(path) => {
-                let preface = preface(&run, &loaded);
-                let journal = Journal::create(path, &preface);
-                let what = format!("cannot write the record `{}`", path.display());
-                Some(journal.map_err(|error| Refusal::environment(&what, &error))?)
-            }
-            None => None,
-        };
+        let preface = preface(&run, &loaded);
         let host = if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep };
         let settings = Settings { mark: !args.no_mark, host };
         let injector = run.injector();
@@ -96,6 +90,13 @@ impl Drill {
                     }
                     Refusal::environment(&what, &error)
                 })?;
+        // Only now: a drill that does not take place takes nothing away from the last one's files.
+        let journal = journal(args, &preface)?;
+        if let Some(path) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
+            let what = format!("cannot write the summary `{}`", path.display());
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map_err(|error| Refusal::environment(&what, &error))?;
+        }
         let collector = Collector::start(recorder, journal)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let view = View::new(Arc::clone(&scenario), args.quiet);
@@ -107,17 +108,23 @@ impl Drill {
             loaded.play.seed,
             run.id()
         ));
+        if !scenario.stop_when.is_empty() {
+            view.say("note: `stop_when` is not watched by this version");
+        }
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
-        if let Some(phase) = run.injector().phase() {
-            view.phase(Some(phase), Duration::ZERO);
-        }
-        let beside = Beside::start(&args.command, address).map_err(|error| {
-            let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
-            let what = format!("cannot run `{}`", program.unwrap_or_default());
-            Refusal::environment(&what, &error)
-        })?;
+        let data_alone = args.json.as_deref() == Some(Path::new("-"));
+        let beside = match Beside::start(&args.command, address, data_alone) {
+            Ok(beside) => beside,
+            Err(error) => {
+                // The record is to say that it ended, and how.
+                collector.finish(End::Failed);
+                let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
+                let what = format!("cannot run `{}`", program.unwrap_or_default());
+                return Err(Refusal::environment(&what, &error));
+            }
+        };
         let facts = Facts { play: loaded.play, upstream: loaded.upstream.to_string() };
         let json = args.json.clone();
         Ok(Self {
@@ -129,6 +136,7 @@ impl Drill {
             beside,
             view,
             json,
+            lost_record: false,
             interrupt,
             terminate,
         })
@@ -151,6 +159,10 @@ impl Drill {
         let took = self.run.injector().tick();
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
+        self.view.clear();
+        if matches!(cause, Cause::Interrupt { .. }) {
+            self.view.say(STOPPING);
+        }
         goodbye.await;
         let again = async {
             tokio::select! {
@@ -158,26 +170,37 @@ impl Drill {
                 _ = self.terminate.recv() => {}
             }
         };
-        let impatient = tokio::select! {
-            cut = self.proxy.drain(PATIENCE) => {
+        let beside = async {
+            if let (Some(beside), Cause::Interrupt { by_terminal }) = (&mut self.beside, &cause) {
+                beside.see_out(*by_terminal, PATIENCE).await;
+            }
+        };
+        let drained = tokio::select! {
+            (cut, ()) = async { tokio::join!(self.proxy.drain(PATIENCE), beside) } => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
-                false
+                true
             }
-            () = again => true,
+            () = again => false,
         };
-        self.view.clear();
-        if impatient {
-            return Exit::Interrupted;
+        if !drained {
+            // What was seen up to here is still told and kept.
+            self.proxy.drain(Duration::ZERO).await;
         }
         let end = match &cause {
+            _ if self.lost_record => End::Failed,
             Cause::Timeline => End::Finished,
             Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt => End::Interrupted,
+            Cause::Interrupt { .. } => End::Interrupted,
             Cause::Record => End::Failed,
         };
         let collected = self.collector.finish(end);
+        if let Err(error) = &collected.record
+            && !self.lost_record
+        {
+            crate::cli::error(&format!("cannot write the record: {error}"));
+        }
         let tallies = self.run.tallies();
         let summary = Summary {
             scenario: &self.scenario,
@@ -185,6 +208,7 @@ impl Drill {
             run: self.run.id(),
             seed: self.loaded.play.seed,
             speed: self.loaded.play.speed,
+            start_at: self.loaded.play.start_at,
             longest_phase: self.loaded.play.longest_phase,
             end,
             took,
@@ -192,41 +216,58 @@ impl Drill {
             tallies: &tallies,
         };
         let reported = report(&summary, self.json.as_deref());
-        verdict(&summary, &cause, collected.record, reported, &self.loaded.upstream)
+        if let Err(error) = &reported {
+            crate::cli::error(&format!("cannot write the report: {error}"));
+        }
+        let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
+        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream);
+        if drained { exit } else { Exit::Interrupted }
     }
 
     async fn until_over(&mut self) -> Cause {
         let mut changes = self.run.injector().changes();
+        // The phase that began before anybody looked is announced as well, and each once: commands
+        // make for changes too.
+        changes.mark_changed();
+        let mut announced = None;
         let mut failed = self.collector.failed();
         let controls = self.run.controls();
         let mut frames = interval(FRAME);
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut played_out = false;
         loop {
+            // A command has the last word: a drill that is over lets its traffic pass until then.
             tokio::select! {
-                // A command has the last word: a drill that is over lets its traffic pass until then.
                 () = self.run.finished(), if !played_out => {
                     self.view.phase(None, self.run.injector().tick());
                     played_out = true;
                     if self.beside.is_none() {
-                        return Cause::Timeline;
+                        return if self.lost_record { Cause::Record } else { Cause::Timeline };
                     }
                 }
                 status = ended(&mut self.beside) => return Cause::Command(status),
-                _ = self.interrupt.recv() => return Cause::Interrupt,
-                _ = self.terminate.recv() => return Cause::Interrupt,
-                Ok(()) = failed.changed() => return Cause::Record,
-                Ok(()) = changes.changed() => announce(&mut changes, &self.view, &self.run),
-                _ = frames.tick() => self.view.frame(&controls, &self.collector),
+                _ = self.interrupt.recv() => return Cause::Interrupt { by_terminal: true },
+                _ = self.terminate.recv() => return Cause::Interrupt { by_terminal: false },
+                Ok(()) = failed.changed() => {
+                    let why = failed.borrow_and_update().clone().unwrap_or_default();
+                    self.view.error(&format!("cannot write the record: {why}"));
+                    self.lost_record = true;
+                    // Nobody is hurt on the strength of a record that does not exist.
+                    controls.stop();
+                }
+                Ok(()) = changes.changed() => {
+                    let phase = changes.borrow_and_update().phase;
+                    if phase.is_some() && phase != announced {
+                        self.view.phase(phase, self.run.injector().tick());
+                        announced = phase;
+                    }
+                }
+                _ = frames.tick() => {
+                    let took = self.run.injector().tick();
+                    self.view.frame(&controls, &self.collector, took);
+                }
             }
         }
-    }
-}
-
-fn announce(changes: &mut watch::Receiver<Change>, view: &View, run: &Run) {
-    let change = *changes.borrow_and_update();
-    if change.phase.is_some() {
-        view.phase(change.phase, run.injector().tick());
     }
 }
 
@@ -235,6 +276,16 @@ async fn ended(beside: &mut Option<Beside>) -> io::Result<ExitStatus> {
         Some(beside) => beside.wait().await,
         None => std::future::pending().await,
     }
+}
+
+/// The record, begun, if one was asked for.
+fn journal(args: &Args, preface: &Preface) -> Result<Option<Journal>, Refusal> {
+    let Some(path) = &args.record else {
+        return Ok(None);
+    };
+    let what = format!("cannot write the record `{}`", path.display());
+    let journal = Journal::create(path, preface);
+    journal.map(Some).map_err(|error| Refusal::environment(&what, &error))
 }
 
 fn preface(run: &Run, loaded: &Loaded) -> Preface {
@@ -257,54 +308,4 @@ fn preface(run: &Run, loaded: &Loaded) -> Preface {
 /// Where users are told from, the peer's address last, which is what is left when nothing tells.
 fn user_sources(users: &Users) -> Vec<String> {
     users.sources.iter().chain([&UserSource::Peer]).map(UserSource::show).collect()
-}
-
-/// Writes the summary: text to standard output, unless the JSON goes there.
-fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
-    let text = summary.text(terminal::look_out());
-    let Some(path) = json else {
-        return terminal::out(&text);
-    };
-    let json = format!("{:#}\n", summary.json());
-    if path == Path::new("-") {
-        crate::cli::say(text.trim_end());
-        return terminal::out(&json);
-    }
-    fs::write(path, json)?;
-    terminal::out(&text)
-}
-
-/// Worst first: the environment, then the command, then a drill that shows too little.
-fn verdict(
-    summary: &Summary<'_>,
-    cause: &Cause,
-    record: io::Result<()>,
-    reported: io::Result<()>,
-    upstream: &str,
-) -> Exit {
-    let mut environment = false;
-    for (what, outcome) in [("the record", record), ("the report", reported)] {
-        if let Err(error) = outcome {
-            crate::cli::error(&format!("cannot write {what}: {error}"));
-            environment = true;
-        }
-    }
-    if summary.upstream_never_answered() {
-        crate::cli::error(&format!("the upstream {upstream} never answered"));
-        environment = true;
-    }
-    match cause {
-        Cause::Interrupt => Exit::Interrupted,
-        _ if environment => Exit::Environment,
-        Cause::Command(Err(error)) => {
-            crate::cli::error(&format!("lost the command: {error}"));
-            Exit::Environment
-        }
-        Cause::Command(Ok(status)) if !status.success() => {
-            crate::cli::error(&format!("the command failed: {status}"));
-            Exit::Failed
-        }
-        _ if !summary.silences().is_empty() => Exit::Inconclusive,
-        _ => Exit::Passed,
-    }
 }

@@ -122,7 +122,7 @@ fn play(args: &Args, scenario: &Scenario) -> Result<Play, Refusal> {
             None => Duration::parse(text).map_err(|_| {
                 let names = || scenario.phases.iter().map(|phase| phase.name.as_str());
                 let hint = closest(text, names()).map_or_else(
-                    || format!("the phases are {}", list_of(names())),
+                    || format!("write a time such as 2m30s, or {}", list_of(names())),
                     |name| format!("did you mean `{name}`?"),
                 );
                 Refusal::usage(format!(
@@ -147,8 +147,11 @@ fn bind_targets(scenario: &mut Scenario, bindings: &[String]) -> Result<(), Refu
                 "`--target {binding}` binds nothing; write `--target NAME='POST /api/checkout'`"
             )));
         };
-        let matcher = Matcher::route(route)
-            .map_err(|why| Refusal::usage(format!("`--target {binding}`: {why}")))?;
+        let matcher = Matcher::route(route).map_err(|why| {
+            Refusal::usage(format!(
+                "`--target {binding}`: {why}; write `--target {name}='POST /api/checkout'`"
+            ))
+        })?;
         let names: Vec<String> = scenario.targets.iter().map(|t| t.name.clone()).collect();
         let Some(target) = scenario.targets.iter_mut().find(|target| target.name == name) else {
             let known = || names.iter().map(String::as_str);

@@ -4,7 +4,9 @@ mod args;
 mod child;
 mod drill;
 mod load;
+mod outcome;
 mod view;
+mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::Drill;

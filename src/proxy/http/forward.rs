@@ -11,7 +11,7 @@ use crate::proxy::{
     upstream::Upstream,
 };
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
     future::Future,
     pin::Pin,
@@ -73,28 +73,33 @@ impl Hop {
             return Err(UpstreamError::Refused("`CONNECT` is for a forward proxy"));
         }
         let protocol = hop::upgrade(request.headers());
-        hop::strip(request.headers_mut());
-        *request.version_mut() = Version::HTTP_11;
+        hop::strip(request.headers_mut(), protocol.is_some());
+        if let Some(host) = self.host_of(&request) {
+            request.headers_mut().insert(header::HOST, host);
+        }
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        let own_host = self.host == HostHeader::Rewrite;
-        if own_host || !request.headers().contains_key(header::HOST) {
-            request.headers_mut().insert(header::HOST, self.upstream.authority().clone());
-        }
-        let downstream = protocol.map(|protocol| {
-            hop::restore_upgrade(request.headers_mut(), protocol);
-            hyper::upgrade::on(&mut request)
-        });
+        let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
         relay_interims(&mut request, &draft.ctl);
         let mut response = self.upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
                 return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
             }
-            return Err(UpstreamError::Refused("the upstream switched protocols unasked"));
+            return Err(UpstreamError::Switched);
         }
-        hop::strip(response.headers_mut());
+        hop::strip(response.headers_mut(), false);
         Ok(response)
+    }
+
+    /// The `host` to write into a request, if it is not to keep its own or its lack of one.
+    fn host_of(&self, request: &Request<Ask>) -> Option<HeaderValue> {
+        if self.host == HostHeader::Rewrite {
+            return Some(self.upstream.authority().clone());
+        }
+        // A target that names the host overrules the field (RFC 9112 §3.2.2).
+        let named = request.uri().authority()?;
+        HeaderValue::from_str(named.as_str()).ok()
     }
 }
 

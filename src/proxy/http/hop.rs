@@ -11,26 +11,33 @@ const ALWAYS: [HeaderName; 4] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Takes hop-by-hop fields out, the order of the others kept.
-pub(super) fn strip(headers: &mut HeaderMap) {
+/// Takes hop-by-hop fields out, the order of the others kept. What asks for an upgrade, or grants
+/// it, stays if `upgrade` says so; and of `te` the one thing that it may say to the next hop: without
+/// it no trailers come back.
+pub(super) fn strip(headers: &mut HeaderMap, upgrade: bool) {
     let named = named_by_connection(headers);
     let te = headers.contains_key(header::TE);
     let any = te || !named.is_empty() || ALWAYS.iter().any(|name| headers.contains_key(name));
     if !any {
         return;
     }
-    let keeps_trailers = says_trailers(headers);
+    let trailers = says_trailers(headers);
     // Not `remove`, which would move the last field into the gap.
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in &*headers {
-        let goes = ALWAYS.contains(name) || named.contains(name) || *name == header::TE;
-        if !goes {
-            kept.append(name, value.clone());
-        }
-    }
-    if keeps_trailers {
-        // The one thing `te` may say to the next hop: without it no trailers come back.
-        kept.append(header::TE, HeaderValue::from_static("trailers"));
+        let value = match *name {
+            header::CONNECTION if upgrade => HeaderValue::from_static("Upgrade"),
+            header::UPGRADE if upgrade => value.clone(),
+            header::TE if trailers => HeaderValue::from_static("trailers"),
+            header::TE => continue,
+            _ if ALWAYS.contains(name) || named.contains(name) => continue,
+            _ => {
+                kept.append(name, value.clone());
+                continue;
+            }
+        };
+        // Once, however many lines there were.
+        kept.entry(name).or_insert(value);
     }
     *headers = kept;
 }
@@ -43,12 +50,6 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
         })
     });
     headers.get(header::UPGRADE).filter(|_| asked).cloned()
-}
-
-/// Puts an upgrade back after [`strip`].
-pub(super) fn restore_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
-    headers.append(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.append(header::UPGRADE, protocol);
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
@@ -100,7 +101,7 @@ mod tests {
             ("z", "4"),
         ]);
 
-        strip(&mut headers);
+        strip(&mut headers, false);
 
         assert_eq!(names(&headers), ["b", "a", "z"]);
     }
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn only_trailers_survive_of_te() {
         let mut headers = headers(&[("te", "trailers, deflate")]);
-        strip(&mut headers);
+        strip(&mut headers, false);
         assert_eq!(headers.get("te").map(HeaderValue::as_bytes), Some(&b"trailers"[..]));
     }
 
@@ -119,8 +120,21 @@ mod tests {
             ("content-length", "3"),
             ("host", "a"),
         ]);
-        strip(&mut headers);
+        strip(&mut headers, false);
         assert_eq!(names(&headers), ["content-length", "host"]);
+    }
+
+    #[test]
+    fn an_upgrade_stays_where_it_was_and_takes_nothing_else_with_it() {
+        let mut headers = headers(&[
+            ("connection", "keep-alive, Upgrade"),
+            ("a", "1"),
+            ("upgrade", "websocket"),
+            ("keep-alive", "5"),
+        ]);
+        strip(&mut headers, true);
+        assert_eq!(names(&headers), ["connection", "a", "upgrade"]);
+        assert_eq!(headers["connection"], "Upgrade");
     }
 
     #[test]

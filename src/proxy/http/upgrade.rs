@@ -28,11 +28,7 @@ pub(super) fn tunnel(
 ) -> Response<Reply> {
     let upstream = hyper::upgrade::on(&mut response);
     let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
-    let protocol = hop::upgrade(response.headers());
-    hop::strip(response.headers_mut());
-    if let Some(protocol) = protocol {
-        hop::restore_upgrade(response.headers_mut(), protocol);
-    }
+    hop::strip(response.headers_mut(), true);
     ctl.set_stand(Stand::Tunnel);
     let (ctl, bounds) = (Arc::clone(ctl), ending.clone());
     ending.tasks.spawn(async move {

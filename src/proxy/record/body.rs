@@ -7,6 +7,7 @@ use crate::proxy::{
     reply::Reply,
 };
 use bytes::Bytes;
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -20,14 +21,20 @@ pub(crate) struct Recorded {
     draft: Draft,
     sent: u64,
     ended: bool,
+    /// The length that the head announces, though no body follows: an answer to `HEAD`, a 304, a
+    /// length of zero. hyper would leave such a field out, or move it, if it knew.
+    announced: Option<u64>,
     // Last, so that what the other fields' drops note is in what it tells.
     teller: Option<Teller>,
 }
 
 impl Recorded {
-    pub(super) fn new(body: Reply, draft: Draft, teller: Teller) -> Self {
-        let mut this = Self { body, draft, sent: 0, ended: false, teller: Some(teller) };
+    pub(super) fn new(body: Reply, headers: &HeaderMap, draft: Draft, teller: Teller) -> Self {
+        let mut this =
+            Self { body, draft, sent: 0, ended: false, announced: None, teller: Some(teller) };
         if this.body.is_end_stream() {
+            let length = headers.get(header::CONTENT_LENGTH);
+            this.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
             this.done(true);
         }
         this
@@ -68,11 +75,11 @@ impl Body for Recorded {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.announced.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.announced.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         record::{Draft, Recorded, Teller},
         reply::Reply,
     },
-    select::RequestView,
+    select::{RequestView, UserSource},
 };
 use http::{Request, Response, Version, header};
 use http_body::Body as _;
@@ -87,7 +87,9 @@ where
                     .map(str::to_owned);
             }
             drop(exchange);
-            Ok(response.map(|body| Recorded::new(body, draft, teller)))
+            let (parts, body) = response.into_parts();
+            let body = Recorded::new(body, &parts.headers, draft, teller);
+            Ok(Response::from_parts(parts, body))
         })
     }
 }
@@ -137,6 +139,12 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_sent_first: 0,
         t_client_gone: 0,
         t_end: 0,
-        detail: details.then(|| Box::new(Detail::of(view.path, view.query, &parts.headers))),
+        detail: details.then(|| {
+            let sources = &injector.scenario().users.sources;
+            let is_identity = |name: &str| {
+                sources.iter().any(|s| matches!(s, UserSource::Query(query) if query == name))
+            };
+            Box::new(Detail::of(view.path, view.query, &parts.headers, is_identity))
+        }),
     }
 }

@@ -24,7 +24,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use stream::Sent;
+use stream::{Presence, Sent};
 use timer::Timer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
@@ -89,6 +89,14 @@ impl<S: Stream> Socket<S> {
         }
     }
 
+    /// The end of what the client sends. Between exchanges that is the end of the connection.
+    fn ended(&self) -> Poll<io::Result<()>> {
+        if self.ctl.stand() != Stand::Idle {
+            self.ctl.client_gone(false);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Reads from the socket itself and notes if the client reset it.
     fn poll_source(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
@@ -99,19 +107,6 @@ impl<S: Stream> Socket<S> {
             self.ctl.bytes_came();
         }
         Poll::Ready(read)
-    }
-
-    /// What to tell a reader when the client has closed its sending side.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stand = self.ctl.stand();
-        let answer_is_due = matches!(stand, Stand::Waiting | Stand::Responding | Stand::Flushing);
-        if !answer_is_due || !self.ctl.body_done() {
-            if stand != Stand::Idle {
-                self.ctl.client_gone(false);
-            }
-            return Poll::Ready(Ok(()));
-        }
-        self.watch.poll_half_closed(&self.io, &self.ctl, cx)
     }
 
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -141,7 +136,7 @@ impl<S: Stream> Socket<S> {
         if buf.filled().len() == before && buf.remaining() > 0 {
             self.read_ended = true;
             self.up_ended = true;
-            return self.poll_end(cx);
+            return self.ended();
         }
         Poll::Ready(Ok(()))
     }
@@ -158,7 +153,7 @@ impl<S: Stream> Socket<S> {
                 return Poll::Ready(Ok(()));
             }
             if self.up_ended {
-                return self.poll_end(cx);
+                return self.ended();
             }
             match self.up.pull() {
                 Some(Out::Bytes(bytes)) => {
@@ -174,6 +169,10 @@ impl<S: Stream> Socket<S> {
             let room = self.up.room();
             if !self.read_ended && room == 0 && self.io.poll_has_input(cx).is_ready() {
                 self.up.blocked();
+                if self.io.presence() == Presence::Gone {
+                    self.ctl.client_gone(true);
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+                }
             }
             self.note_wire();
             if !self.read_ended && room > 0 {
@@ -203,6 +202,7 @@ impl<S: Stream> Socket<S> {
 
     /// Moves what may leave to the socket; ready when nothing is left that has to.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.send_interims();
         loop {
             ready!(self.poll_outgoing(cx))?;
             match self.down.pull() {
@@ -220,17 +220,20 @@ impl<S: Stream> Socket<S> {
         }
     }
 
-    /// Writes what is already released, interim answers first of all.
-    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.ctl.has_interims() && self.outgoing.is_empty() {
+    /// Sends interim answers on their way, as long as they come before the answer.
+    fn send_interims(&mut self) {
+        if self.ctl.has_interims() {
             let before_answer = self.ctl.stand() == Stand::Waiting;
-            let interims = self.ctl.take_interims();
-            if before_answer {
-                let all: Vec<u8> =
-                    interims.iter().flat_map(|bytes| bytes.iter().copied()).collect();
-                self.outgoing = all.into();
+            for interim in self.ctl.take_interims() {
+                if before_answer {
+                    self.down.push(interim);
+                }
             }
         }
+    }
+
+    /// Writes what is already released.
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             let write = Pin::new(&mut self.io).poll_write(cx, &self.outgoing);
             let wrote = ready!(self.watched(write, cx))?;
@@ -356,12 +359,12 @@ impl<S: Stream> AsyncWrite for Socket<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        let this = &mut *self;
+        this.watch.poll(&this.io, &this.ctl, cx)?;
         if !self.passes_straight() {
             ready!(self.poll_drain(cx))?;
         }
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        let this = &mut *self;
-        this.watch.poll_unread(&this.io, &this.ctl, cx)?;
         if self.ctl.resets_after_flush() {
             let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
             ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));

@@ -1,5 +1,5 @@
-//! An eye on a client that may have gone: no read tells, because its end was read already, or
-//! because nobody reads.
+//! An eye on a client for which something is under way: while nobody reads, no read tells that it
+//! went.
 
 use crate::proxy::{
     ctl::{ConnCtl, Stand},
@@ -9,16 +9,12 @@ use crate::proxy::{
     },
 };
 use bytes::Bytes;
-use std::{
-    io,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{io, task::Context, time::Duration};
 
 /// How soon, and then how often, a client that closed its sending side is looked at again.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const NEXT_LOOK: Duration = Duration::from_millis(20);
-/// How often a client is looked at whose upload is not being read.
+/// How often a client is looked at that has sent what nobody reads yet.
 const UNREAD_LOOK: Duration = Duration::from_millis(50);
 /// An interim answer that means nothing. A client that only closed its sending side ignores it; a
 /// client that is gone has its kernel answer with a RST, which is how we learn the difference.
@@ -31,9 +27,9 @@ pub(super) struct Watch {
     reading: bool,
     /// The client closed its sending side, and was sent a probe if that could be.
     half_closed: bool,
+    /// It was looked at since.
     looked: bool,
     look: Timer,
-    unread: Timer,
 }
 
 impl Watch {
@@ -42,49 +38,37 @@ impl Watch {
         self.reading = reading;
     }
 
-    /// Ready with an error once a client that closed its sending side is gone altogether.
-    pub(super) fn poll_half_closed<S: Stream>(
-        &mut self,
-        io: &S,
-        ctl: &ConnCtl,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.half_closed(ctl);
-        loop {
-            if io.presence() == Presence::Gone {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-            }
-            let wait = if self.looked { NEXT_LOOK } else { FIRST_LOOK };
-            ready!(self.look.poll_after(wait, cx));
-            self.look.clear();
-            self.looked = true;
-        }
-    }
-
-    /// Looks at a client whose upload nobody reads at the moment.
-    pub(super) fn poll_unread<S: Stream>(
+    /// Looks whether a client is still there for which something is under way. An error says that
+    /// it is not.
+    pub(super) fn poll<S: Stream>(
         &mut self,
         io: &S,
         ctl: &ConnCtl,
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
-        if self.reading || ctl.stand() != Stand::Waiting || ctl.body_done() {
-            self.unread.clear();
+        if self.reading || matches!(ctl.stand(), Stand::Idle | Stand::Tunnel) {
+            self.look.clear();
             return Ok(());
         }
         loop {
-            match io.presence() {
-                Presence::There => {}
-                Presence::HalfClosed => self.half_closed(ctl),
+            let wait = match io.presence() {
                 Presence::Gone => {
                     ctl.client_gone(true);
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
-            }
-            if self.unread.poll_after(UNREAD_LOOK, cx).is_pending() {
+                Presence::HalfClosed => {
+                    self.half_closed(ctl);
+                    if self.looked { NEXT_LOOK } else { FIRST_LOOK }
+                }
+                // An end wakes us; unless bytes that nobody reads stand before it.
+                Presence::There if io.poll_has_input(cx).is_pending() => return Ok(()),
+                Presence::There => UNREAD_LOOK,
+            };
+            if self.look.poll_after(wait, cx).is_pending() {
                 return Ok(());
             }
-            self.unread.clear();
+            self.look.clear();
+            self.looked = self.half_closed;
         }
     }
 

@@ -23,7 +23,8 @@ use std::{
 pub(crate) struct Body {
     incoming: Incoming,
     connection: Option<Pooled>,
-    pool: Arc<Pool>,
+    /// Where the connection goes back to, if it may carry more.
+    pool: Option<Arc<Pool>>,
     draft: Draft,
 }
 
@@ -31,7 +32,7 @@ impl Body {
     pub(crate) fn new(
         incoming: Incoming,
         connection: Pooled,
-        pool: Arc<Pool>,
+        pool: Option<Arc<Pool>>,
         draft: Draft,
     ) -> Self {
         let mut body = Self { incoming, connection: Some(connection), pool, draft };
@@ -46,8 +47,10 @@ impl Body {
             return;
         };
         lock(&self.draft.exchange).t_upstream_end = self.draft.ctl.injector().micros();
-        if self.draft.ctl.body_done() {
-            self.pool.put(connection);
+        if let Some(pool) = &self.pool
+            && self.draft.ctl.body_done()
+        {
+            pool.put(connection);
         }
     }
 }
@@ -64,7 +67,12 @@ impl http_body::Body for Body {
         if frame.is_none() || self.incoming.is_end_stream() {
             self.done();
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(|error| {
+                tracing::warn!(%error, "an upstream's answer broke off");
+                BodyError::Broken
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

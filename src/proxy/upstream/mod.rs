@@ -16,7 +16,7 @@ pub use connect::{Connector, Dial, UpstreamAddr, UpstreamIo, UpstreamUrlError};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
 use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use std::{sync::Arc, time::Duration};
@@ -50,6 +50,9 @@ impl Upstream {
         mut request: Request<Ask>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
+        // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
+        // such a connection carries one request.
+        let last = request.version() == Version::HTTP_10;
         loop {
             let (mut connection, reused) = match self.pool.take() {
                 Some(connection) => (connection, true),
@@ -62,7 +65,7 @@ impl Upstream {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
                 }
-                Some(Ok(response)) => return Ok(self.answered(response, connection, draft)),
+                Some(Ok(response)) => return Ok(self.answered(response, connection, last, draft)),
                 Some(Err(mut error)) => match error.take_message() {
                     // It never left: the pooled connection was closed under us.
                     Some(unsent) if reused => request = unsent,
@@ -70,7 +73,7 @@ impl Upstream {
                         if unsent.is_none() {
                             draft.no_reply();
                         }
-                        return Err(UpstreamError::Broken(error.into_error()));
+                        return Err(UpstreamError::broken(error.into_error()));
                     }
                 },
             }
@@ -81,6 +84,7 @@ impl Upstream {
         &self,
         mut response: Response<hyper::body::Incoming>,
         connection: Pooled,
+        last: bool,
         draft: &Draft,
     ) -> Response<Reply> {
         draft.answered(response.status());
@@ -88,7 +92,7 @@ impl Upstream {
             response.extensions_mut().insert(Arc::new(connection.into_tunnel()));
             return response.map(|_| Reply::empty());
         }
-        let pool = Arc::clone(&self.pool);
+        let pool = (!last).then(|| Arc::clone(&self.pool));
         response.map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone())))
     }
 

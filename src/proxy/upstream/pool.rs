@@ -7,13 +7,16 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Mutex,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     task::AbortHandle,
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
 /// How long a connection may be idle and still be used again. Servers close idle connections after
@@ -113,6 +116,8 @@ pub(crate) struct Tunnelled(#[expect(dead_code, reason = "held for its drop")] T
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: Mutex<VecDeque<(Pooled, Instant)>>,
+    /// Whether somebody comes by to close those that were idle for too long.
+    swept: AtomicBool,
 }
 
 impl Pool {
@@ -124,8 +129,7 @@ impl Pool {
         }
         // From both ends, and no further than to the first that is of use: going through a
         // thousand of them for every request would cost more than the request.
-        let now = Instant::now();
-        while idle.front().is_some_and(|(_, since)| now.duration_since(*since) >= IDLE_LIMIT) {
+        while idle.front().is_some_and(|oldest| !is_good(oldest)) {
             idle.pop_front();
         }
         while idle.back().is_some_and(|(connection, _)| connection.sender.is_closed()) {
@@ -136,10 +140,34 @@ impl Pool {
     }
 
     /// Takes back a connection whose exchange is over.
-    pub(crate) fn put(&self, connection: Pooled) {
+    pub(crate) fn put(self: &Arc<Self>, connection: Pooled) {
         let mut idle = lock(&self.idle);
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
             idle.push_back((connection, Instant::now()));
+            if !self.swept.swap(true, Ordering::Relaxed) {
+                // Ends with the pool, or when there is nothing left to sweep.
+                tokio::spawn(sweep(Arc::downgrade(self)));
+            }
+        }
+    }
+}
+
+fn is_good((connection, since): &(Pooled, Instant)) -> bool {
+    !connection.sender.is_closed() && since.elapsed() < IDLE_LIMIT
+}
+
+/// Closes connections that were idle for too long, until none is left.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(IDLE_LIMIT).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut idle = lock(&pool.idle);
+        idle.retain(is_good);
+        if idle.is_empty() {
+            pool.swept.store(false, Ordering::Relaxed);
+            return;
         }
     }
 }
@@ -152,7 +180,7 @@ mod tests {
     async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
         let mut patience = Patience::new();
         for _ in 0..3 {
-            let short = tokio::time::sleep(Duration::from_secs(7));
+            let short = sleep(Duration::from_secs(7));
             assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
         }
         let set = Instant::now();

@@ -3,8 +3,8 @@
 //! An outage of three days has an onset of minutes. Drawn to scale the onset would vanish, so
 //! every phase gets a few columns, and time runs evenly only within a phase.
 
-use super::{paint::Paint, words};
-use crate::{scenario::Scenario, timeline::Timeline, units::show_duration};
+use super::paint::Paint;
+use crate::{report, scenario::Scenario, timeline::Timeline, units::show_duration};
 use std::{ops::Range, time::Duration};
 
 /// Columns enough for a phase's name and length to be read.
@@ -80,7 +80,7 @@ impl Axis {
                 continue;
             }
             let room = end - start - 1;
-            write(&mut names, start, &words::shorten(&phase.name, room));
+            write(&mut names, start, &report::shorten(&phase.name, room));
             write_if_fits(&mut lengths, start, &show_duration(timeline.length_of(at)), room);
             line[start] = if start == 0 { '├' } else { '┼' };
             write_if_fits(&mut times, start, &show_duration(timeline.start_of(at)), room);

@@ -2,6 +2,7 @@
 
 use super::{paint::Paint, words};
 use crate::{
+    report,
     scenario::{FaultEntry, OpenConnections, Phase, Scenario, Touched},
     timeline::{Speed, Timeline},
     units::show_duration,
@@ -42,13 +43,13 @@ pub(super) fn phases(
         let when = when(time, run);
         let indent = when.chars().count();
         let heading = heading(phase, &show_duration(timeline.length_of(at)));
-        let mut block = words::wrap(&heading, width.saturating_sub(indent), 0).into_iter();
+        let mut block = report::wrap(&heading, width.saturating_sub(indent), 0).into_iter();
         let top = block.next().unwrap_or_default();
         lines.push(format!("{when}{}", paint.strong(&top)));
         let margin = " ".repeat(indent);
         lines.extend(block.map(|line| format!("{margin}{}", paint.strong(&line))));
         for text in happenings(at, phase, scenario) {
-            let wrapped = words::wrap(&text, width.saturating_sub(indent + 2), 2);
+            let wrapped = report::wrap(&text, width.saturating_sub(indent + 2), 2);
             lines.extend(wrapped.into_iter().map(|line| format!("{margin}  {line}")));
         }
     }
@@ -84,25 +85,11 @@ fn happenings(at: usize, phase: &Phase, scenario: &Scenario) -> Vec<String> {
     all
 }
 
-/// The effective rates, but for those that go without saying; targets of one rate in one line.
+/// The effective rates, but for those that go without saying.
 fn altogether(lines: &[Touched], scenario: &Scenario) -> Vec<String> {
-    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
-    for line in lines.iter().filter(|line| line.once.0 < 1.0 || line.twice.1 > 0.0) {
-        let target = line.target.and_then(|at| scenario.targets.get(at));
-        let whose = match target {
-            Some(target) => &*target.name,
-            None if lines.len() > 1 => "everything else",
-            None => "everything",
-        };
-        let rate = line.show();
-        match said.iter_mut().find(|(known, _)| *known == rate) {
-            Some((_, names)) => names.push(whose),
-            None => said.push((rate, vec![whose])),
-        }
-    }
-    let say =
-        |(rate, names): (String, Vec<&str>)| format!("altogether on {}: {rate}", names.join(", "));
-    said.into_iter().map(say).collect()
+    let told = |line: &Touched| line.once.0 < 1.0 || line.twice.1 > 0.0;
+    let rates = report::rates(lines, told, scenario);
+    rates.into_iter().map(|(whose, rate)| format!("altogether on {whose}: {rate}")).collect()
 }
 
 fn one(entry: &FaultEntry, scenario: &Scenario) -> String {

@@ -13,6 +13,7 @@ pub use paint::Glyphs;
 
 use crate::{
     diag::Look,
+    report,
     scenario::Scenario,
     timeline::{Speed, Timeline},
     units::show_duration,
@@ -97,8 +98,8 @@ fn header(
     }
     let title = scenario.title.as_deref().unwrap_or(&scenario.name);
     let mut lines: Vec<String> =
-        words::wrap(title, width, 0).iter().map(|line| paint.strong(line)).collect();
-    lines.extend(words::wrap(&facts.join(" · "), width, 0));
+        report::wrap(title, width, 0).iter().map(|line| paint.strong(line)).collect();
+    lines.extend(report::wrap(&facts.join(" · "), width, 0));
     lines
 }
 

@@ -2,6 +2,7 @@
 
 use super::{axis::Axis, paint::Paint, words};
 use crate::{
+    report,
     scenario::{FaultEntry, Scenario},
     timeline::{Moment, Timeline},
     units::Percent,
@@ -52,7 +53,7 @@ impl Row<'_> {
         (label, width): (usize, usize),
         paint: Paint,
     ) -> Vec<String> {
-        let name = words::shorten(self.name, label - 1);
+        let name = report::shorten(self.name, label - 1);
         let bar = self.bar(timeline, axis);
         let entry = self.chief(scenario);
         let what = format!(
@@ -63,7 +64,7 @@ impl Row<'_> {
         );
         vec![
             format!("{name:<label$}{}", paint.bar(&*entry.fault, &bar)),
-            paint.faint(&words::shorten(&what, width)),
+            paint.faint(&report::shorten(&what, width)),
         ]
     }
 

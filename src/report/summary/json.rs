@@ -15,6 +15,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "run": summary.run,
         "seed": summary.seed.0,
         "speed": summary.speed.factor(),
+        "start_at_ms": millis(summary.start_at),
         "longest_phase_ms": summary.longest_phase.map(millis),
         "end": summary.end,
         "took_ms": millis(summary.took),
@@ -88,7 +89,8 @@ fn faults(summary: &Summary<'_>) -> Vec<Value> {
             json!({
                 "fault": &*tally.name,
                 "kind": tally.kind,
-                "what": tally.describe,
+                "what": summary.chief(&tally.name).map(|entry| entry.fault.describe()),
+                "share": summary.chief(&tally.name).map(|entry| entry.share.show()),
                 "meant_for": tally.considered,
                 "hit": tally.hit,
                 "held_ms": millis(tally.held),

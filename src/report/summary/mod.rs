@@ -12,7 +12,7 @@ use crate::{
     dice::Seed,
     engine::FaultTally,
     observe::{End, Observations},
-    scenario::Scenario,
+    scenario::{FaultEntry, Scenario},
     timeline::{Speed, Timeline},
 };
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Summary<'d> {
     pub seed: Seed,
     /// How fast it was played.
     pub speed: Speed,
+    /// Where it was started, in scenario time.
+    pub start_at: Duration,
     /// Plateaus were cut down to this.
     pub longest_phase: Option<Duration>,
     /// How it ended.
@@ -43,14 +45,24 @@ pub struct Summary<'d> {
 }
 
 impl Summary<'_> {
-    /// For a terminal or a log.
-    pub fn text(&self, look: Look) -> String {
-        text::text(self, look)
+    /// For a terminal or a log, `width` columns wide.
+    pub fn text(&self, look: Look, width: usize) -> String {
+        text::text(self, look, width)
     }
 
     /// For a script: stable keys, and a version.
     pub fn json(&self) -> serde_json::Value {
         json::json(self)
+    }
+
+    /// The entry that speaks for a fault: of those of its name, that of the longest phase.
+    fn chief(&self, fault: &str) -> Option<&FaultEntry> {
+        let phases = self.scenario.phases.iter().rev();
+        let entries = phases.flat_map(|phase| {
+            let faults = phase.faults.iter().filter(|entry| entry.name == fault);
+            faults.map(|entry| (phase.length, entry))
+        });
+        entries.max_by_key(|(length, _)| *length).map(|(_, entry)| entry)
     }
 
     /// The faults that hit nothing, and why: a drill with one shows less than it was to show.
@@ -63,11 +75,16 @@ impl Summary<'_> {
         reasons::cautions(self)
     }
 
+    /// Whether a phase was left out because the drill was started behind it.
+    fn is_left_out(&self, phase: usize) -> bool {
+        self.timeline.start_of(phase + 1) <= self.start_at
+    }
+
     /// Whether the upstream was asked and never answered once.
     pub fn upstream_never_answered(&self) -> bool {
-        let failed: u64 = self.observations.genuine.values().sum();
-        failed > 0
-            && self.observations.ok == 0
-            && failed + self.observations.injected >= self.observations.exchanges
+        !self.observations.genuine.is_empty() && self.observations.answered == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,12 @@
 //! Why a drill shows less than it was to show.
 
-use crate::{report::summary::Summary, units::show_duration};
+use crate::{
+    engine::FaultTally,
+    fault::catalog::{self, Layer},
+    report::{rounded, summary::Summary},
+    select::{Matcher, Unit},
+    units::show_duration,
+};
 use std::sync::Arc;
 
 /// A fault that hit nothing.
@@ -13,55 +19,68 @@ pub struct Silence {
 }
 
 pub(super) fn silences(summary: &Summary<'_>) -> Vec<Silence> {
+    let silent =
+        summary.tallies.iter().filter(|tally| tally.hit == 0 && !is_skipped(summary, tally));
+    silent
+        .map(|tally| Silence { fault: Arc::clone(&tally.name), why: why(summary, tally) })
+        .collect()
+}
+
+/// Whether all its phases lie before the point at which the drill started: nobody asked for it.
+fn is_skipped(summary: &Summary<'_>, tally: &FaultTally) -> bool {
+    let phases = summary.scenario.phases.iter().enumerate();
+    let mut asked = phases.filter(|(_, phase)| phase.faults.iter().any(|e| e.name == *tally.name));
+    asked.all(|(at, _)| summary.is_left_out(at))
+}
+
+fn why(summary: &Summary<'_>, tally: &FaultTally) -> String {
     let begun =
         |phase: usize| summary.observations.edges.iter().any(|edge| edge.phase == Some(phase));
-    let silent = summary.tallies.iter().filter(|tally| tally.hit == 0);
-    silent
-        .map(|tally| {
-            let phases = summary.scenario.phases.iter().enumerate();
-            let in_phases: Vec<(usize, &str)> = phases
-                .filter(|(_, phase)| phase.faults.iter().any(|entry| entry.name == *tally.name))
-                .map(|(at, phase)| (at, phase.name.as_str()))
-                .collect();
-            let names: Vec<String> =
-                in_phases.iter().map(|(_, name)| format!("`{name}`")).collect();
-            let names = names.join(", ");
-            let why = if !in_phases.iter().any(|(at, _)| begun(*at)) {
-                format!("the drill ended before its phase {names} began")
-            } else if tally.considered == 0 {
-                let targets = targets(summary, &tally.name);
-                format!("nothing it is meant for came by in {names}{targets}")
-            } else {
-                let (what, it) = if tally.considered == 1 {
-                    ("request or connection", "its")
-                } else {
-                    ("requests or connections", "its")
-                };
-                format!("{} {what} came by, and {it} share fell on none of them", tally.considered)
-            };
-            Silence { fault: Arc::clone(&tally.name), why }
-        })
-        .collect()
+    let phases = summary.scenario.phases.iter().enumerate();
+    let phases: Vec<(usize, String)> = phases
+        .filter(|(_, phase)| phase.faults.iter().any(|entry| entry.name == *tally.name))
+        .map(|(at, phase)| (at, format!("`{}`", phase.name)))
+        .collect();
+    if let Some((_, first)) = phases.first()
+        && !phases.iter().any(|(at, _)| begun(*at))
+    {
+        return format!("the drill ended before {first} began");
+    }
+    let what = noun(summary, tally);
+    if tally.considered == 0 {
+        let names: Vec<String> = phases.into_iter().map(|(_, name)| name).collect();
+        return format!("no {what}{} came by in {}", whose(summary, &tally.name), names.join(", "));
+    }
+    let plural = if tally.considered == 1 { "" } else { "s" };
+    format!("{} {what}{plural} came by, and its share fell on none of them", tally.considered)
+}
+
+/// What a fault is counted in.
+fn noun(summary: &Summary<'_>, tally: &FaultTally) -> &'static str {
+    let by_unit = || summary.chief(&tally.name).is_some_and(|e| e.share.unit == Unit::Connections);
+    let of_connections = catalog::find(tally.kind).is_some_and(|e| e.layer != Layer::Message);
+    if of_connections || by_unit() { "connection" } else { "request" }
 }
 
 /// The targets of a fault, with what they match, since a route that nobody calls is the usual
 /// reason.
-fn targets(summary: &Summary<'_>, fault: &str) -> String {
-    let entries = summary.scenario.phases.iter().flat_map(|phase| &phase.faults);
-    let Some(entry) = entries.into_iter().find(|entry| entry.name == fault) else {
-        return String::new();
-    };
-    let mut names = Vec::new();
-    for at in &entry.targets {
-        let target = &summary.scenario.targets[*at];
-        let matchers: Vec<String> = target.matchers.iter().map(ToString::to_string).collect();
-        names.push(format!("`{}` ({})", target.name, matchers.join(" or ")));
-    }
-    match names.as_slice() {
-        [] => String::new(),
-        [name] => format!(": no request for {name}; bind it with `--target`"),
-        _ => format!(": no request for {}; bind them with `--target`", names.join(", ")),
-    }
+fn whose(summary: &Summary<'_>, fault: &str) -> String {
+    let targets = summary.chief(fault).map_or(&[][..], |entry| &entry.targets);
+    let names: Vec<String> = targets
+        .iter()
+        .filter_map(|at| summary.scenario.targets.get(*at))
+        .map(|target| {
+            let matchers: Vec<String> = target.matchers.iter().map(Matcher::show).collect();
+            let matchers = matchers.join(" or ");
+            // A matcher written in place is its own name.
+            if matchers == target.name {
+                format!("`{matchers}`")
+            } else {
+                format!("`{}` ({matchers}; bind it with `--target`)", target.name)
+            }
+        })
+        .collect();
+    if names.is_empty() { String::new() } else { format!(" for {}", names.join(" or ")) }
 }
 
 pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
@@ -71,6 +90,19 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
         cautions.push(format!(
             "{} events came faster than they could be kept: the figures lack them",
             seen.dropped
+        ));
+    }
+    let phases = summary.scenario.phases.iter().enumerate();
+    let left_out: Vec<String> = phases
+        .filter(|(at, _)| summary.is_left_out(*at))
+        .map(|(_, phase)| format!("`{}`", phase.name))
+        .collect();
+    if !left_out.is_empty() {
+        cautions.push(format!(
+            "started at {}: {} {} left out",
+            show_duration(summary.start_at),
+            left_out.join(", "),
+            if left_out.len() == 1 { "was" } else { "were" },
         ));
     }
     let gap = seen.longest_retry_gap();
@@ -85,13 +117,38 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
         cautions.push(format!(
             "clients waited up to {} between attempts, and {} took less than twice that: client \
              timers do not compress, so this was another test than the full length would be",
-            show_duration(gap),
+            rounded(gap),
             names.join(", ")
         ));
     }
     for (word, count) in &seen.genuine {
-        cautions
-            .push(format!("{count} genuine upstream failures ({word}): not of the drill's making"));
+        let failures = if *count == 1 { "failure" } else { "failures" };
+        cautions.push(format!(
+            "{count} genuine {failures} of the upstream ({word}), not of the drill's making"
+        ));
     }
+    cautions.extend(not_done(summary));
     cautions
+}
+
+/// What the scenario asks for and this version does not do: silence about it would read as done.
+fn not_done(summary: &Summary<'_>) -> Vec<String> {
+    let scenario = summary.scenario;
+    let mut all = Vec::new();
+    if !scenario.expect.is_empty() {
+        all.push(
+            "`expect` is not judged by this version: the exit code says whether the drill ran and \
+             hit, not how the client did"
+                .to_owned(),
+        );
+    }
+    if !scenario.stop_when.is_empty() {
+        all.push("`stop_when` is not watched by this version".to_owned());
+    }
+    if scenario.phases.iter().flat_map(|phase| &phase.faults).any(|entry| entry.proxy.is_some()) {
+        all.push(
+            "`proxy` does not matter: this version has one proxy, which has no name".to_owned(),
+        );
+    }
+    all
 }

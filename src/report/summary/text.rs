@@ -5,28 +5,35 @@ use crate::{
     engine::FaultTally,
     event::Outcome,
     observe::{Cell, End},
-    report::summary::Summary,
+    report::{rounded, shorten, summary::Summary, wrap},
     timeline::Speed,
     units::show_duration,
 };
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, Table, presets};
-use std::time::Duration;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use std::{ops::Range, time::Duration};
 
-pub(super) fn text(summary: &Summary<'_>, look: Look) -> String {
+/// The narrowest that tables can be told apart in, in columns.
+const NARROWEST: usize = 60;
+
+pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
+    let width = width.max(NARROWEST);
     let mut out = head(summary, look);
-    out.push('\n');
-    if summary.observations.cells.is_empty() {
-        out.push_str("no request came by\n");
-    } else {
-        out.push_str(&phases(summary));
-    }
-    if !summary.tallies.is_empty() {
+    let came = summary.observations.exchanges > 0;
+    if came {
         out.push('\n');
-        out.push_str(&faults(summary));
+        out.push_str(&phases(summary, width));
     }
-    out.push('\n');
-    out.push_str(&foot(summary, look));
+    // Connections without a request are told of by the faults that met them.
+    if summary.tallies.iter().any(|tally| came || tally.considered > 0) {
+        out.push('\n');
+        out.push_str(&faults(summary, width));
+    }
+    let foot = foot(summary, look, width);
+    if !foot.is_empty() {
+        out.push('\n');
+        out.push_str(&foot);
+    }
     out
 }
 
@@ -34,12 +41,12 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
     let seen = summary.observations;
     let name = paint(look, Style::new().bold(), &summary.scenario.name);
     let end = match summary.end {
-        End::Finished => "played to its end",
-        End::CommandEnded => "ended with its command",
-        End::Interrupted => "interrupted",
-        End::Failed | End::Lost => "broke off",
+        End::Finished => "played to its end in",
+        End::CommandEnded => "ended with its command after",
+        End::Interrupted => "interrupted after",
+        End::Failed | End::Lost => "broke off after",
     };
-    let mut line = format!("{name} {end} in {}", rounded(summary.took));
+    let mut line = format!("{name} {end} {}", rounded(summary.took));
     if summary.speed != Speed::REAL {
         line.push_str(&format!(", compressed {}", summary.speed));
     }
@@ -47,6 +54,10 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         line.push_str(&format!(", plateaus cut to {}", show_duration(longest)));
     }
     line.push_str(&format!("  (run {}, seed {})\n", summary.run, summary.seed));
+    if seen.exchanges == 0 {
+        line.push_str("no request came by; point the client at the proxy instead of the service\n");
+        return line;
+    }
     let users = count(seen.users.len() as u64, "user");
     line.push_str(&format!(
         "{} from {users}{}; injected into {} ({}), {} {} hit\n",
@@ -60,18 +71,23 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
     line
 }
 
-fn phases(summary: &Summary<'_>) -> String {
+fn phases(summary: &Summary<'_>, width: usize) -> String {
     let mut table = table(&[
         "phase", "target", "requests", "ok", "4xx", "5xx", "broken", "gone", "p50", "p90", "p99",
     ]);
-    for ((phase, target), cell) in &summary.observations.cells {
+    // What came before the first phase or after the last one stands last: it is no part of the
+    // drill.
+    let cells = &summary.observations.cells;
+    let (outside, inside): (Vec<_>, Vec<_>) =
+        cells.iter().partition(|((phase, _), _)| phase.is_none());
+    for ((phase, target), cell) in inside.into_iter().chain(outside) {
         let phase = phase.map_or("(outside)", |at| summary.scenario.phases[at].name.as_str());
         let target = target.map_or("all", |at| {
             summary.scenario.targets.get(at).map_or("?", |target| target.name.as_str())
         });
         table.add_row(row(if target == "all" { phase } else { "" }, target, cell));
     }
-    finish(&mut table, 2)
+    finish(&mut table, 2, 0..2, width)
 }
 
 fn row(phase: &str, target: &str, cell: &Cell) -> Vec<String> {
@@ -89,20 +105,26 @@ fn row(phase: &str, target: &str, cell: &Cell) -> Vec<String> {
     row
 }
 
-fn faults(summary: &Summary<'_>) -> String {
-    let mut table = table(&["fault", "what", "meant for", "hit", "share", "held"]);
+fn faults(summary: &Summary<'_>, width: usize) -> String {
+    let mut table = table(&["fault", "what", "share", "meant for", "hit", "rate", "held"]);
     for tally in summary.tallies {
-        table.add_row(fault_row(tally));
+        table.add_row(fault_row(summary, tally));
     }
-    finish(&mut table, 2)
+    finish(&mut table, 3, 1..2, width)
 }
 
-fn fault_row(tally: &FaultTally) -> Vec<String> {
-    let what = if tally.describe.starts_with(tally.kind) {
-        tally.describe.clone()
+fn fault_row(summary: &Summary<'_>, tally: &FaultTally) -> Vec<String> {
+    let entry = summary.chief(&tally.name);
+    let what = entry.map_or_else(|| tally.describe.clone(), |entry| entry.fault.describe());
+    // A name that was made from the kind would say the same twice.
+    let what = if tally.name.starts_with(tally.kind) || what.starts_with(tally.kind) {
+        what
     } else {
-        format!("{} {}", tally.kind, tally.describe)
+        format!("{}: {what}", tally.kind)
     };
+    let share = entry.map_or_else(String::new, |entry| {
+        if entry.share.is_all() { "all".to_owned() } else { shorten(&entry.share.show(), 30) }
+    });
     let counted = |text: String| if tally.gate { "–".to_owned() } else { text };
     let held = if tally.held.is_zero() || tally.hit == 0 {
         "–".to_owned()
@@ -111,8 +133,9 @@ fn fault_row(tally: &FaultTally) -> Vec<String> {
         format!("{} each", rounded(each))
     };
     vec![
-        tally.name.to_string(),
+        shorten(&tally.name, 36),
         what,
+        share,
         counted(thousands(tally.considered)),
         counted(thousands(tally.hit)),
         counted(percent(tally.hit, tally.considered)),
@@ -120,19 +143,24 @@ fn fault_row(tally: &FaultTally) -> Vec<String> {
     ]
 }
 
-fn foot(summary: &Summary<'_>, look: Look) -> String {
+fn foot(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let mut out = String::new();
     if !summary.observations.edges.is_empty() {
         let off = rounded(summary.observations.worst_edge());
         out.push_str(&format!("phases began within {off} of their plan\n"));
     }
     let warn = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let mut say = |label: &str, text: &str| {
+        // The label is measured plain and painted afterwards.
+        let lines = wrap(&format!("{label}: {text}"), width, 2).join("\n");
+        let rest = lines.strip_prefix(label).unwrap_or(&lines);
+        out.push_str(&format!("{}{rest}\n", paint(look, warn, label)));
+    };
     for caution in summary.cautions() {
-        out.push_str(&format!("{}: {caution}\n", paint(look, warn, "note")));
+        say("note", &caution);
     }
     for silence in summary.silences() {
-        let label = paint(look, warn, "inconclusive");
-        out.push_str(&format!("{label}: `{}` hit nothing: {}\n", silence.fault, silence.why));
+        say("inconclusive", &format!("`{}` hit nothing: {}", silence.fault, silence.why));
     }
     out
 }
@@ -143,12 +171,19 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Numbers stand to the right; the first columns are words.
-fn finish(table: &mut Table, words: usize) -> String {
+/// Numbers stand to the right; the first `words` columns are none. Those of `wraps` may take
+/// several lines.
+fn finish(table: &mut Table, words: usize, wraps: Range<usize>, width: usize) -> String {
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if at >= words {
             column.set_cell_alignment(CellAlignment::Right);
+        }
+        if !wraps.contains(&at) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
@@ -194,19 +229,6 @@ fn thousands(number: u64) -> String {
     out
 }
 
-/// A duration to three digits or so.
-fn rounded(duration: Duration) -> String {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let step = match micros {
-        0..1_000 => 1,
-        1_000..10_000 => 100,
-        10_000..1_000_000 => 1_000,
-        1_000_000..100_000_000 => 100_000,
-        _ => 1_000_000,
-    };
-    show_duration(Duration::from_micros((micros + step / 2) / step * step))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,12 +245,5 @@ mod tests {
     fn thousands_are_set_apart() {
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(999), "999");
-    }
-
-    #[test]
-    fn durations_keep_three_digits() {
-        assert_eq!(rounded(Duration::from_micros(123_456)), "123ms");
-        assert_eq!(rounded(Duration::from_micros(1_234_567)), "1.2s");
-        assert_eq!(rounded(Duration::from_micros(90)), "90us");
     }
 }

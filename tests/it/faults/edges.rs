@@ -41,7 +41,7 @@ async fn a_fault_is_in_force_in_its_phase_and_in_no_other() {
         .collect();
     edges.sort_by_key(|edge| edge.planned);
     let planned: Vec<Duration> = edges.iter().map(|edge| edge.planned).collect();
-    assert_eq!(planned, [0 * MS, 200 * MS, 500 * MS]);
+    assert_eq!(planned, [Duration::ZERO, 200 * MS, 500 * MS]);
     for edge in edges {
         assert!(edge.actual >= edge.planned && edge.actual < edge.planned + 20 * MS, "{edge:?}");
     }

@@ -74,7 +74,7 @@ async fn a_door_that_opened_again_costs_no_processor_time() {
     let metrics = tokio::runtime::Handle::current().metrics();
     let before = metrics.worker_total_busy_duration(0);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let busy = metrics.worker_total_busy_duration(0) - before;
+    let busy = metrics.worker_total_busy_duration(0).saturating_sub(before);
 
     assert!(busy < Duration::from_millis(30), "{busy:?} in 100 ms in which nothing happens");
 }
@@ -89,6 +89,8 @@ async fn a_refusal_can_flap() {
     while refused < 3 || accepted < 3 {
         match TcpStream::connect(drill.address()).await {
             Ok(_) => accepted += 1,
+            // Taken by the kernel in the very moment in which the door shut.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             Err(error) => {
                 assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
                 refused += 1;

@@ -1,0 +1,78 @@
+//! What a drill came to: the summary, where it was asked for, and the exit code.
+
+use crate::{
+    cli::{exit::Exit, terminal},
+    report::summary::Summary,
+};
+use std::{fs, io, path::Path, process::ExitStatus};
+
+/// How wide a summary is where nothing tells, in columns.
+const WIDTH: usize = 100;
+
+/// Why a drill ended.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// The timeline was played to its end.
+    Timeline,
+    /// The command beside it ended.
+    Command(io::Result<ExitStatus>),
+    /// A signal; one from the terminal reaches the command beside it as well.
+    Interrupt {
+        /// Whether it was the terminal's.
+        by_terminal: bool,
+    },
+    /// The record could not be written any further.
+    Record,
+}
+
+/// What could not be written.
+#[derive(Debug, Default)]
+pub(super) struct Unwritten {
+    /// Whether the record broke off; whoever watched was told when it did.
+    pub(super) record: bool,
+    /// Whether a report could not be written.
+    pub(super) report: bool,
+}
+
+/// Writes the summary: text to standard output, unless the JSON goes there.
+pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
+    let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
+    let Some(path) = json else {
+        return terminal::out(&text);
+    };
+    let json = format!("{:#}\n", summary.json());
+    if path == Path::new("-") {
+        crate::cli::say(text.trim_end());
+        return terminal::out(&json);
+    }
+    // Both are tried: what cannot be written to the one place is still read at the other.
+    terminal::out(&text).and(fs::write(path, json))
+}
+
+/// Worst first: the environment, then the command, then a drill that shows too little.
+pub(super) fn verdict(
+    summary: &Summary<'_>,
+    cause: &Cause,
+    unwritten: &Unwritten,
+    upstream: &str,
+) -> Exit {
+    let mut environment = unwritten.record || unwritten.report;
+    if summary.upstream_never_answered() {
+        crate::cli::error(&format!("the upstream {upstream} never answered"));
+        environment = true;
+    }
+    match cause {
+        Cause::Interrupt { .. } => Exit::Interrupted,
+        _ if environment => Exit::Environment,
+        Cause::Command(Err(error)) => {
+            crate::cli::error(&format!("lost the command: {error}"));
+            Exit::Environment
+        }
+        Cause::Command(Ok(status)) if !status.success() => {
+            crate::cli::error(&format!("the command failed: {status}"));
+            Exit::Failed
+        }
+        _ if !summary.silences().is_empty() => Exit::Inconclusive,
+        _ => Exit::Passed,
+    }
+}

@@ -1,0 +1,19 @@
+//! `firedrill run` through the door a user uses: the built binary on loopback, its exit codes, what
+//! it prints where, its record, its signals, and the command beside it.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "another process and its clients go by the machine's own clock"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod beside;
+mod firedrill;
+mod output;
+mod record;
+mod refusals;
+mod signals;
+mod timing;
+mod verdict;

@@ -1,0 +1,144 @@
+//! What a drill came to: everything hit, nothing hit, no upstream.
+
+use crate::{
+    beside::Beside,
+    firedrill::{Done, folder, run, scenario, start},
+    support::{
+        client::{Ask, Met, PATIENCE},
+        upstream::Upstream,
+    },
+};
+use std::net::TcpListener;
+
+const OUTAGE: &str = "name: outage
+targets: { purchase: { method: POST, path: /purchase/** } }
+phases:
+  - name: outage
+    for: 10m
+    faults: [{ respond: { status: 503, retry_after: 30s }, target: purchase }]
+";
+
+/// Plays a scenario until all was asked.
+fn after(name: &str, text: &str, flags: &[&str], upstream: &str, asks: &[Ask]) -> (Vec<Met>, Done) {
+    let folder = folder(name);
+    let mut command = run(&scenario(&folder, text), upstream);
+    command.args(flags);
+    let beside = Beside::add(&mut command, &folder, "", 0);
+    let drill = start(command);
+    let address = drill.address();
+    let met = asks.iter().map(|ask| ask.at(address, PATIENCE)).collect();
+    beside.stop();
+    (met, drill.finish())
+}
+
+#[test]
+fn a_drill_whose_faults_all_hit_passes() {
+    let upstream = Upstream::start();
+    let asks = [Ask::post("/purchase/1", "{}"), Ask::get("/browse")];
+    let (met, done) = after("all-hit", OUTAGE, &[], &upstream.url(), &asks);
+
+    assert_eq!(met[0].status, 503);
+    assert_eq!(met[0].header("retry-after"), Some("30"));
+    assert!(met[1].is_ok());
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert!(!done.out.contains("inconclusive"), "{}", done.out);
+}
+
+#[test]
+fn a_target_that_nobody_calls_is_inconclusive_and_says_how_to_bind_it() {
+    let upstream = Upstream::start();
+    let (_, done) = after("no-hit", OUTAGE, &[], &upstream.url(), &[Ask::get("/browse")]);
+
+    assert_eq!(done.code, Some(3));
+    let reason = "inconclusive: `respond:purchase` hit nothing: no request for `purchase` (POST \
+                  /purchase/**; bind it with `--target`) came by in `outage`";
+    // However it is wrapped.
+    let told = done.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains(reason), "{}", done.out);
+}
+
+#[test]
+fn a_target_that_is_bound_to_ones_own_route_hits_that_and_nothing_else() {
+    let upstream = Upstream::start();
+    let asks = [Ask::post("/api/checkout", "{}"), Ask::post("/purchase/1", "{}")];
+    let flags = ["--target", "purchase=POST /api/checkout"];
+    let (met, done) = after("bound", OUTAGE, &flags, &upstream.url(), &asks);
+
+    assert_eq!(met.iter().map(|met| met.status).collect::<Vec<_>>(), [503, 200]);
+    assert_eq!(done.code, Some(0), "{}", done.out);
+}
+
+#[test]
+fn a_phase_that_was_not_reached_is_inconclusive() {
+    let upstream = Upstream::start();
+    let text = OUTAGE.replace("phases:", "phases:\n  - { name: calm, for: 10m }");
+    let (_, done) =
+        after("not-reached", &text, &[], &upstream.url(), &[Ask::post("/purchase/1", "")]);
+
+    assert_eq!(done.code, Some(3));
+    assert!(done.out.contains("the drill ended before `outage` began"), "{}", done.out);
+}
+
+#[test]
+fn a_share_that_fell_on_nobody_is_inconclusive() {
+    let upstream = Upstream::start();
+    let text = OUTAGE.replace("target: purchase }", "target: purchase, share: 0.0001% of users }");
+    let asks = [Ask::post("/purchase/1", "").user("one"), Ask::post("/purchase/1", "").user("two")];
+    let (met, done) = after("nobody", &text, &[], &upstream.url(), &asks);
+
+    assert!(met.iter().all(Met::is_ok));
+    assert_eq!(done.code, Some(3));
+    let reason = "2 requests came by, and its share fell on none of them";
+    assert!(done.out.contains(reason), "{}", done.out);
+}
+
+/// Whoever starts later has asked for less, and gets a verdict on what they asked for.
+#[test]
+fn a_phase_that_was_left_out_on_purpose_is_not_missed() {
+    let upstream = Upstream::start();
+    let text = OUTAGE.replace(
+        "phases:",
+        "phases:\n  - { name: onset, for: 1m, faults: [{ hang: {}, target: purchase }] }",
+    );
+    let asks = [Ask::post("/purchase/1", "")];
+    let (_, done) = after("left-out", &text, &["--start-at", "outage"], &upstream.url(), &asks);
+
+    assert_eq!(done.code, Some(0), "{}", done.out);
+    assert!(done.out.contains("started at 1m: `onset` was left out"), "{}", done.out);
+}
+
+#[test]
+fn an_upstream_that_refuses_is_told_from_an_injected_failure() {
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", gone.local_addr().expect("an address"));
+    drop(gone);
+    let asks = [Ask::get("/browse"), Ask::post("/purchase/1", "")];
+    let (met, done) = after("gone", OUTAGE, &[], &url, &asks);
+
+    assert_eq!((met[0].status, met[1].status), (502, 503));
+    assert_eq!(met[0].header("x-firedrill"), Some("genuine=connect_failed"));
+    let body = String::from_utf8_lossy(&met[0].body);
+    assert!(body.contains("cannot connect to the upstream: Connection refused"), "{body}");
+    assert!(met[1].header("x-firedrill").is_some_and(|mark| mark.contains("fault=")));
+    assert_eq!(done.code, Some(5));
+    assert!(done.err.contains(&format!("the upstream {url} never answered")), "{}", done.err);
+    assert!(
+        done.out.contains("1 genuine failure of the upstream (connect_failed)"),
+        "{}",
+        done.out
+    );
+}
+
+/// A `404` is an answer as well, though not one that makes anybody happy.
+#[test]
+fn an_upstream_that_answered_once_was_there() {
+    let upstream = Upstream::start();
+    let slow = "name: slow\nphases: [{ name: slow, for: 10m, faults: [{ latency: 1ms }] }]\n";
+    let asks = [Ask::get("/missing/1"), Ask::get("/missing/2"), Ask::get("/broken")];
+    let (met, done) = after("there", slow, &[], &upstream.url(), &asks);
+
+    assert_eq!(met.iter().map(|met| met.status).collect::<Vec<_>>(), [404, 404, 502]);
+    assert_eq!(met[2].header("x-firedrill"), Some("genuine=broken"));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.out.contains("1 genuine failure of the upstream (broken)"), "{}", done.out);
+}
