@@ -9,3 +9,4 @@ mod hangs;
 mod listener;
 mod loss;
 mod losses;
+mod silences;
