@@ -5,7 +5,7 @@ use crate::{
     event::{Connection, EndedBy, Event, Recorder},
     fault::{Close, Tick},
     proxy::{
-        ctl::ConnCtl,
+        ctl::{ConnCtl, lock},
         drain::Ending,
         http::{Forward, stack},
         socket::{Socket, Stream},
@@ -62,14 +62,16 @@ pub(crate) async fn serve<S: Stream>(
         ended_by = ctl.ended_by();
     }
     // A connection that carried exchanges is told of by them.
-    if ctl.exchanges() == 0 && (!ctl.welcome.is_empty() || ctl.killed().is_some()) {
+    let mut dealt = ctl.welcome.clone();
+    dealt.append(&mut lock(&ctl.wire));
+    if ctl.exchanges() == 0 && (!dealt.is_empty() || ctl.killed().is_some()) {
         shared.recorder.say(Event::Connection(Connection {
             id: ctl.id,
             peer: ctl.peer,
             accepted: ctl.accepted,
             ended: ctl.injector().micros(),
             phase: ctl.injector().phase(),
-            dealt: ctl.welcome.clone(),
+            dealt,
             ended_by,
         }));
     }

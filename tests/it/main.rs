@@ -3,5 +3,7 @@
 mod choice;
 mod failures;
 mod faults;
+mod hostile;
 mod support;
 mod transparency;
+mod virtual_time;

@@ -102,11 +102,8 @@ impl Drill {
         let view = View::new(Arc::clone(&scenario), args.quiet);
         let address = proxy.address().unwrap_or(args.listen);
         view.say(&format!(
-            "http://{address} -> {}  ({}, seed {}, run {})",
-            loaded.upstream,
-            scenario.name,
-            loaded.play.seed,
-            run.id()
+            "http://{address} -> {}  ({}, seed {})",
+            loaded.upstream, scenario.name, loaded.play.seed,
         ));
         if !scenario.stop_when.is_empty() {
             view.say("note: `stop_when` is not watched by this version");

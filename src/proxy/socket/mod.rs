@@ -24,7 +24,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use stream::{Presence, Sent};
+use stream::Sent;
 use timer::Timer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
@@ -83,10 +83,10 @@ impl<S: Stream> Socket<S> {
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.ctl.killed() {
-            Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-            None => Ok(()),
+        if self.ctl.killed().is_some() || self.watch.is_gone() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Ok(())
     }
 
     /// The end of what the client sends. Between exchanges that is the end of the connection.
@@ -169,10 +169,7 @@ impl<S: Stream> Socket<S> {
             let room = self.up.room();
             if !self.read_ended && room == 0 && self.io.poll_has_input(cx).is_ready() {
                 self.up.blocked();
-                if self.io.presence() == Presence::Gone {
-                    self.ctl.client_gone(true);
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-                }
+                self.watch.poll_blocked(&self.io, &self.ctl, cx)?;
             }
             self.note_wire();
             if !self.read_ended && room > 0 {
@@ -327,6 +324,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             this.down.blocked();
             this.note_wire();
+            this.watch.poll(&this.io, &this.ctl, cx)?;
             ready!(drained);
             // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
             // edge, at which the connection's task polls again.

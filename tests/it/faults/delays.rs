@@ -23,7 +23,7 @@ async fn each_side_is_held_for_its_time() {
         ("latency: { mean: 60ms, side: response }", 60 * MS),
         ("latency: { mean: 60ms, side: both }", 120 * MS),
     ] {
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let (took, status) = time(&drill).await;
         assert_eq!(status, 200);
         assert!(took >= least && took < least + 500 * MS, "{fault}: {took:?}");
@@ -36,7 +36,7 @@ async fn a_request_is_held_before_the_upstream_and_a_response_after_it() {
     for (fault, before) in
         [("latency: 50ms", true), ("latency: { mean: 50ms, side: response }", false)]
     {
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         time(&drill).await;
         let exchange = drill.exchange().await;
 
@@ -50,8 +50,7 @@ async fn a_request_is_held_before_the_upstream_and_a_response_after_it() {
 #[tokio::test]
 async fn delays_add_up() {
     let upstream = Upstream::answering(OK).await;
-    let drill =
-        Drill::of(&["latency: 40ms, name: a", "latency: 70ms, name: b"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 40ms, name: a", "latency: 70ms, name: b"]).before(&upstream);
 
     let (took, _) = time(&drill).await;
 
@@ -64,8 +63,7 @@ async fn delays_add_up() {
 async fn the_order_is_by_stage_and_not_by_place_in_the_file() {
     let upstream = Upstream::answering(OK).await;
     let drill = Drill::of(&["respond: 503", "respond: 500, name: second", "latency: 50ms"])
-        .before(&upstream)
-        .await;
+        .before(&upstream);
 
     let (took, status) = time(&drill).await;
 
@@ -84,7 +82,7 @@ async fn a_failure_is_decided_when_the_delay_before_it_is_over() {
         "{ name: slow, for: 10m, faults: [{ latency: 150ms }] }",
         "{ name: down, for: 10m, faults: [{ respond: 503 }] }",
     ];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -99,7 +97,7 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
     let upstream = Upstream::answering(OK).await;
     let phases =
         ["{ name: slow, for: 10m, faults: [{ latency: 150ms }] }", "{ name: after, for: 10m }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     let asked = Instant::now();
     client.send(GET).await;
@@ -108,7 +106,7 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
     assert_eq!(client.answer().await.status(), 200);
     assert!(asked.elapsed() >= 150 * MS, "{:?}", asked.elapsed());
 
-    let drill = Drill::of(&["latency: 1h"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 1h"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     drill.hits("latency", 1).await;
@@ -121,7 +119,7 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
 #[tokio::test]
 async fn a_delayed_request_occupies_no_upstream_connection() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: 1h"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 1h"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -135,7 +133,7 @@ async fn a_delayed_request_occupies_no_upstream_connection() {
 #[tokio::test]
 async fn each_chunk_of_a_body_is_held_for_its_time() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: { mean: 80ms, per: chunk }"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: { mean: 80ms, per: chunk }"]).before(&upstream);
 
     let (took, status) = time(&drill).await;
 
@@ -147,7 +145,7 @@ async fn each_chunk_of_a_body_is_held_for_its_time() {
 #[tokio::test]
 async fn chunks_that_are_held_let_go_when_the_drill_ends() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: { mean: 1h, per: chunk }"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: { mean: 1h, per: chunk }"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     let head = client.head().await;

@@ -19,7 +19,7 @@ async fn a_fault_is_in_force_in_its_phase_and_in_no_other() {
         "{ name: outage, for: 300ms, faults: [{ respond: 503 }] }",
         "{ name: after, for: 10m }",
     ];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     let mut seen = Vec::new();
     while seen.len() < 3 {
@@ -50,7 +50,7 @@ async fn a_fault_is_in_force_in_its_phase_and_in_no_other() {
 #[tokio::test]
 async fn commands_act_at_once() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::phases(&THREE).before(&upstream).await;
+    let drill = Drill::phases(&THREE).before(&upstream);
     let controls = drill.controls();
     let mut client = drill.client().await;
     let mut statuses = vec![client.ask(GET).await.status()];
@@ -76,7 +76,7 @@ async fn a_paused_drill_keeps_its_faults_and_does_not_move_on() {
     let upstream = Upstream::answering(OK).await;
     let phases =
         ["{ name: outage, for: 80ms, faults: [{ respond: 503 }] }", "{ name: after, for: 10m }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
 
     drill.controls().pause();
@@ -92,8 +92,7 @@ async fn a_paused_drill_keeps_its_faults_and_does_not_move_on() {
 #[tokio::test]
 async fn a_paused_drill_can_be_held_by_a_flapping_hang_and_stopped() {
     let upstream = Upstream::answering(OK).await;
-    let drill =
-        Drill::of(&["hang: {}, pattern: { every: 200ms, on: 199ms }"]).before(&upstream).await;
+    let drill = Drill::of(&["hang: {}, pattern: { every: 200ms, on: 199ms }"]).before(&upstream);
     let mut client = drill.client().await;
     drill.controls().pause();
     client.send(GET).await;
@@ -109,7 +108,7 @@ async fn a_paused_drill_can_be_held_by_a_flapping_hang_and_stopped() {
 async fn the_end_of_the_timeline_lets_go_of_everything() {
     let upstream = Upstream::answering(OK).await;
     let phases = ["{ name: outage, for: 100ms, faults: [{ hang: {} }] }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -147,7 +146,7 @@ async fn two_connections(policy: &str) -> (Option<End>, Result<u16, End>, bool) 
     })
     .await;
     let phases = then(policy);
-    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream).await;
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     let mut idle = drill.client().await;
     let mut busy = drill.client().await;
     idle.ask(GET).await;
@@ -180,7 +179,7 @@ async fn an_edge_keeps_drains_or_resets_open_connections() {
 #[tokio::test]
 async fn a_drained_proxy_finishes_what_is_under_way_and_takes_nothing_new() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: 100ms"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 100ms"]).before(&upstream);
     let mut idle = drill.client().await;
     let mut busy = drill.client().await;
     busy.send(GET).await;
@@ -196,7 +195,7 @@ async fn a_drained_proxy_finishes_what_is_under_way_and_takes_nothing_new() {
 #[tokio::test]
 async fn a_drain_does_not_wait_for_ever() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["hang: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["hang: {}"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     drill.hits("hang", 1).await;

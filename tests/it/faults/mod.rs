@@ -7,4 +7,5 @@ mod edges;
 mod ends;
 mod hangs;
 mod listener;
+mod loss;
 mod losses;

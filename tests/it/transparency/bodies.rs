@@ -28,7 +28,7 @@ async fn answers_without_a_body_have_none() {
         ),
     ] {
         let upstream = Upstream::answering(answer).await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
         for _ in 0..2 {
             client.send(request).await;
@@ -42,7 +42,7 @@ async fn an_answer_to_head_does_not_say_that_it_would_come_in_chunks() {
     let upstream =
         Upstream::answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-a: 1\r\n\r\n")
             .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -53,7 +53,7 @@ async fn an_answer_to_head_does_not_say_that_it_would_come_in_chunks() {
 #[tokio::test]
 async fn chunks_stay_chunks_both_ways() {
     let upstream = Upstream::answering(CHUNKED).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
@@ -75,7 +75,7 @@ async fn trailers_that_were_announced_pass_both_ways() {
          2\r\nok\r\n0\r\nx-sum: 77\r\nx-b: 2\r\n\r\n",
     )
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     let answer = drill
         .ask(
@@ -97,7 +97,7 @@ async fn a_body_that_ends_with_its_connection_comes_in_chunks() {
         wire.send("the end").await;
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for _ in 0..2 {
@@ -122,7 +122,7 @@ async fn each_piece_of_a_slow_stream_passes_at_once() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     assert_eq!(client.head().await.status(), 200);
@@ -150,7 +150,7 @@ async fn each_piece_of_a_slow_upload_passes_at_once() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n").await;
@@ -187,7 +187,7 @@ async fn a_large_answer_streams_and_waits_for_a_slow_client() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -217,7 +217,7 @@ async fn a_large_upload_streams_and_waits_for_a_slow_upstream() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     let written = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&written);
