@@ -320,7 +320,9 @@ fn every_key_of_the_summary_and_of_the_record_is_explained() {
     for (page, values) in [(page("docs/guide.md"), vec![summary]), (page("docs/record.md"), record)]
     {
         let mut found = BTreeSet::new();
-        values.iter().for_each(|value| keys(value, &mut found));
+        for value in values {
+            keys(&value, &mut found);
+        }
         let missing: Vec<&String> = found
             .iter()
             .filter(|key| !named_by_the_scenario.contains(&key.as_str()))

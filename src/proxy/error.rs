@@ -76,8 +76,7 @@ impl UpstreamError {
         let mut cause = std::error::Error::source(&error);
         while let Some(error) = cause {
             match error.downcast_ref() {
-                Some(BodyError::Stalled(time)) => return Self::Upload(BodyError::Stalled(*time)),
-                Some(BodyError::Broken) => return Self::Upload(BodyError::Broken),
+                Some(error) => return Self::Upload(*error),
                 None => cause = error.source(),
             }
         }
@@ -97,7 +96,7 @@ impl UpstreamError {
 }
 
 /// A body that ended early.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The connection it came on ended.
     #[error("the body broke off")]

@@ -9,7 +9,7 @@ use crate::{
         record::{Draft, Recorded, Teller},
         reply::Reply,
     },
-    select::RequestView,
+    select::{RequestView, UserSource},
 };
 use http::{Request, Response, Version, header};
 use http_body::Body as _;
@@ -139,6 +139,12 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_sent_first: 0,
         t_client_gone: 0,
         t_end: 0,
-        detail: details.then(|| Box::new(Detail::of(view.path, view.query, &parts.headers))),
+        detail: details.then(|| {
+            let sources = &injector.scenario().users.sources;
+            let is_identity = |name: &str| {
+                sources.iter().any(|s| matches!(s, UserSource::Query(query) if query == name))
+            };
+            Box::new(Detail::of(view.path, view.query, &parts.headers, is_identity))
+        }),
     }
 }

@@ -4,6 +4,7 @@ use crate::proxy::{ask::Ask, ctl::lock, upstream::UpstreamIo};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
+    collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
@@ -111,10 +112,10 @@ impl Pooled {
 #[derive(Debug)]
 pub(crate) struct Tunnelled(#[expect(dead_code, reason = "held for its drop")] TaskGuard);
 
-/// Idle connections, the one used last on top.
+/// Idle connections, the one used last at the back.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: Mutex<Vec<(Pooled, Instant)>>,
+    idle: Mutex<VecDeque<(Pooled, Instant)>>,
     /// Whether somebody comes by to close those that were idle for too long.
     swept: AtomicBool,
 }
@@ -126,16 +127,23 @@ impl Pool {
         if idle.is_empty() {
             return None;
         }
-        idle.retain(is_good);
+        // From both ends, and no further than to the first that is of use: going through a
+        // thousand of them for every request would cost more than the request.
+        while idle.front().is_some_and(|oldest| !is_good(oldest)) {
+            idle.pop_front();
+        }
+        while idle.back().is_some_and(|(connection, _)| connection.sender.is_closed()) {
+            idle.pop_back();
+        }
         let at = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
-        Some(idle.remove(at).0)
+        idle.remove(at).map(|(connection, _)| connection)
     }
 
     /// Takes back a connection whose exchange is over.
     pub(crate) fn put(self: &Arc<Self>, connection: Pooled) {
         let mut idle = lock(&self.idle);
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
-            idle.push((connection, Instant::now()));
+            idle.push_back((connection, Instant::now()));
             if !self.swept.swap(true, Ordering::Relaxed) {
                 // Ends with the pool, or when there is nothing left to sweep.
                 tokio::spawn(sweep(Arc::downgrade(self)));

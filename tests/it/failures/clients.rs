@@ -162,3 +162,40 @@ async fn one_that_connects_and_leaves_is_nobody() {
     drill.exchange().await;
     assert_eq!(upstream.connections(), 1);
 }
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_while_it_is_held_is_never_passed_on_as_a_whole_one() {
+    // What the upstream would take for the end of the body.
+    for (framing, begin, last) in [
+        ("transfer-encoding: chunked", "3\r\nabc\r\n", "0\r\n\r\n"),
+        ("content-length: 10", "abc", "abc"),
+    ] {
+        let upstream = Upstream::scripted(|mut wire, log| async move {
+            let mut request = wire.head().await;
+            request.body = wire.rest().await.0;
+            log.got(request);
+        })
+        .await;
+        let phases = ["{ name: a, for: 10m, faults: [{ hang: {} }] }", "{ name: b, for: 10m }"];
+        let drill = Drill::phases(&phases).before(&upstream).await;
+        let mut client = drill.client().await;
+
+        client.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{begin}")).await;
+        client.half_close().await;
+        drill.hits("hang", 1).await;
+        // The end was seen, and the client is asked whether it still listens.
+        assert_eq!(client.head().await.status(), 102);
+        drill.controls().skip();
+        let answer = client.rest().await.0;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+
+        assert!(answer.contains("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("x-firedrill: genuine=upload_broken\r\n"), "{answer}");
+        let exchange = drill.exchange().await;
+        assert_eq!((exchange.upstream_error, exchange.received), (None, 3));
+        for request in upstream.requests() {
+            let whole = framing.contains("chunked") && request.text().ends_with(last);
+            assert!(!whole, "{framing}: {:?}", request.text());
+        }
+    }
+}
