@@ -193,6 +193,24 @@ async fn a_drained_proxy_finishes_what_is_under_way_and_takes_nothing_new() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_dropped_leaves_nothing_open() {
+    let upstream = Upstream::answering(OK).await;
+    let drill = Drill::of(&["hang: {}, name: hang, target: { path: /hang }"]).before(&upstream);
+    let mut idle = drill.client().await;
+    idle.ask(GET).await;
+    let mut held = drill.client().await;
+    held.send("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    drill.hits("hang", 1).await;
+    let address = drill.address();
+
+    drop(drill);
+
+    assert_eq!((idle.end().await, held.end().await), (End::Fin, End::Fin));
+    upstream.ends(1).await;
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
 async fn a_drain_does_not_wait_for_ever() {
     let upstream = Upstream::answering(OK).await;
     let drill = Drill::of(&["hang: {}"]).before(&upstream);
