@@ -6,7 +6,6 @@ use crate::proxy::{
     drain::Ending,
     error::UpstreamError,
     http::{hop, upgrade},
-    record::Draft,
     reply::Reply,
     upstream::Upstream,
 };
@@ -59,16 +58,16 @@ impl Service<Request<Ask>> for Forward {
     }
 
     fn call(&mut self, request: Request<Ask>) -> Self::Future {
-        let hop = Arc::clone(&self.hop);
-        Box::pin(async move { hop.forward(request).await })
+        Box::pin(Arc::clone(&self.hop).forward(request))
     }
 }
 
 impl Hop {
-    async fn forward(&self, mut request: Request<Ask>) -> Result<Response<Reply>, UpstreamError> {
-        let Some(draft) = request.extensions_mut().remove::<Draft>() else {
-            return Err(UpstreamError::Refused("it was not recorded"));
-        };
+    async fn forward(
+        self: Arc<Self>,
+        mut request: Request<Ask>,
+    ) -> Result<Response<Reply>, UpstreamError> {
+        let draft = request.body().draft().clone();
         if request.method() == Method::CONNECT {
             return Err(UpstreamError::Refused("`CONNECT` is for a forward proxy"));
         }
