@@ -89,6 +89,11 @@ impl Ask {
         ask
     }
 
+    /// The exchange it is a part of.
+    pub(crate) const fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
     /// If the client waits to be told to send the body: holds it back until the sender says so, or
     /// a second has passed without an answer.
     pub(crate) fn wait_for_word(&mut self) -> Option<oneshot::Sender<()>> {

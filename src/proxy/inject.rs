@@ -87,10 +87,10 @@ where
     }
 
     fn call(&mut self, request: Request<Ask>) -> Answer {
-        let draft = request.extensions().get::<Draft>();
-        let Some(draft) = draft.filter(|draft| draft.ctl.injector().has_message_faults()) else {
+        let draft = request.body().draft();
+        if !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
-        };
+        }
         let draft = draft.clone();
         let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
         Box::pin(async move {

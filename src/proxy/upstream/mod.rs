@@ -56,7 +56,8 @@ impl Upstream {
         loop {
             let (mut connection, reused) = match self.pool.take() {
                 Some(connection) => (connection, true),
-                None => (self.dial().await?, false),
+                // In a box of its own: it is big, and needed once for many requests.
+                None => (Box::pin(self.dial()).await?, false),
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
