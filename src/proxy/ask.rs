@@ -22,7 +22,7 @@ use tokio::{
 };
 
 /// What is read ahead while a request is held. Beyond it the client feels the back-pressure.
-pub(crate) const HELD_LIMIT: usize = 256 * 1024;
+const HELD_LIMIT: usize = 256 * 1024;
 /// A client that sends no byte of a body for so long holds no slot any longer.
 const STALL: Duration = Duration::from_secs(60);
 /// How long a client that expects `100 Continue` waits for the upstream's word on it. RFC 9110
@@ -134,18 +134,12 @@ impl Ask {
         }
     }
 
-    /// Reads the body to its end and forgets it, for an answer that doesn't depend on it. Gives up
-    /// at the limit: such a client gets its answer early.
-    pub(crate) async fn discard(&mut self, limit: usize) {
+    /// Takes the body in for an answer that doesn't depend on it, and keeps it: the request may
+    /// still go on. Gives up at the limit: such a client gets its answer early.
+    pub(crate) async fn take_in(&mut self) {
         // A client that waits to be told to send it is not asked for what nobody needs.
-        let mut left = if self.waits_for_word { 0 } else { limit };
-        while left > 0 && !self.ended {
-            match poll_fn(|cx| self.poll_source(cx)).await {
-                Some(Ok(frame)) => {
-                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining));
-                }
-                _ => return,
-            }
+        if !self.waits_for_word {
+            self.fill().await;
         }
     }
 

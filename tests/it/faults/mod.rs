@@ -8,3 +8,4 @@ mod ends;
 mod hangs;
 mod listener;
 mod losses;
+mod over;
