@@ -9,3 +9,4 @@ mod hangs;
 mod listener;
 mod losses;
 mod over;
+mod silences;
