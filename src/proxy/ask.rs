@@ -165,6 +165,11 @@ impl Ask {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
             ready!(stall.as_mut().poll(cx));
+            while self.draft.ctl.upload_held() {
+                // The time is the fault's, not the client's.
+                stall.as_mut().reset(Instant::now() + STALL);
+                ready!(stall.as_mut().poll(cx));
+            }
             return Poll::Ready(Some(Err(self.breaks(BodyError::Stalled(STALL)))));
         };
         if let Some(stall) = &mut self.stall {
@@ -204,7 +209,6 @@ impl Ask {
     fn done(&mut self) {
         self.ended = true;
         self.stall = None;
-        self.draft.ctl.set_body_done();
         let now = self.draft.ctl.injector().micros();
         let mut exchange = lock(&self.draft.exchange);
         exchange.t_received = now;
@@ -212,6 +216,8 @@ impl Ask {
             detail.body_hash = capture.hash();
             detail.shape_hash = capture.shape();
         }
+        drop(exchange);
+        self.draft.ctl.set_body_done();
     }
 }
 

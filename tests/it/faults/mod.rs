@@ -9,4 +9,5 @@ mod hangs;
 mod listener;
 mod losses;
 mod over;
+mod patience;
 mod silences;
