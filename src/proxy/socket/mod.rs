@@ -216,6 +216,7 @@ impl<S: Stream> AsyncRead for Socket<S> {
         if read.is_pending() {
             let this = &mut *self;
             let held = !this.up.is_idle();
+            this.ctl.set_upload_held(held);
             if this.head.poll(&this.ctl, held, cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
