@@ -15,7 +15,7 @@ use std::{io, task::Context, time::Duration};
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 const NEXT_LOOK: Duration = Duration::from_millis(20);
 /// How often a client is looked at that has sent what nobody reads yet.
-const UNREAD_LOOK: Duration = Duration::from_millis(50);
+pub(super) const UNREAD_LOOK: Duration = Duration::from_millis(50);
 /// An interim answer that means nothing. A client that only closed its sending side ignores it; a
 /// client that is gone has its kernel answer with a RST, which is how we learn the difference.
 const PROBE: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
@@ -64,14 +64,18 @@ impl Watch {
             return Ok(());
         }
         loop {
+            // An end wakes us, as bytes do; and asking costs no call into the kernel.
+            if io.poll_has_input(cx).is_pending() {
+                self.look.clear();
+                return Ok(());
+            }
             let wait = match io.presence() {
                 Presence::Gone => return Err(self.gone(ctl)),
                 Presence::HalfClosed => {
                     self.half_closed(ctl);
                     if self.seen == Seen::StillHalfClosed { NEXT_LOOK } else { FIRST_LOOK }
                 }
-                // An end wakes us; unless bytes that nobody reads stand before it.
-                Presence::There if io.poll_has_input(cx).is_pending() => return Ok(()),
+                // Bytes that nobody reads may stand before an end.
                 Presence::There => UNREAD_LOOK,
             };
             if self.look.poll_after(wait, cx).is_pending() {

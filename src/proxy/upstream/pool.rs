@@ -49,17 +49,28 @@ impl Patience {
         Self { until: Instant::now(), sleep: None }
     }
 
-    /// What `wait` comes to, or `None` after `limit`.
+    /// What `wait` comes to, or `None` after `limit`, counted from `since`: asked when the limit
+    /// seems to be reached, it may say that the wait began later, or has not begun.
     pub(crate) async fn wait<T>(
         &mut self,
         limit: Duration,
+        mut since: impl FnMut() -> Option<Instant>,
         wait: impl Future<Output = T>,
     ) -> Option<T> {
         self.until = Instant::now() + limit;
         tokio::pin!(wait);
-        poll_fn(|cx| match wait.as_mut().poll(cx) {
-            Poll::Ready(out) => Poll::Ready(Some(out)),
-            Poll::Pending => self.poll(cx).map(|()| None),
+        poll_fn(|cx| {
+            if let Poll::Ready(out) = wait.as_mut().poll(cx) {
+                return Poll::Ready(Some(out));
+            }
+            loop {
+                ready!(self.poll(cx));
+                let until = since().unwrap_or_else(Instant::now) + limit;
+                if until <= self.until {
+                    return Poll::Ready(None);
+                }
+                self.until = until;
+            }
         })
         .await
     }
@@ -179,14 +190,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
         let mut patience = Patience::new();
+        let limit = Duration::from_secs(10);
         for _ in 0..3 {
+            let start = Instant::now();
             let short = sleep(Duration::from_secs(7));
-            assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
+            assert_eq!(patience.wait(limit, || Some(start), short).await, Some(()));
         }
         let set = Instant::now();
 
-        let waited = patience.wait(Duration::from_secs(10), std::future::pending::<()>()).await;
+        let waited = patience.wait(limit, || Some(set), std::future::pending::<()>()).await;
 
-        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(10)));
+        assert_eq!((waited, set.elapsed()), (None, limit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_begins_when_the_wait_does() {
+        let mut patience = Patience::new();
+        let set = Instant::now();
+        let begin = set + Duration::from_secs(25);
+        let since = || (Instant::now() >= begin).then_some(begin);
+
+        let wait = std::future::pending::<()>();
+        let waited = patience.wait(Duration::from_secs(10), since, wait).await;
+
+        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(35)));
     }
 }

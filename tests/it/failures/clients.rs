@@ -36,7 +36,7 @@ async fn one_that_closes_while_it_waits_frees_the_upstream_at_once() {
         }
         assert_eq!(upstream.ends(1).await, [End::Fin]);
 
-        assert!(left.elapsed() < Duration::from_millis(500), "{:?}", left.elapsed());
+        assert!(left.elapsed() < Duration::from_secs(3), "{:?}", left.elapsed());
         let exchange = drill.exchange().await;
         let wanted = if reset { EndedBy::ClientRst } else { EndedBy::ClientFin };
         assert_eq!(exchange.ended_by, wanted);
@@ -177,7 +177,7 @@ async fn an_upload_that_breaks_off_while_it_is_held_is_never_passed_on_as_a_whol
         })
         .await;
         let phases = ["{ name: a, for: 10m, faults: [{ hang: {} }] }", "{ name: b, for: 10m }"];
-        let drill = Drill::phases(&phases).before(&upstream).await;
+        let drill = Drill::phases(&phases).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{begin}")).await;

@@ -9,3 +9,6 @@ mod hangs;
 mod listener;
 mod loss;
 mod losses;
+mod over;
+mod patience;
+mod silences;

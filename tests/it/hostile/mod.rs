@@ -4,30 +4,7 @@ mod framing;
 mod heads;
 mod slow;
 
-use crate::support::{Drill, End, GET, Message, OK, Upstream};
-use std::{
-    panic,
-    sync::{
-        Once,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
-static PANICS: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts panics of the program from now on; those of tests are their own matter.
-fn watch_for_panics() {
-    static WATCHED: Once = Once::new();
-    WATCHED.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if panic.location().is_some_and(|place| !place.file().contains("tests/it")) {
-                PANICS.fetch_add(1, Ordering::SeqCst);
-            }
-            before(panic);
-        }));
-    });
-}
+use crate::support::{Drill, End, GET, Message, OK, Upstream, panics};
 
 /// What came of some bytes.
 #[derive(Debug)]
@@ -43,7 +20,7 @@ struct Outcome {
 /// Says something on a connection of its own, next to one that behaves. A client that says that it
 /// is done gets the end of the connection for sure.
 async fn outcome(bytes: impl AsRef<[u8]>) -> Outcome {
-    watch_for_panics();
+    panics::watch();
     let upstream = Upstream::answering(OK).await;
     let drill = Drill::calm().before(&upstream);
     let mut good = drill.client().await;
@@ -56,7 +33,7 @@ async fn outcome(bytes: impl AsRef<[u8]>) -> Outcome {
     let (answer, end) = client.rest().await;
 
     assert_eq!(good.ask(GET).await.status(), 200, "others are undisturbed");
-    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
+    assert_eq!(panics::count(), 0);
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let answer = answer.trim_start_matches("HTTP/1.1 102 Processing\r\n\r\n");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -4,6 +4,7 @@
 mod drill;
 pub(crate) mod memory;
 mod message;
+pub(crate) mod panics;
 mod upstream;
 mod wire;
 
