@@ -35,7 +35,7 @@ pub(super) fn log(form: LogForm) {
 /// Says something.
 pub(super) fn say(line: &str) {
     if is_for_machines() {
-        tracing::info!("{line}");
+        tracing::info!("{}", line.trim());
     } else {
         write(line);
     }
