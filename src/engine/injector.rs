@@ -72,9 +72,10 @@ impl Injector {
         director::instant(&self.shared, tick)
     }
 
-    /// The phase that plays now.
+    /// The phase that plays now, by the clock that faults go by: what was announced last may be a
+    /// moment behind.
     pub fn phase(&self) -> Option<usize> {
-        self.shared.change.borrow().phase
+        self.shared.in_force()?.0.phase
     }
 
     /// Announces every edge.

@@ -74,7 +74,10 @@ where
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let response = answer.await?;
-            draft.ctl.set_stand(Stand::Responding);
+            // The service may have made a tunnel of it, which it stays.
+            if draft.ctl.stand() != Stand::Tunnel {
+                draft.ctl.set_stand(Stand::Responding);
+            }
             let mut exchange = lock(&draft.exchange);
             exchange.t_sent_first = draft.ctl.injector().micros();
             exchange.status = response.status().as_u16();

@@ -222,3 +222,14 @@ async fn a_drain_does_not_wait_for_ever() {
 
     assert_eq!((left, client.end().await), (1, End::Fin));
 }
+
+#[tokio::test]
+async fn the_phase_that_is_told_is_the_one_that_faults_go_by() {
+    let upstream = Upstream::answering(OK).await;
+    let drill = Drill::phases(&THREE).before(&upstream);
+
+    // No other task has run since, so nothing was announced yet.
+    drill.controls().skip();
+
+    assert_eq!(drill.injector().phase(), Some(1));
+}

@@ -59,7 +59,7 @@ async fn serve(mut wire: Wire<DuplexStream>, way: Way, got: Arc<Mutex<Vec<Messag
 async fn drill(phases: &[&str], way: Way) -> (Drill, Arc<Mutex<Vec<Message>>>) {
     let got = Arc::default();
     let connector = Connector::custom(Arc::new(Memory { way, got: Arc::clone(&got) }));
-    (Drill::phases(phases).detached(connector).await, got)
+    (Drill::phases(phases).detached(connector), got)
 }
 
 fn post(length: usize) -> String {
