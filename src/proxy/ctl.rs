@@ -55,6 +55,8 @@ pub(crate) struct ConnCtl {
     interims_allowed: AtomicBool,
     /// Whether the present request's body was read to its end.
     body_done: AtomicBool,
+    /// Whether the client broke the present request's body off.
+    body_broken: AtomicBool,
     /// Whether it is a byte fault that keeps what the client sends from being read.
     upload_held: AtomicBool,
     kill: AtomicU8,
@@ -92,6 +94,7 @@ impl ConnCtl {
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
             body_done: AtomicBool::new(true),
+            body_broken: AtomicBool::new(false),
             upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             after_flush: AtomicU8::new(0),
@@ -117,6 +120,7 @@ impl ConnCtl {
     pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
         self.interims_allowed.store(http11, Ordering::Release);
         self.body_done.store(!has_body, Ordering::Release);
+        self.body_broken.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
         self.seq.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -158,6 +162,14 @@ impl ConnCtl {
 
     pub(crate) fn set_body_done(&self) {
         self.body_done.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn body_broken(&self) -> bool {
+        self.body_broken.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_body_broken(&self) {
+        self.body_broken.store(true, Ordering::Release);
     }
 
     /// Whether nothing can be read now, and a byte fault is in force that may be why.
