@@ -16,7 +16,7 @@ use crate::{
 };
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
@@ -219,8 +219,10 @@ impl Injector {
 
     /// Starts a clock that waits for traffic.
     fn first_request(&self) {
-        let before = self.shared.flags.fetch_and(!flag::WAITING, Ordering::AcqRel);
-        if before & flag::WAITING != 0 {
+        // One starts it, and whoever comes meanwhile waits for the faults that it puts in force,
+        // with which the flag goes.
+        let _one = self.shared.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.flags() & flag::WAITING != 0 {
             // The first request already meets the first phase.
             director::play(&self.shared, self.shared.tick());
             self.shared.moved();

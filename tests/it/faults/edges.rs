@@ -1,8 +1,12 @@
 //! Phases, their edges, and the hand on the controls.
 
 use crate::support::{Drill, End, GET, OK, Upstream, eventually};
-use firedrill::event::{EndedBy, Event};
-use std::time::Duration;
+use firedrill::event::{EndedBy, Event, Recorder};
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
 use tokio::time::Instant;
 
 const MS: Duration = Duration::from_millis(1);
@@ -272,4 +276,26 @@ async fn a_connection_in_syn_does_not_hold_up_a_drain() {
     let left = drill.proxy.drain(Duration::from_secs(5)).await;
 
     assert_eq!((left, client.end().await), (0, End::Fin));
+}
+
+#[tokio::test]
+async fn of_first_requests_that_race_none_passes_unhurt() {
+    const THREADS: usize = 4;
+    for _ in 0..200 {
+        let setup = Drill::of(&["respond: 503"]).waiting();
+        let run = setup.run(Arc::new(Recorder::new(1_000, false)));
+        let start = Barrier::new(THREADS);
+        let ask = || {
+            let injector = run.injector();
+            start.wait();
+            injector.notice_traffic();
+            injector.has_message_faults()
+        };
+        let hurt = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().all(|thread| thread.join().expect("no panic"))
+        });
+
+        assert!(hurt);
+    }
 }

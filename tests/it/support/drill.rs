@@ -89,6 +89,12 @@ impl Setup {
         self
     }
 
+    /// Stands still until the first request.
+    pub(crate) fn waiting(mut self) -> Self {
+        self.play.wait_for_traffic = true;
+        self
+    }
+
     pub(crate) fn unmarked(mut self) -> Self {
         self.settings.mark = false;
         self
