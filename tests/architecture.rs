@@ -55,7 +55,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/"]),
     ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),
-    ("rustix::", &["proxy/timer.rs", "cli/run/mod.rs"]),
+    ("rustix::", &["proxy/timer.rs", "cli/run/"]),
     ("annotate_snippets::", &["diag/render.rs"]),
     ("anstyle::", &["report/", "cli/", "diag/render.rs"]),
     ("anstream::", &["cli/"]),

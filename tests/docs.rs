@@ -321,7 +321,7 @@ fn every_key_of_the_summary_and_of_the_record_is_explained() {
     {
         let mut found = BTreeSet::new();
         for value in values {
-            keys(value, &mut found);
+            keys(&value, &mut found);
         }
         let missing: Vec<&String> = found
             .iter()

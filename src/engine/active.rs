@@ -29,6 +29,11 @@ const MESSAGE: [Stage; 6] = [
     Stage::Cut,
 ];
 
+/// The bit of a stage in a set of stages.
+pub(super) const fn stage_bit(stage: Stage) -> u8 {
+    1 << stage as u8
+}
+
 impl ActiveSet {
     pub(super) fn empty() -> Self {
         Self { phase: None, faults: Vec::new(), needs_body: false }
@@ -74,6 +79,12 @@ impl ActiveSet {
     /// Whether any fault is asked about messages.
     pub(super) fn asks_messages(&self) -> bool {
         MESSAGE.iter().any(|stage| self.asks(*stage))
+    }
+
+    /// The stages at which any fault is asked, a [`bit`](stage_bit) each.
+    pub(super) fn stages(&self) -> u8 {
+        let stages = self.faults.iter().flat_map(|armed| armed.fault.stages());
+        stages.fold(0, |bits, stage| bits | stage_bit(*stage))
     }
 
     /// Whether any fault shapes the bytes of connections.

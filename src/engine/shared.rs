@@ -92,6 +92,8 @@ pub(super) struct Shared {
     pub users: Ordinals,
     pub peers: Ordinals,
     pub times: Ordinals,
+    /// The stages at which anything is asked in any phase, a bit each.
+    pub stages: u8,
     /// Whether the n-th request of a user has to be counted at all.
     pub counts: bool,
     /// Whether any phase has a fault on the bytes of connections.
@@ -116,6 +118,7 @@ impl Shared {
         Self {
             epoch: Instant::now(),
             id: format!("{:08x}", dice::key(&entropy.to_le_bytes()) >> 32).into(),
+            stages: sets.iter().fold(0, |bits, set| bits | set.stages()),
             counts: sets.iter().any(|set| set.asks_messages()),
             has_wire: sets.iter().any(|set| set.shapes()),
             sets,

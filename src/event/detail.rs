@@ -88,11 +88,17 @@ pub struct Keys {
 }
 
 impl Detail {
-    /// The details of a request's head.
-    pub fn of(path: &str, query: Option<&str>, headers: &HeaderMap) -> Self {
+    /// The details of a request's head. Query parameters that tell the user (`is_identity`) may be
+    /// credentials as well.
+    pub fn of(
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+        is_identity: impl Fn(&str) -> bool,
+    ) -> Self {
         Self {
             path: path.to_owned(),
-            query: query.map(without_secrets),
+            query: query.map(|query| without_secrets(query, is_identity)),
             agent: text(headers, header::USER_AGENT.as_str()),
             fingerprint: fingerprint(headers),
             auth: SECRET
@@ -152,10 +158,10 @@ fn fingerprint(headers: &HeaderMap) -> u64 {
     hasher.finish()
 }
 
-fn without_secrets(query: &str) -> String {
+fn without_secrets(query: &str, is_identity: impl Fn(&str) -> bool) -> String {
     let pairs = query.split('&').map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if is_secret(name) {
+        if is_secret(name) || is_identity(name) {
             format!("{name}=#{:016x}", dice::key(value.as_bytes()))
         } else {
             pair.to_owned()
@@ -278,7 +284,8 @@ mod tests {
     fn no_credential_is_kept() {
         let headers = headers(&[("authorization", "Bearer s3cr3t"), ("cookie", "sid=s3cr3t")]);
 
-        let detail = Detail::of("/a", Some("token=s3cr3t&page=2"), &headers);
+        let detail =
+            Detail::of("/a", Some("token=s3cr3t&me=s3cr3t&page=2"), &headers, |name| name == "me");
 
         assert!(!format!("{detail:?}").contains("s3cr3t"));
         assert!(detail.auth.is_some());

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 /// What is read ahead while a request is held. Beyond it the client feels the back-pressure.
-pub(crate) const HELD_LIMIT: usize = 256 * 1024;
+const HELD_LIMIT: usize = 256 * 1024;
 /// A client that sends no byte of a body for so long holds no slot any longer.
 const STALL: Duration = Duration::from_secs(60);
 /// How long a client that expects `100 Continue` waits for the upstream's word on it. RFC 9110
@@ -36,7 +36,11 @@ pub(crate) struct Ask {
     /// Read ahead while the request was held.
     ahead: VecDeque<Frame<Bytes>>,
     ahead_bytes: usize,
+    /// The client has sent all of it.
     ended: bool,
+    /// The client will not send all of it. Told after what was read ahead, and then for ever, so
+    /// that such a body is never taken for a shorter one that came to its end.
+    broken: Option<BodyError>,
     draft: Draft,
     capture: Option<Box<Capture>>,
     stall: Option<Pin<Box<Sleep>>>,
@@ -71,6 +75,7 @@ impl Ask {
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             ended,
+            broken: None,
             draft,
             capture: capture.map(Box::new),
             stall: None,
@@ -82,6 +87,11 @@ impl Ask {
             ask.done();
         }
         ask
+    }
+
+    /// The exchange it is a part of.
+    pub(crate) const fn draft(&self) -> &Draft {
+        &self.draft
     }
 
     /// If the client waits to be told to send the body: holds it back until the sender says so, or
@@ -97,7 +107,7 @@ impl Ask {
 
     /// Whether more could be read ahead.
     fn has_room(&self) -> bool {
-        !self.ended && self.ahead_bytes < HELD_LIMIT
+        !self.ended && self.broken.is_none() && self.ahead_bytes < HELD_LIMIT
     }
 
     /// Reads a small body to its end, or the beginning of a larger one.
@@ -118,29 +128,23 @@ impl Ask {
     pub(crate) async fn held_until<T>(&mut self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
         // Reading would have the client told to go on, which is not for us to say.
-        let mut broken = self.waits_for_word;
+        let reads = !self.waits_for_word;
         loop {
             tokio::select! {
                 biased;
                 out = &mut until => return out,
                 // A body that breaks off while it is held is found out when it is passed on.
-                read = self.read_ahead(), if !broken && self.has_room() => broken = read.is_err(),
+                _broken = self.read_ahead(), if reads && self.has_room() => {}
             }
         }
     }
 
-    /// Reads the body to its end and forgets it, for an answer that doesn't depend on it. Gives up
-    /// at the limit: such a client gets its answer early.
-    pub(crate) async fn discard(&mut self, limit: usize) {
+    /// Takes the body in for an answer that doesn't depend on it, and keeps it: the request may
+    /// still go on. Gives up at the limit: such a client gets its answer early.
+    pub(crate) async fn take_in(&mut self) {
         // A client that waits to be told to send it is not asked for what nobody needs.
-        let mut left = if self.waits_for_word { 0 } else { limit };
-        while left > 0 && !self.ended {
-            match poll_fn(|cx| self.poll_source(cx)).await {
-                Some(Ok(frame)) => {
-                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining));
-                }
-                _ => return,
-            }
+        if !self.waits_for_word {
+            self.fill().await;
         }
     }
 
@@ -160,11 +164,18 @@ impl Ask {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(error) = self.broken {
+            return Poll::Ready(Some(Err(error)));
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
             ready!(stall.as_mut().poll(cx));
-            self.ended = true;
-            return Poll::Ready(Some(Err(BodyError::Stalled(STALL))));
+            while self.draft.ctl.upload_held() {
+                // The time is the fault's, not the client's.
+                stall.as_mut().reset(Instant::now() + STALL);
+                ready!(stall.as_mut().poll(cx));
+            }
+            return Poll::Ready(Some(Err(self.breaks(BodyError::Stalled(STALL)))));
         };
         if let Some(stall) = &mut self.stall {
             stall.as_mut().reset(Instant::now() + STALL);
@@ -176,7 +187,7 @@ impl Ask {
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "a client's upload broke off");
-                return Poll::Ready(Some(Err(BodyError::Broken)));
+                return Poll::Ready(Some(Err(self.breaks(BodyError::Broken))));
             }
             Some(Ok(frame)) => frame,
         };
@@ -193,11 +204,16 @@ impl Ask {
         Poll::Ready(Some(Ok(frame)))
     }
 
+    /// The client has broken it off.
+    fn breaks(&mut self, error: BodyError) -> BodyError {
+        self.stall = None;
+        *self.broken.insert(error)
+    }
+
     /// The client has sent all of it.
     fn done(&mut self) {
         self.ended = true;
         self.stall = None;
-        self.draft.ctl.set_body_done();
         let now = self.draft.ctl.injector().micros();
         let mut exchange = lock(&self.draft.exchange);
         exchange.t_received = now;
@@ -205,6 +221,8 @@ impl Ask {
             detail.body_hash = capture.hash();
             detail.shape_hash = capture.shape();
         }
+        drop(exchange);
+        self.draft.ctl.set_body_done();
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct ConnCtl {
     interims_allowed: AtomicBool,
     /// Whether the present request's body was read to its end.
     body_done: AtomicBool,
+    /// Whether it is a byte fault that keeps what the client sends from being read.
+    upload_held: AtomicBool,
     kill: AtomicU8,
     /// Whether it is the edge of a phase that ends it.
     killed_by_edge: AtomicBool,
@@ -92,6 +94,7 @@ impl ConnCtl {
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
             body_done: AtomicBool::new(true),
+            upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
@@ -158,6 +161,15 @@ impl ConnCtl {
 
     pub(crate) fn set_body_done(&self) {
         self.body_done.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing can be read now, and a byte fault is in force that may be why.
+    pub(crate) fn upload_held(&self) -> bool {
+        self.upload_held.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_upload_held(&self, held: bool) {
+        self.upload_held.store(held, Ordering::Release);
     }
 
     pub(crate) fn allows_interims(&self) -> bool {

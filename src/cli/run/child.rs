@@ -1,12 +1,17 @@
 //! The command that runs beside a drill.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     ffi::OsString,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
-use tokio::process::{Child, Command};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// A command's process; killed if the drill goes before it does.
 #[derive(Debug)]
@@ -36,6 +41,21 @@ impl Beside {
             .kill_on_drop(true)
             .spawn()?;
         Ok(Some(Self { child }))
+    }
+
+    /// Sees it out when the drill is over before it is: gives it time to clean up, says so if it
+    /// takes long (or at once, if it was not told by the terminal), and kills it in the end.
+    pub(super) async fn see_out(&mut self, is_told: bool, patience: Duration) {
+        if is_told && timeout(patience / 2, self.child.wait()).await.is_ok() {
+            return;
+        }
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && kill_process(pid, Signal::TERM).is_ok()
+            && timeout(patience / 2, self.child.wait()).await.is_err()
+        {
+            tracing::warn!("the command did not end when it was asked to, and is killed");
+        }
     }
 
     /// Waits for its end.

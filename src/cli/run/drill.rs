@@ -102,11 +102,8 @@ impl Drill {
         let view = View::new(Arc::clone(&scenario), args.quiet);
         let address = proxy.address().unwrap_or(args.listen);
         view.say(&format!(
-            "http://{address} -> {}  ({}, seed {}, run {})",
-            loaded.upstream,
-            scenario.name,
-            loaded.play.seed,
-            run.id()
+            "http://{address} -> {}  ({}, seed {})",
+            loaded.upstream, scenario.name, loaded.play.seed,
         ));
         if !scenario.stop_when.is_empty() {
             view.say("note: `stop_when` is not watched by this version");
@@ -160,7 +157,7 @@ impl Drill {
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
         self.view.clear();
-        if matches!(cause, Cause::Interrupt) {
+        if matches!(cause, Cause::Interrupt { .. }) {
             self.view.say(STOPPING);
         }
         goodbye.await;
@@ -170,8 +167,13 @@ impl Drill {
                 _ = self.terminate.recv() => {}
             }
         };
+        let beside = async {
+            if let (Some(beside), Cause::Interrupt { by_terminal }) = (&mut self.beside, &cause) {
+                beside.see_out(*by_terminal, PATIENCE).await;
+            }
+        };
         let drained = tokio::select! {
-            cut = self.proxy.drain(PATIENCE) => {
+            (cut, ()) = async { tokio::join!(self.proxy.drain(PATIENCE), beside) } => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
@@ -187,7 +189,7 @@ impl Drill {
             _ if self.lost_record => End::Failed,
             Cause::Timeline => End::Finished,
             Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt => End::Interrupted,
+            Cause::Interrupt { .. } => End::Interrupted,
             Cause::Record => End::Failed,
         };
         let collected = self.collector.finish(end);
@@ -233,6 +235,15 @@ impl Drill {
         loop {
             // A command has the last word: a drill that is over lets its traffic pass until then.
             tokio::select! {
+                biased;
+                // First, or a phase might end unannounced with a drill that ends just then.
+                Ok(()) = changes.changed() => {
+                    let phase = changes.borrow_and_update().phase;
+                    if phase.is_some() && phase != announced {
+                        self.view.phase(phase, self.run.injector().tick());
+                        announced = phase;
+                    }
+                }
                 () = self.run.finished(), if !played_out => {
                     self.view.phase(None, self.run.injector().tick());
                     played_out = true;
@@ -241,21 +252,14 @@ impl Drill {
                     }
                 }
                 status = ended(&mut self.beside) => return Cause::Command(status),
-                _ = self.interrupt.recv() => return Cause::Interrupt,
-                _ = self.terminate.recv() => return Cause::Interrupt,
+                _ = self.interrupt.recv() => return Cause::Interrupt { by_terminal: true },
+                _ = self.terminate.recv() => return Cause::Interrupt { by_terminal: false },
                 Ok(()) = failed.changed() => {
                     let why = failed.borrow_and_update().clone().unwrap_or_default();
                     self.view.error(&format!("cannot write the record: {why}"));
                     self.lost_record = true;
                     // Nobody is hurt on the strength of a record that does not exist.
                     controls.stop();
-                }
-                Ok(()) = changes.changed() => {
-                    let phase = changes.borrow_and_update().phase;
-                    if phase.is_some() && phase != announced {
-                        self.view.phase(phase, self.run.injector().tick());
-                        announced = phase;
-                    }
                 }
                 _ = frames.tick() => {
                     let took = self.run.injector().tick();

@@ -16,8 +16,11 @@ pub(super) enum Cause {
     Timeline,
     /// The command beside it ended.
     Command(io::Result<ExitStatus>),
-    /// A signal.
-    Interrupt,
+    /// A signal; one from the terminal reaches the command beside it as well.
+    Interrupt {
+        /// Whether it was the terminal's.
+        by_terminal: bool,
+    },
     /// The record could not be written any further.
     Record,
 }
@@ -59,7 +62,7 @@ pub(super) fn verdict(
         environment = true;
     }
     match cause {
-        Cause::Interrupt => Exit::Interrupted,
+        Cause::Interrupt { .. } => Exit::Interrupted,
         _ if environment => Exit::Environment,
         Cause::Command(Err(error)) => {
             crate::cli::error(&format!("lost the command: {error}"));

@@ -9,7 +9,7 @@ use crate::{
         record::{Draft, Recorded, Teller},
         reply::Reply,
     },
-    select::RequestView,
+    select::{RequestView, UserSource},
 };
 use http::{Request, Response, Version, header};
 use http_body::Body as _;
@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower::{Layer, Service};
@@ -64,14 +64,13 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let http11 = request.version() >= Version::HTTP_11;
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let seq = self.ctl.begin(http11, !body.is_end_stream());
         let exchange = open(&self.ctl, &parts, seq, self.ctl.recorder().wants_details());
         let capture = exchange.detail.is_some().then(|| Capture::of(&parts.headers));
-        let draft = Draft { ctl: Arc::clone(&self.ctl), exchange: Arc::new(Mutex::new(exchange)) };
+        let draft = Draft::new(Arc::clone(&self.ctl), exchange);
         let teller = Teller { draft: draft.clone() };
         let body = Ask::new(body, &parts.headers, draft.clone(), capture);
-        parts.extensions.insert(draft.clone());
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let response = answer.await?;
@@ -142,6 +141,12 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_sent_first: 0,
         t_client_gone: 0,
         t_end: 0,
-        detail: details.then(|| Box::new(Detail::of(view.path, view.query, &parts.headers))),
+        detail: details.then(|| {
+            let sources = &injector.scenario().users.sources;
+            let is_identity = |name: &str| {
+                sources.iter().any(|s| matches!(s, UserSource::Query(query) if query == name))
+            };
+            Box::new(Detail::of(view.path, view.query, &parts.headers, is_identity))
+        }),
     }
 }

@@ -4,11 +4,7 @@ use crate::{
     fault::Out,
     proxy::{
         ctl::Stand,
-        socket::{
-            CHUNK, Socket,
-            stream::{Presence, Stream},
-            watch::UNREAD_LOOK,
-        },
+        socket::{CHUNK, Socket, stream::Stream},
     },
 };
 use bytes::Bytes;
@@ -118,19 +114,13 @@ impl<S: Stream> Socket<S> {
     /// A client that sent what may not be read now: looks whether it is still there, and again from
     /// time to time, since bytes that are there already hide a reset that comes after them.
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        while self.io.poll_has_input(cx).is_ready() {
-            self.up.blocked();
-            if self.io.presence() == Presence::Gone {
-                self.note_wire();
-                self.broken = true;
-                self.ctl.client_gone(true);
-                return Err(io::ErrorKind::ConnectionReset.into());
-            }
-            if self.unread.poll_after(UNREAD_LOOK, cx).is_pending() {
-                return Ok(());
-            }
-            self.unread.clear();
+        if self.io.poll_has_input(cx).is_pending() {
+            return Ok(());
         }
-        Ok(())
+        self.up.blocked();
+        self.watch.poll_blocked(&self.io, &self.ctl, cx).inspect_err(|_| {
+            self.broken = true;
+            self.note_wire();
+        })
     }
 }

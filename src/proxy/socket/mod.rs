@@ -66,8 +66,6 @@ pub(crate) struct Socket<S: Stream> {
     down_timer: Timer,
     stall: Timer,
     head: HeadTimer,
-    /// The next look at a client whose bytes a fault keeps us from reading.
-    unread: Timer,
     watch: Watch,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
@@ -93,17 +91,16 @@ impl<S: Stream> Socket<S> {
             down_timer: Timer::default(),
             stall: Timer::default(),
             head: HeadTimer::default(),
-            unread: Timer::default(),
             watch: Watch::default(),
             last_bytes: None,
         }
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.ctl.killed() {
-            Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-            None => Ok(()),
+        if self.ctl.killed().is_some() || self.watch.is_gone() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Ok(())
     }
 
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -222,6 +219,7 @@ impl<S: Stream> AsyncRead for Socket<S> {
         if read.is_pending() {
             let this = &mut *self;
             let held = !this.up.is_idle();
+            this.ctl.set_upload_held(held);
             if this.head.poll(&this.ctl, held, cx).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -262,6 +260,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             this.down.blocked();
             this.note_wire();
+            this.watch.poll(&this.io, &this.ctl, cx)?;
             ready!(drained);
             // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
             // edge, at which the connection's task polls again.

@@ -20,11 +20,12 @@ use http::{Request, Response, Version};
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the head of an answer may take. Long polling lives below it.
+/// How long the head of an answer may take after the upload, and how long an upload may be left
+/// unread. Long polling lives below it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The way to the upstream.
@@ -56,11 +57,13 @@ impl Upstream {
         loop {
             let (mut connection, reused) = match self.pool.take() {
                 Some(connection) => (connection, true),
-                None => (self.dial().await?, false),
+                // In a box of its own: it is big, and needed once for many requests.
+                None => (Box::pin(self.dial()).await?, false),
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
-            match connection.patience.wait(ANSWER_TIMEOUT, answer).await {
+            let since = upload_end(draft);
+            match connection.patience.wait(ANSWER_TIMEOUT, since, answer).await {
                 None => {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
@@ -101,5 +104,26 @@ impl Upstream {
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         Pooled::new(io).await.map_err(UpstreamError::Broken)
+    }
+}
+
+/// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
+/// that the upstream doesn't take ends nothing, so it counts as ended before.
+fn upload_end(draft: &Draft) -> impl FnMut() -> Option<Instant> {
+    let start = Instant::now();
+    let mut seen = lock(&draft.exchange).received;
+    move || {
+        let ctl = &draft.ctl;
+        // Before the exchange, in which the end is noted first.
+        let done = ctl.body_done();
+        let (received, at) = {
+            let exchange = lock(&draft.exchange);
+            (exchange.received, exchange.t_received)
+        };
+        if done {
+            return Some(start.max(ctl.injector().instant(Duration::from_micros(at))));
+        }
+        let moves = std::mem::replace(&mut seen, received) != received;
+        (!moves && !ctl.upload_held()).then_some(start)
     }
 }

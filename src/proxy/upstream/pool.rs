@@ -4,6 +4,7 @@ use crate::proxy::{ask::Ask, ctl::lock, upstream::UpstreamIo};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
+    collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
@@ -48,17 +49,28 @@ impl Patience {
         Self { until: Instant::now(), sleep: None }
     }
 
-    /// What `wait` comes to, or `None` after `limit`.
+    /// What `wait` comes to, or `None` after `limit`, counted from `since`: asked when the limit
+    /// seems to be reached, it may say that the wait began later, or has not begun.
     pub(crate) async fn wait<T>(
         &mut self,
         limit: Duration,
+        mut since: impl FnMut() -> Option<Instant>,
         wait: impl Future<Output = T>,
     ) -> Option<T> {
         self.until = Instant::now() + limit;
         tokio::pin!(wait);
-        poll_fn(|cx| match wait.as_mut().poll(cx) {
-            Poll::Ready(out) => Poll::Ready(Some(out)),
-            Poll::Pending => self.poll(cx).map(|()| None),
+        poll_fn(|cx| {
+            if let Poll::Ready(out) = wait.as_mut().poll(cx) {
+                return Poll::Ready(Some(out));
+            }
+            loop {
+                ready!(self.poll(cx));
+                let until = since().unwrap_or_else(Instant::now) + limit;
+                if until <= self.until {
+                    return Poll::Ready(None);
+                }
+                self.until = until;
+            }
         })
         .await
     }
@@ -111,10 +123,10 @@ impl Pooled {
 #[derive(Debug)]
 pub(crate) struct Tunnelled(#[expect(dead_code, reason = "held for its drop")] TaskGuard);
 
-/// Idle connections, the one used last on top.
+/// Idle connections, the one used last at the back.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: Mutex<Vec<(Pooled, Instant)>>,
+    idle: Mutex<VecDeque<(Pooled, Instant)>>,
     /// Whether somebody comes by to close those that were idle for too long.
     swept: AtomicBool,
 }
@@ -126,16 +138,23 @@ impl Pool {
         if idle.is_empty() {
             return None;
         }
-        idle.retain(is_good);
+        // From both ends, and no further than to the first that is of use: going through a
+        // thousand of them for every request would cost more than the request.
+        while idle.front().is_some_and(|oldest| !is_good(oldest)) {
+            idle.pop_front();
+        }
+        while idle.back().is_some_and(|(connection, _)| connection.sender.is_closed()) {
+            idle.pop_back();
+        }
         let at = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
-        Some(idle.remove(at).0)
+        idle.remove(at).map(|(connection, _)| connection)
     }
 
     /// Takes back a connection whose exchange is over.
     pub(crate) fn put(self: &Arc<Self>, connection: Pooled) {
         let mut idle = lock(&self.idle);
         if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
-            idle.push((connection, Instant::now()));
+            idle.push_back((connection, Instant::now()));
             if !self.swept.swap(true, Ordering::Relaxed) {
                 // Ends with the pool, or when there is nothing left to sweep.
                 tokio::spawn(sweep(Arc::downgrade(self)));
@@ -171,14 +190,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
         let mut patience = Patience::new();
+        let limit = Duration::from_secs(10);
         for _ in 0..3 {
+            let start = Instant::now();
             let short = sleep(Duration::from_secs(7));
-            assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
+            assert_eq!(patience.wait(limit, || Some(start), short).await, Some(()));
         }
         let set = Instant::now();
 
-        let waited = patience.wait(Duration::from_secs(10), std::future::pending::<()>()).await;
+        let waited = patience.wait(limit, || Some(set), std::future::pending::<()>()).await;
 
-        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(10)));
+        assert_eq!((waited, set.elapsed()), (None, limit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_begins_when_the_wait_does() {
+        let mut patience = Patience::new();
+        let set = Instant::now();
+        let begin = set + Duration::from_secs(25);
+        let since = || (Instant::now() >= begin).then_some(begin);
+
+        let wait = std::future::pending::<()>();
+        let waited = patience.wait(Duration::from_secs(10), since, wait).await;
+
+        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(35)));
     }
 }

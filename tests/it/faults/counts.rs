@@ -6,7 +6,7 @@ use std::time::Duration;
 /// What the only fault was meant for and what it hit, after one request on one connection.
 async fn counts(setup: Setup) -> (u64, u64) {
     let upstream = Upstream::answering(OK).await;
-    let drill = setup.before(&upstream).await;
+    let drill = setup.before(&upstream);
     assert_eq!(drill.ask(GET).await.status(), 200);
     drill.exchange().await;
     let tally = &drill.tallies()[0];
@@ -38,7 +38,7 @@ async fn a_request_that_is_held_across_an_edge_counts_once() {
         format!("{{ name: outage, for: 10m, {faults} }}"),
         format!("{{ name: goes on, for: 10m, {faults} }}"),
     ];
-    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream).await;
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;

@@ -8,5 +8,8 @@ mod edges;
 mod ends;
 mod hangs;
 mod listener;
+mod loss;
 mod losses;
+mod over;
+mod patience;
 mod silences;

@@ -20,7 +20,7 @@ async fn a_blackhole_outlasts_the_time_for_a_head() {
     for fault in ["blackhole: {}", "packet_loss: 100%"] {
         let upstream = Upstream::answering(OK).await;
         let outage = format!("{{ name: outage, for: 10m, faults: [{{ {fault} }}] }}");
-        let drill = Drill::phases(&[&outage, "{ name: after, for: 10m }"]).before(&upstream).await;
+        let drill = Drill::phases(&[&outage, "{ name: after, for: 10m }"]).before(&upstream);
         let mut client = drill.memory_client(1);
 
         client.send(GET).await;
@@ -34,7 +34,7 @@ async fn a_blackhole_outlasts_the_time_for_a_head() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_never_ends_its_head_is_ended() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.memory_client(1);
     assert_eq!(client.ask(GET).await.status(), 200);
 
@@ -53,7 +53,7 @@ async fn an_attempt_that_a_blackhole_swallows_is_told_of() {
     let upstream = Upstream::answering(OK).await;
     let phases =
         ["{ name: before, for: 10m }", "{ name: outage, for: 10m, faults: [{ blackhole: {} }] }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut warm = drill.client().await;
     assert_eq!(warm.ask(GET).await.status(), 200);
     drill.controls().skip();
@@ -89,7 +89,7 @@ async fn a_client_that_resets_while_its_answer_is_held_is_noticed() {
     .await;
     let phases =
         ["{ name: before, for: 10m }", "{ name: outage, for: 10m, faults: [{ blackhole: {} }] }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     eventually("the request arrives", || upstream.requests().pop()).await;
