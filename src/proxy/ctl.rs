@@ -1,7 +1,7 @@
 //! What the parts that serve one connection know of it together.
 
 use crate::{
-    engine::{ConnKey, Injector},
+    engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
 };
@@ -43,7 +43,7 @@ pub(crate) struct ConnCtl {
     /// The user of its first request.
     pub(crate) user: Arc<OnceLock<u64>>,
     /// What was dealt to it when it was accepted.
-    pub(crate) welcome: Vec<Dealt>,
+    pub(crate) welcome: Welcome,
     /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
     /// Exchanges that are over but for bytes that have not left yet.
@@ -60,6 +60,8 @@ pub(crate) struct ConnCtl {
     /// Whether it is a byte fault that keeps what the client sends from being read.
     upload_held: AtomicBool,
     kill: AtomicU8,
+    /// Whether it is the edge of a phase that ends it.
+    killed_by_edge: AtomicBool,
     after_flush: AtomicU8,
     interims: Mutex<VecDeque<Bytes>>,
     has_interims: AtomicBool,
@@ -76,7 +78,7 @@ impl ConnCtl {
         id: u64,
         peer: SocketAddr,
         key: ConnKey,
-        welcome: Vec<Dealt>,
+        welcome: Welcome,
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> Self {
@@ -97,6 +99,7 @@ impl ConnCtl {
             body_broken: AtomicBool::new(false),
             upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
+            killed_by_edge: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
             interims: Mutex::default(),
             has_interims: AtomicBool::new(false),
@@ -211,6 +214,12 @@ impl ConnCtl {
         self.notify.notify_one();
     }
 
+    /// Ends the connection now, as the edge of a phase wants it.
+    pub(crate) fn kill_by_edge(&self) {
+        self.killed_by_edge.store(self.killed().is_none(), Ordering::Release);
+        self.kill(Close::Reset);
+    }
+
     /// Ends the connection as soon as what is written has left.
     pub(crate) fn kill_after_flush(&self, close: Close) {
         self.after_flush.store(code(close), Ordering::Release);
@@ -312,6 +321,9 @@ impl ConnCtl {
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
         match (self.killed(), self.gone_at()) {
+            (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
+                EndedBy::PhaseEdge
+            }
             (Some(Close::Reset), _) => EndedBy::ProxyRst,
             (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
             _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,

@@ -131,9 +131,9 @@ impl Listener {
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
-        let ctl = ConnCtl::new(self.next_id, peer, key, welcome.dealt, injector, recorder);
+        let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder);
         let ctl = Arc::new(ctl);
-        let served = serve(stream, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
+        let served = serve(stream, ctl, Arc::clone(&self.shared));
         self.shared.ending.tasks.spawn(served);
     }
 

@@ -124,7 +124,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         method: parts.method.clone(),
         targets: injector.targets(&view),
         // What was dealt to the connection is told once, with its first exchange.
-        dealt: if seq == 1 { ctl.welcome.clone() } else { Vec::new() },
+        dealt: if seq == 1 { ctl.welcome.dealt.clone() } else { Vec::new() },
         upstream: Upstream::NotSent,
         upstream_error: None,
         status: 0,

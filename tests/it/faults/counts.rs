@@ -19,6 +19,18 @@ async fn a_request_counts_once_for_all_stages() {
 }
 
 #[tokio::test]
+async fn a_connection_counts_once_for_accept_and_both_directions() {
+    for fault in [
+        "bandwidth: 1MB/s",
+        "bandwidth: { rate: 1MB/s, side: request }",
+        "bandwidth: { rate: 1MB/s, side: response }",
+    ] {
+        assert_eq!(counts(Drill::of(&[fault])).await, (1, 1), "{fault}");
+    }
+    assert_eq!(counts(Drill::of(&["packet_loss: 1%"])).await.0, 1);
+}
+
+#[tokio::test]
 async fn a_request_that_is_held_across_an_edge_counts_once() {
     let upstream = Upstream::answering(OK).await;
     let faults = "faults: [{ latency: { mean: 150ms, side: both } }]";

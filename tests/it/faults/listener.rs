@@ -142,15 +142,15 @@ async fn a_crowd_does_not_keep_the_door_open() {
     let phases = phases("refuse: {}");
     let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     let address = drill.address();
-    let (refused, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    let (refused, mut hear) = tokio::sync::mpsc::channel(4);
     for _ in 0..4 {
         let refused = refused.clone();
         std::thread::spawn(move || {
-            let patience = std::time::Instant::now() + Duration::from_secs(5);
-            while std::time::Instant::now() < patience {
+            let patience = tokio::time::Instant::now() + Duration::from_secs(5);
+            while tokio::time::Instant::now() < patience {
                 let knock = std::net::TcpStream::connect(address);
                 if knock.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-                    return refused.send(()).is_ok();
+                    return refused.blocking_send(()).is_ok();
                 }
             }
             false
