@@ -177,7 +177,7 @@ async fn an_upload_that_breaks_off_while_it_is_held_is_never_passed_on_as_a_whol
         })
         .await;
         let phases = ["{ name: a, for: 10m, faults: [{ hang: {} }] }", "{ name: b, for: 10m }"];
-        let drill = Drill::phases(&phases).before(&upstream).await;
+        let drill = Drill::phases(&phases).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n{begin}")).await;
