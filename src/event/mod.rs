@@ -18,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 pub enum Event {
     /// An exchange ended.
     Exchange(Box<Exchange>),
-    /// A connection ended without having carried an exchange.
+    /// A connection ended that carried no exchange, or whose last bytes never became one.
     Connection(Connection),
     /// A phase began, or the timeline ended.
     Edge(PhaseEdge),

@@ -36,7 +36,11 @@ pub(crate) struct Ask {
     /// Read ahead while the request was held.
     ahead: VecDeque<Frame<Bytes>>,
     ahead_bytes: usize,
+    /// The client has sent all of it.
     ended: bool,
+    /// The client will not send all of it. Told after what was read ahead, and then for ever, so
+    /// that such a body is never taken for a shorter one that came to its end.
+    broken: Option<BodyError>,
     draft: Draft,
     capture: Option<Box<Capture>>,
     stall: Option<Pin<Box<Sleep>>>,
@@ -71,6 +75,7 @@ impl Ask {
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             ended,
+            broken: None,
             draft,
             capture: capture.map(Box::new),
             stall: None,
@@ -102,7 +107,7 @@ impl Ask {
 
     /// Whether more could be read ahead.
     fn has_room(&self) -> bool {
-        !self.ended && self.ahead_bytes < HELD_LIMIT
+        !self.ended && self.broken.is_none() && self.ahead_bytes < HELD_LIMIT
     }
 
     /// Reads a small body to its end, or the beginning of a larger one.
@@ -123,13 +128,13 @@ impl Ask {
     pub(crate) async fn held_until<T>(&mut self, until: impl Future<Output = T>) -> T {
         tokio::pin!(until);
         // Reading would have the client told to go on, which is not for us to say.
-        let mut broken = self.waits_for_word;
+        let reads = !self.waits_for_word;
         loop {
             tokio::select! {
                 biased;
                 out = &mut until => return out,
                 // A body that breaks off while it is held is found out when it is passed on.
-                read = self.read_ahead(), if !broken && self.has_room() => broken = read.is_err(),
+                _broken = self.read_ahead(), if reads && self.has_room() => {}
             }
         }
     }
@@ -165,11 +170,13 @@ impl Ask {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(error) = self.broken {
+            return Poll::Ready(Some(Err(error)));
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
             ready!(stall.as_mut().poll(cx));
-            self.ended = true;
-            return Poll::Ready(Some(Err(BodyError::Stalled(STALL))));
+            return Poll::Ready(Some(Err(self.breaks(BodyError::Stalled(STALL)))));
         };
         if let Some(stall) = &mut self.stall {
             stall.as_mut().reset(Instant::now() + STALL);
@@ -181,7 +188,7 @@ impl Ask {
             }
             Some(Err(error)) => {
                 tracing::debug!(%error, "a client's upload broke off");
-                return Poll::Ready(Some(Err(BodyError::Broken)));
+                return Poll::Ready(Some(Err(self.breaks(BodyError::Broken))));
             }
             Some(Ok(frame)) => frame,
         };
@@ -196,6 +203,12 @@ impl Ask {
             self.done();
         }
         Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// The client has broken it off.
+    fn breaks(&mut self, error: BodyError) -> BodyError {
+        self.stall = None;
+        *self.broken.insert(error)
     }
 
     /// The client has sent all of it.

@@ -5,7 +5,7 @@ use crate::{
     event::{Connection, EndedBy, Event, Recorder},
     fault::{Close, Tick},
     proxy::{
-        ctl::ConnCtl,
+        ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
         socket::{Socket, Stream},
@@ -18,12 +18,9 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc};
 use tokio::{sync::watch, time::sleep};
 
-/// How long a client may take for a request's head, idle time before it included. Browsers and
-/// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// More header fields than this are refused with 431.
 const MAX_HEADERS: usize = 256;
 /// A head larger than this is refused with 431; it also bounds what is read ahead of a body.
@@ -61,15 +58,22 @@ pub(crate) async fn serve<S: Stream>(
         http(io, &ctl, &shared).await;
         ended_by = ctl.ended_by();
     }
-    // A connection that carried exchanges is told of by them.
-    if ctl.exchanges() == 0 && (!ctl.welcome.is_empty() || ctl.killed().is_some()) {
+    // A tunnel lives on, and is told of by the exchange that became one.
+    if ctl.stand() == Stand::Tunnel {
+        return;
+    }
+    // Exchanges tell of their connection, and of its welcome the first. What is left is what was
+    // dealt to bytes that never became an exchange.
+    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.clone() } else { Vec::new() };
+    dealt.append(&mut lock(&ctl.wire));
+    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         shared.recorder.say(Event::Connection(Connection {
             id: ctl.id,
             peer: ctl.peer,
             accepted: ctl.accepted,
             ended: ctl.injector().micros(),
             phase: ctl.injector().phase(),
-            dealt: ctl.welcome.clone(),
+            dealt,
             ended_by,
         }));
     }
@@ -93,7 +97,8 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
         // A client that closed its sending side may still want its answer; the socket itself finds
         // out whether it does.
         .half_close(true)
-        .header_read_timeout(HEAD_TIMEOUT)
+        // The socket has its own, which knows of faults.
+        .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)
         .preserve_header_case(true)

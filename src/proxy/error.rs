@@ -30,8 +30,8 @@ pub(crate) enum UpstreamError {
     #[error("the request's body did not come to its end")]
     Upload(#[source] BodyError),
     /// The request cannot be passed on.
-    #[error("the request cannot be passed on: {0}")]
-    Refused(&'static str),
+    #[error("the request cannot be passed on: {1}")]
+    Refused(http::StatusCode, &'static str),
 }
 
 impl UpstreamError {
@@ -46,7 +46,7 @@ impl UpstreamError {
             Self::Timeout(_) => "timeout",
             Self::Switched => "switched",
             Self::Upload(_) => "upload_broken",
-            Self::Refused(_) => "refused",
+            Self::Refused(..) => "refused",
         }
     }
 
@@ -68,7 +68,7 @@ impl UpstreamError {
 
     /// Whether it is the upstream's failure, or the way's to it, and not the client's.
     pub(crate) const fn is_the_upstreams(&self) -> bool {
-        !matches!(self, Self::Upload(_) | Self::Refused(_))
+        !matches!(self, Self::Upload(_) | Self::Refused(..))
     }
 
     /// What a broken connection came from: an upload that ended early breaks it, too.
@@ -76,8 +76,7 @@ impl UpstreamError {
         let mut cause = std::error::Error::source(&error);
         while let Some(error) = cause {
             match error.downcast_ref() {
-                Some(BodyError::Stalled(time)) => return Self::Upload(BodyError::Stalled(*time)),
-                Some(BodyError::Broken) => return Self::Upload(BodyError::Broken),
+                Some(error) => return Self::Upload(*error),
                 None => cause = error.source(),
             }
         }
@@ -90,14 +89,14 @@ impl UpstreamError {
             Self::ConnectTimeout(_) | Self::Timeout(_) => http::StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(BodyError::Stalled(_)) => http::StatusCode::REQUEST_TIMEOUT,
             Self::Upload(BodyError::Broken) => http::StatusCode::BAD_REQUEST,
-            Self::Refused(_) => http::StatusCode::NOT_IMPLEMENTED,
+            Self::Refused(status, _) => *status,
             _ => http::StatusCode::BAD_GATEWAY,
         }
     }
 }
 
 /// A body that ended early.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The connection it came on ended.
     #[error("the body broke off")]

@@ -50,7 +50,7 @@ impl Default for Settings {
     }
 }
 
-/// A proxy in front of one upstream.
+/// A proxy in front of one upstream. Dropping it ends all its connections.
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -123,5 +123,12 @@ impl Proxy {
     /// them. Says how many connections had to be ended.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.shared.ending.drain(patience).await
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ending.draining.cancel();
+        self.shared.ending.stopping.cancel();
     }
 }

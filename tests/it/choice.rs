@@ -187,7 +187,7 @@ async fn a_connection_meets_one_fate_in_all_its_requests() {
     for conn in 1..=30_000 {
         let fate = Ask { conn, ..Ask::of(1) }.hit(&injector);
         for (user, nth) in [(1, 2), (2, 1), (3, 77)] {
-            assert_eq!(Ask { conn, nth, ..Ask::of(user) }.hit(&injector), fate);
+            assert_eq!(Ask { nth, conn, ..Ask::of(user) }.hit(&injector), fate);
         }
         hits += usize::from(fate);
     }
@@ -297,7 +297,7 @@ async fn the_first_attempts_are_hurt_and_the_rest_let_through() {
 #[tokio::test]
 async fn attempts_are_tied_by_their_key_or_else_by_what_they_ask_for() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["respond: 503, times: 1"]).before(&upstream).await;
+    let drill = Drill::of(&["respond: 503, times: 1"]).before(&upstream);
     let mut client = drill.client().await;
     let mut statuses = Vec::new();
     for (path, field) in [
@@ -323,7 +323,7 @@ async fn on_the_wire_the_same_users_are_hit_by_every_proxy_with_the_same_seed() 
     let upstream = Upstream::answering(OK).await;
     let mut all = Vec::new();
     for backwards in [false, true] {
-        let drill = respond("40% of users").before(&upstream).await;
+        let drill = respond("40% of users").before(&upstream);
         let mut users: Vec<u64> = (0..60).collect();
         if backwards {
             users.reverse();

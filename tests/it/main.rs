@@ -3,5 +3,8 @@
 mod choice;
 mod failures;
 mod faults;
+mod hostile;
+mod storm;
 mod support;
 mod transparency;
+mod virtual_time;

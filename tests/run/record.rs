@@ -141,18 +141,17 @@ fn an_exchange_is_told_from_both_sides() {
     let text =
         drill.lines().take_while(|line| !line.contains("respond")).collect::<Vec<_>>().join("\n")
             + "\n";
-    let (peer, record) = recorded("both-sides", &text, &[], |address| {
+    let ((), record) = recorded("both-sides", &text, &[], |address| {
         let mut connection = Connection::to(address);
         assert!(connection.ask(&ask, PATIENCE).is_ok());
         assert!(connection.ask(&ask, PATIENCE).is_ok());
-        connection.local()
     });
 
     let exchanges = record.exchanges();
     let (first, second) = (&exchanges[0], &exchanges[1]);
     assert_eq!((&first["conn"]["seq"], &second["conn"]["seq"]), (&1.into(), &2.into()));
     assert_eq!(first["conn"]["id"], second["conn"]["id"]);
-    assert_eq!(first["conn"]["peer"], peer.to_string());
+    assert!(first["conn"]["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
     assert_eq!(
         (&first["client"]["by"], &first["client"]["nth"]),
         (&"header x-user-id".into(), &1.into())
@@ -188,8 +187,15 @@ fn an_exchange_is_told_from_both_sides() {
 
     let at = |key: &str| first["t"][key].as_u64().unwrap_or_else(|| panic!("no {key}: {first}"));
     let accepted = first["conn"]["accepted"].as_u64().expect("a time");
-    let order =
-        [accepted, at("head"), at("forwarded"), at("answered"), at("sent_first"), at("end")];
+    let order = [
+        accepted,
+        at("first"),
+        at("head"),
+        at("forwarded"),
+        at("answered"),
+        at("sent_first"),
+        at("end"),
+    ];
     assert!(order.is_sorted(), "{first}");
     assert!(at("received") >= at("head") && at("upstream_end") >= at("answered"));
     assert!(at("forwarded") - at("head") >= 20_000, "it was held before it was passed on");

@@ -102,11 +102,8 @@ impl Drill {
         let view = View::new(Arc::clone(&scenario), args.quiet);
         let address = proxy.address().unwrap_or(args.listen);
         view.say(&format!(
-            "http://{address} -> {}  ({}, seed {}, run {})",
-            loaded.upstream,
-            scenario.name,
-            loaded.play.seed,
-            run.id()
+            "http://{address} -> {}  ({}, seed {})",
+            loaded.upstream, scenario.name, loaded.play.seed,
         ));
         if !scenario.stop_when.is_empty() {
             view.say("note: `stop_when` is not watched by this version");
@@ -238,6 +235,15 @@ impl Drill {
         loop {
             // A command has the last word: a drill that is over lets its traffic pass until then.
             tokio::select! {
+                biased;
+                // First, or a phase might end unannounced with a drill that ends just then.
+                Ok(()) = changes.changed() => {
+                    let phase = changes.borrow_and_update().phase;
+                    if phase.is_some() && phase != announced {
+                        self.view.phase(phase, self.run.injector().tick());
+                        announced = phase;
+                    }
+                }
                 () = self.run.finished(), if !played_out => {
                     self.view.phase(None, self.run.injector().tick());
                     played_out = true;
@@ -254,13 +260,6 @@ impl Drill {
                     self.lost_record = true;
                     // Nobody is hurt on the strength of a record that does not exist.
                     controls.stop();
-                }
-                Ok(()) = changes.changed() => {
-                    let phase = changes.borrow_and_update().phase;
-                    if phase.is_some() && phase != announced {
-                        self.view.phase(phase, self.run.injector().tick());
-                        announced = phase;
-                    }
                 }
                 _ = frames.tick() => {
                     let took = self.run.injector().tick();

@@ -5,6 +5,7 @@ use crate::{
     cli::{run::words, terminal, voice},
     engine::{Controls, Status},
     observe::{Collector, Observations},
+    report,
     scenario::Scenario,
     units::show_duration,
 };
@@ -53,7 +54,7 @@ impl View {
         let bar = live.then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(
-                ProgressStyle::with_template("{spinner} {wide_msg}")
+                ProgressStyle::with_template("{spinner} {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
             bar
@@ -124,7 +125,10 @@ impl View {
             self.counts.pop_front();
         }
         let rates = rates(then, now, FRAME * u32::try_from(frames).unwrap_or(1));
-        bar.set_message(self.live(&controls.status(), &rates));
+        // Room for the spinner, and for the `^C` that a terminal writes behind the line: a line that
+        // it breaks in two cannot be taken away.
+        let room = terminal::columns().unwrap_or(WIDTH).saturating_sub(6);
+        bar.set_message(report::shorten(&self.live(&controls.status(), &rates), room));
         bar.tick();
     }
 

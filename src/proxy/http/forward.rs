@@ -68,9 +68,7 @@ impl Hop {
         mut request: Request<Ask>,
     ) -> Result<Response<Reply>, UpstreamError> {
         let draft = request.body().draft().clone();
-        if request.method() == Method::CONNECT {
-            return Err(UpstreamError::Refused("`CONNECT` is for a forward proxy"));
-        }
+        check(&request)?;
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
         if let Some(host) = self.host_of(&request) {
@@ -100,6 +98,20 @@ impl Hop {
         let named = request.uri().authority()?;
         HeaderValue::from_str(named.as_str()).ok()
     }
+}
+
+/// Refuses what could be read in two ways, or is not ours to do.
+fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
+    let (status, why) = if request.method() == Method::CONNECT {
+        (StatusCode::NOT_IMPLEMENTED, "`CONNECT` is for a forward proxy")
+    } else if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        (StatusCode::BAD_REQUEST, "it names more than one host")
+    } else if request.uri().authority().is_some() && request.uri().scheme().is_none() {
+        (StatusCode::BAD_REQUEST, "its target is no path")
+    } else {
+        return Ok(());
+    };
+    Err(UpstreamError::Refused(status, why))
 }
 
 /// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.

@@ -13,11 +13,15 @@ const ALWAYS: [HeaderName; 4] = [
 
 /// Takes hop-by-hop fields out, the order of the others kept. What asks for an upgrade, or grants
 /// it, stays if `upgrade` says so; and of `te` the one thing that it may say to the next hop: without
-/// it no trailers come back.
+/// it no trailers come back. A length beside chunks goes as well: the chunks overrule it (RFC 9112
+/// §6.3), and whoever comes next might think otherwise.
 pub(super) fn strip(headers: &mut HeaderMap, upgrade: bool) {
     let named = named_by_connection(headers);
     let te = headers.contains_key(header::TE);
-    let any = te || !named.is_empty() || ALWAYS.iter().any(|name| headers.contains_key(name));
+    let lies = headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.contains_key(header::CONTENT_LENGTH);
+    let any =
+        te || lies || !named.is_empty() || ALWAYS.iter().any(|name| headers.contains_key(name));
     if !any {
         return;
     }
@@ -30,6 +34,7 @@ pub(super) fn strip(headers: &mut HeaderMap, upgrade: bool) {
             header::UPGRADE if upgrade => value.clone(),
             header::TE if trailers => HeaderValue::from_static("trailers"),
             header::TE => continue,
+            header::CONTENT_LENGTH if lies => continue,
             _ if ALWAYS.contains(name) || named.contains(name) => continue,
             _ => {
                 kept.append(name, value.clone());
@@ -122,6 +127,13 @@ mod tests {
         ]);
         strip(&mut headers, false);
         assert_eq!(names(&headers), ["content-length", "host"]);
+    }
+
+    #[test]
+    fn a_length_beside_chunks_goes() {
+        let mut headers = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
+        strip(&mut headers, false);
+        assert_eq!(names(&headers), ["transfer-encoding"]);
     }
 
     #[test]

@@ -4,7 +4,11 @@
 //! through the [`Chain`] of their direction, which says what may leave and when; this file does
 //! the waiting. It also tells a client that closed its sending side from one that went away.
 
+mod head;
+mod input;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod watch;
 
@@ -16,6 +20,7 @@ use crate::{
     proxy::ctl::{ConnCtl, Stand},
 };
 use bytes::{Buf, Bytes};
+use head::HeadTimer;
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
@@ -24,7 +29,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use stream::{Presence, Sent};
+use stream::Sent;
 use timer::Timer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
@@ -39,6 +44,7 @@ const WRITE_STALL: Duration = Duration::from_secs(300);
 /// How long what a client still sends is read after our FIN; closing with bytes unread would turn
 /// the FIN into a RST, and the answer before it would be lost.
 const LINGER: Duration = Duration::from_secs(2);
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Socket<S: Stream> {
@@ -52,11 +58,14 @@ pub(crate) struct Socket<S: Stream> {
     outgoing: Bytes,
     /// The socket has no more to read.
     read_ended: bool,
+    /// A read failed: the client reset the connection, and nothing is owed to it any more.
+    broken: bool,
     /// The chain has let the end through.
     up_ended: bool,
     up_timer: Timer,
     down_timer: Timer,
     stall: Timer,
+    head: HeadTimer,
     watch: Watch,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
@@ -73,40 +82,22 @@ impl<S: Stream> Socket<S> {
             incoming: Bytes::new(),
             outgoing: Bytes::new(),
             read_ended: false,
+            broken: false,
             up_ended: false,
             up_timer: Timer::default(),
             down_timer: Timer::default(),
             stall: Timer::default(),
+            head: HeadTimer::default(),
             watch: Watch::default(),
             last_bytes: None,
         }
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.ctl.killed() {
-            Some(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-            None => Ok(()),
+        if self.ctl.killed().is_some() || self.watch.is_gone() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
-    }
-
-    /// The end of what the client sends. Between exchanges that is the end of the connection.
-    fn ended(&self) -> Poll<io::Result<()>> {
-        if self.ctl.stand() != Stand::Idle {
-            self.ctl.client_gone(false);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads from the socket itself and notes if the client reset it.
-    fn poll_source(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
-        if read.is_err() {
-            self.ctl.client_gone(true);
-        } else if buf.filled().len() > before {
-            self.ctl.bytes_came();
-        }
-        Poll::Ready(read)
+        Ok(())
     }
 
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -124,80 +115,6 @@ impl<S: Stream> Socket<S> {
         let patience = if more_may_come { LINGER } else { Duration::ZERO };
         let read = async { while !matches!(io.read(&mut scrap).await, Ok(0) | Err(_)) {} };
         let _done = timeout(patience, read).await;
-    }
-
-    fn poll_input(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let straight = self.incoming.is_empty() && !self.read_ended && self.up.is_idle();
-        if !straight {
-            return self.poll_read_shaped(cx, buf);
-        }
-        let before = buf.filled().len();
-        ready!(self.poll_source(cx, buf))?;
-        if buf.filled().len() == before && buf.remaining() > 0 {
-            self.read_ended = true;
-            self.up_ended = true;
-            return self.ended();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_read_shaped(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            if !self.incoming.is_empty() {
-                let take = self.incoming.len().min(buf.remaining());
-                buf.put_slice(&self.incoming.split_to(take));
-                return Poll::Ready(Ok(()));
-            }
-            if self.up_ended {
-                return self.ended();
-            }
-            match self.up.pull() {
-                Some(Out::Bytes(bytes)) => {
-                    self.incoming = bytes;
-                    continue;
-                }
-                Some(Out::End) => {
-                    self.up_ended = true;
-                    continue;
-                }
-                None => {}
-            }
-            let room = self.up.room();
-            if !self.read_ended && room == 0 && self.io.poll_has_input(cx).is_ready() {
-                self.up.blocked();
-                if self.io.presence() == Presence::Gone {
-                    self.ctl.client_gone(true);
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-                }
-            }
-            self.note_wire();
-            if !self.read_ended && room > 0 {
-                let mut chunk = [0; CHUNK];
-                let mut chunk = ReadBuf::new(&mut chunk[..room.min(CHUNK)]);
-                match self.poll_source(cx, &mut chunk) {
-                    Poll::Ready(Ok(())) if chunk.filled().is_empty() => {
-                        self.read_ended = true;
-                        self.up.finish();
-                        continue;
-                    }
-                    Poll::Ready(Ok(())) => {
-                        self.up.push(Bytes::copy_from_slice(chunk.filled()));
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {}
-                }
-            }
-            let Some(tick) = self.up.wake_at() else {
-                return Poll::Pending;
-            };
-            let at = self.ctl.injector().instant(tick);
-            ready!(self.up_timer.poll_at(at, cx));
-        }
     }
 
     /// Moves what may leave to the socket; ready when nothing is left that has to.
@@ -296,6 +213,13 @@ impl<S: Stream> AsyncRead for Socket<S> {
         self.check()?;
         let read = self.poll_input(cx, buf);
         self.watch.is_reading(read.is_pending());
+        if read.is_pending() {
+            let this = &mut *self;
+            let held = !this.up.is_idle();
+            if this.head.poll(&this.ctl, held, cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
         read
     }
 }
@@ -318,6 +242,11 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             if this.passes_straight() {
                 continue;
             }
+            this.watch.poll(&this.io, &this.ctl, cx)?;
+            // What has left every filter waits for a slow client, and so must what comes after it.
+            if drained.is_pending() && !this.outgoing.is_empty() {
+                return Poll::Pending;
+            }
             let take = buf.len().min(this.down.room()).min(CHUNK);
             if take > 0 {
                 this.down.push(Bytes::copy_from_slice(&buf[..take]));
@@ -327,6 +256,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             this.down.blocked();
             this.note_wire();
+            this.watch.poll(&this.io, &this.ctl, cx)?;
             ready!(drained);
             // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
             // edge, at which the connection's task polls again.
@@ -375,7 +305,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
-        if !self.passes_straight() {
+        if !self.broken && !self.passes_straight() {
             self.down.finish();
             ready!(self.poll_drain(cx))?;
         }

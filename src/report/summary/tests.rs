@@ -150,6 +150,8 @@ fn no_line_is_wider_than_there_is_room() {
         let widest = prose.map(|line| line.chars().count()).max();
         assert!(widest <= Some(width), "{widest:?} of {width}:\n{text}");
     }
+    let table = shown(SCENARIO, &events, &tallies, 60);
+    assert!(table.contains("answer lost,"), "words stay whole where there is no room:\n{table}");
     let table = shown(SCENARIO, &events, &tallies, 100);
     assert!(table.lines().skip(1).all(|line| line.chars().count() <= 100), "{table}");
 }

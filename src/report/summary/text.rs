@@ -10,7 +10,7 @@ use crate::{
     units::show_duration,
 };
 use anstyle::{AnsiColor, Style};
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::{ops::Range, time::Duration};
 
 /// The narrowest that tables can be told apart in, in columns.
@@ -80,6 +80,7 @@ fn phases(summary: &Summary<'_>, width: usize) -> String {
     let cells = &summary.observations.cells;
     let (outside, inside): (Vec<_>, Vec<_>) =
         cells.iter().partition(|((phase, _), _)| phase.is_none());
+    let outside = outside.into_iter().filter(|((_, target), _)| target.is_none());
     for ((phase, target), cell) in inside.into_iter().chain(outside) {
         let phase = phase.map_or("(outside)", |at| summary.scenario.phases[at].name.as_str());
         let target = target.map_or("all", |at| {
@@ -87,7 +88,7 @@ fn phases(summary: &Summary<'_>, width: usize) -> String {
         });
         table.add_row(row(if target == "all" { phase } else { "" }, target, cell));
     }
-    finish(&mut table, 2, 0..2, width)
+    finish(&mut table, 2, (0..2, 12), width)
 }
 
 fn row(phase: &str, target: &str, cell: &Cell) -> Vec<String> {
@@ -110,7 +111,7 @@ fn faults(summary: &Summary<'_>, width: usize) -> String {
     for tally in summary.tallies {
         table.add_row(fault_row(summary, tally));
     }
-    finish(&mut table, 3, 1..2, width)
+    finish(&mut table, 3, (1..2, 17), width)
 }
 
 fn fault_row(summary: &Summary<'_>, tally: &FaultTally) -> Vec<String> {
@@ -130,7 +131,7 @@ fn fault_row(summary: &Summary<'_>, tally: &FaultTally) -> Vec<String> {
         "–".to_owned()
     } else {
         let each = tally.held / u32::try_from(tally.hit).unwrap_or(u32::MAX);
-        format!("{} each", rounded(each))
+        rounded(each)
     };
     vec![
         shorten(&tally.name, 36),
@@ -172,19 +173,29 @@ fn table(header: &[&str]) -> Table {
 }
 
 /// Numbers stand to the right; the first `words` columns are none. Those of `wraps` may take
-/// several lines.
-fn finish(table: &mut Table, words: usize, wraps: Range<usize>, width: usize) -> String {
+/// several lines, but are not made narrower than so many columns.
+fn finish(
+    table: &mut Table,
+    words: usize,
+    (wraps, least): (Range<usize>, u16),
+    width: usize,
+) -> String {
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    let contents = table.column_max_content_widths();
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if at >= words {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if !wraps.contains(&at) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        column.set_constraint(if wraps.contains(&at) {
+            // Rather a table that is too wide than a column of letters.
+            let content = contents.get(at).map_or(least, |width| width.saturating_add(2));
+            ColumnConstraint::LowerBoundary(Width::Fixed(content.min(least)))
+        } else {
+            ColumnConstraint::ContentWidth
+        });
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"

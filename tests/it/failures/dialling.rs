@@ -18,7 +18,7 @@ async fn nobody() -> String {
 
 #[tokio::test]
 async fn nobody_listens() {
-    let drill = Drill::calm().at(&nobody().await).await;
+    let drill = Drill::calm().at(&nobody().await);
     let mut client = drill.client().await;
 
     let answer = client.ask(GET).await;
@@ -35,7 +35,7 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn an_upload_to_nobody_does_not_cost_the_connection() {
-    let drill = Drill::calm().at(&nobody().await).await;
+    let drill = Drill::calm().at(&nobody().await);
     let mut client = drill.client().await;
 
     for _ in 0..2 {
@@ -46,14 +46,14 @@ async fn an_upload_to_nobody_does_not_cost_the_connection() {
 
 #[tokio::test]
 async fn the_name_does_not_resolve() {
-    let drill = Drill::calm().at("http://nowhere.invalid").await;
+    let drill = Drill::calm().at("http://nowhere.invalid");
     assert_genuine(&drill.ask(GET).await, 502, "resolve_failed");
 }
 
 #[tokio::test]
 async fn an_upstream_that_comes_up_later_is_found() {
     let url = nobody().await;
-    let drill = Drill::calm().at(&url).await;
+    let drill = Drill::calm().at(&url);
     assert_genuine(&drill.ask(GET).await, 502, "connect_failed");
 
     let address = url.trim_start_matches("http://").to_owned();
@@ -72,7 +72,7 @@ async fn an_upstream_that_comes_up_later_is_found() {
 #[tokio::test]
 async fn connect_is_for_others() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let answer = client.ask("CONNECT shop:443 HTTP/1.1\r\nhost: shop\r\n\r\n").await;

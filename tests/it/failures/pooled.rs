@@ -23,7 +23,7 @@ async fn forgetful(reset: bool) -> Upstream {
 async fn a_connection_that_was_closed_while_idle_is_not_used() {
     for reset in [false, true] {
         let upstream = forgetful(reset).await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
 
         for _ in 0..10 {
@@ -45,7 +45,7 @@ async fn a_request_that_never_left_goes_out_on_a_fresh_connection() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nbuy";
 
@@ -68,7 +68,7 @@ async fn a_request_that_never_left_goes_out_on_a_fresh_connection() {
 #[tokio::test]
 async fn an_idle_connection_is_given_up_before_servers_usually_do() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.ask(GET).await;
@@ -87,7 +87,7 @@ async fn what_comes_unasked_on_an_idle_connection_is_no_answer() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for n in 1..=5 {

@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use std::{path::PathBuf, sync::Arc};
 use tokio::{
     net::TcpListener,
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -46,7 +46,7 @@ fn write(name: &str, authority: &Authority) -> File {
 async fn service(
     authority: &Authority,
     name: &str,
-) -> (u16, UnboundedReceiver<(Option<String>, Option<Vec<u8>>)>) {
+) -> (u16, Receiver<(Option<String>, Option<Vec<u8>>)>) {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new([name.to_owned()]).expect("a name");
     let certificate = params.signed_by(&key, authority).expect("a certificate");
@@ -61,7 +61,7 @@ async fn service(
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let (tell, told) = unbounded_channel();
+    let (tell, told) = channel(16);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, tell) = (acceptor.clone(), tell.clone());
@@ -70,7 +70,7 @@ async fn service(
                 let session = stream.get_ref().1;
                 let name = session.server_name().map(str::to_owned);
                 // Nobody listens any more once the test is over.
-                let _over = tell.send((name, session.alpn_protocol().map(<[u8]>::to_vec)));
+                let _over = tell.send((name, session.alpn_protocol().map(<[u8]>::to_vec))).await;
                 let mut wire = Wire::over(stream);
                 while wire.request().await.is_some() {
                     wire.send(OK).await;
@@ -92,7 +92,7 @@ async fn a_certificate_of_a_given_authority_is_trusted() {
     let (port, mut told) = service(&authority, "localhost").await;
     let file = write("trusted", &authority);
     let roots = TlsRoots::File(file.0.clone());
-    let drill = Drill::calm().through(connector("localhost", port, roots)).await;
+    let drill = Drill::calm().through(connector("localhost", port, roots));
     let mut client = drill.client().await;
 
     for _ in 0..2 {
@@ -113,7 +113,7 @@ async fn another_authority_or_another_name_is_a_genuine_failure() {
 
     for port in [stranger, misnamed] {
         let roots = TlsRoots::File(file.0.clone());
-        let drill = Drill::calm().through(connector("localhost", port, roots)).await;
+        let drill = Drill::calm().through(connector("localhost", port, roots));
         let answer = drill.ask(GET).await;
         assert_eq!(answer.status(), 502);
         assert_eq!(answer.field("x-firedrill"), Some("genuine=tls_failed"));
@@ -124,7 +124,7 @@ async fn another_authority_or_another_name_is_a_genuine_failure() {
 #[tokio::test]
 async fn anybody_is_trusted_if_that_is_asked_for() {
     let (port, _told) = service(&authority(), "shop.example").await;
-    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody)).await;
+    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody));
 
     assert_eq!(drill.ask(GET).await.text(), "ok");
 }
@@ -135,7 +135,7 @@ async fn an_address_may_stand_in_for_a_name() {
     let (port, _told) = service(&authority, "127.0.0.1").await;
     let file = write("address", &authority);
     let roots = TlsRoots::File(file.0.clone());
-    let drill = Drill::calm().through(connector("127.0.0.1", port, roots)).await;
+    let drill = Drill::calm().through(connector("127.0.0.1", port, roots));
 
     assert_eq!(drill.ask(GET).await.text(), "ok");
 }
@@ -148,7 +148,7 @@ async fn an_upstream_that_speaks_no_tls_is_a_genuine_failure() {
     })
     .await;
     let port = upstream.address.port();
-    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody)).await;
+    let drill = Drill::calm().through(connector("localhost", port, TlsRoots::Anybody));
 
     let answer = drill.ask(GET).await;
 

@@ -23,7 +23,7 @@ async fn one_that_closes_or_resets_before_its_answer_is_a_502() {
     for said in ["", "HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 100 Continue\r\n\r\n"] {
         for reset in [false, true] {
             let upstream = breaking(said, reset).await;
-            let drill = Drill::calm().before(&upstream).await;
+            let drill = Drill::calm().before(&upstream);
 
             let answer = drill.ask(GET).await;
 
@@ -41,7 +41,7 @@ async fn one_that_closes_or_resets_before_its_answer_is_a_502() {
 async fn one_that_speaks_something_else_is_a_502() {
     for said in ["220 mail.example ESMTP\r\n", "\u{16}\u{3}\u{1}", "HTTP/3 200 OK\r\n\r\n"] {
         let upstream = breaking(said, false).await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
 
         let answer = drill.ask(GET).await;
 
@@ -58,7 +58,7 @@ async fn a_body_that_breaks_off_is_a_cut_and_no_clean_end() {
     ] {
         for reset in [false, true] {
             let upstream = breaking(said, reset).await;
-            let drill = Drill::calm().before(&upstream).await;
+            let drill = Drill::calm().before(&upstream);
             let mut client = drill.client().await;
 
             client.send(GET).await;
@@ -88,7 +88,7 @@ async fn a_body_that_ends_with_its_connection_is_cut_by_a_reset() {
         wire.reset();
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -111,7 +111,7 @@ async fn one_that_breaks_off_in_the_middle_of_an_upload_is_a_502() {
             }
         })
         .await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
 
         client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabcde").await;
@@ -136,7 +136,7 @@ async fn an_upstream_that_fails_once_is_asked_again_by_the_next_request_only() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let mut statuses = Vec::new();
@@ -156,7 +156,7 @@ async fn an_upstream_that_fails_once_is_asked_again_by_the_next_request_only() {
 async fn switching_protocols_unasked_is_a_502() {
     let said = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
     let upstream = breaking(said, false).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     assert_eq!(drill.ask(GET).await.status(), 502);
 }

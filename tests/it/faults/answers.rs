@@ -8,7 +8,7 @@ const BUSY: &str = r#"respond: { status: 429, retry_after: 30s, headers: { x-rea
 #[tokio::test]
 async fn the_answer_is_the_one_written_down_and_the_upstream_is_not_called() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&[BUSY]).before(&upstream).await;
+    let drill = Drill::of(&[BUSY]).before(&upstream);
 
     let answer = drill.ask(GET).await;
 
@@ -29,8 +29,8 @@ async fn the_answer_is_the_one_written_down_and_the_upstream_is_not_called() {
 #[tokio::test]
 async fn an_injected_answer_says_so_unless_it_must_not() {
     let upstream = Upstream::answering(OK).await;
-    let marked = Drill::of(&["respond: 503, name: outage"]).before(&upstream).await;
-    let unmarked = Drill::of(&["respond: 503"]).unmarked().before(&upstream).await;
+    let marked = Drill::of(&["respond: 503, name: outage"]).before(&upstream);
+    let unmarked = Drill::of(&["respond: 503"]).unmarked().before(&upstream);
 
     let run = marked.injector().run_id().to_owned();
     let mark = format!("run={run}; phase=outage; fault=outage");
@@ -42,7 +42,7 @@ async fn an_injected_answer_says_so_unless_it_must_not() {
 #[tokio::test]
 async fn head_gets_the_head_alone() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["respond: 503"]).before(&upstream).await;
+    let drill = Drill::of(&["respond: 503"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
@@ -56,7 +56,7 @@ async fn head_gets_the_head_alone() {
 #[tokio::test]
 async fn an_upload_is_read_before_it_is_answered_and_the_connection_lives_on() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["respond: 503"]).before(&upstream).await;
+    let drill = Drill::of(&["respond: 503"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await;
@@ -71,7 +71,7 @@ async fn an_upload_is_read_before_it_is_answered_and_the_connection_lives_on() {
 #[tokio::test]
 async fn a_client_that_waits_for_100_continue_is_refused_without_it() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["respond: 503"]).before(&upstream).await;
+    let drill = Drill::of(&["respond: 503"]).before(&upstream);
 
     let answer = drill
         .ask("POST / HTTP/1.1\r\nhost: shop\r\nexpect: 100-continue\r\ncontent-length: 6\r\n\r\n")
@@ -84,8 +84,7 @@ async fn a_client_that_waits_for_100_continue_is_refused_without_it() {
 async fn the_targets_alone_are_hit() {
     let upstream = Upstream::answering(OK).await;
     let drill = Drill::of(&["respond: 503, target: { method: POST, path: /purchase/** }"])
-        .before(&upstream)
-        .await;
+        .before(&upstream);
     let mut client = drill.client().await;
 
     let hit = client.ask("POST /purchase/1 HTTP/1.1\r\nhost: shop\r\n\r\n").await;
@@ -98,8 +97,7 @@ async fn the_targets_alone_are_hit() {
 #[tokio::test]
 async fn a_body_decides_when_a_target_asks_for_it_and_reaches_the_upstream_whole() {
     let upstream = Upstream::answering(OK).await;
-    let drill =
-        Drill::of(&["respond: 503, target: { body: { /kind: sale } }"]).before(&upstream).await;
+    let drill = Drill::of(&["respond: 503, target: { body: { /kind: sale } }"]).before(&upstream);
     let mut client = drill.client().await;
     let post = |body: &str| {
         format!("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -118,7 +116,7 @@ async fn nothing_is_hit_at_0_percent_and_everything_at_100() {
     for unit in ["users", "requests", "connections"] {
         for (share, status) in [("0%", 200), ("100%", 503)] {
             let fault = format!("respond: 503, share: '{share} of {unit}'");
-            let drill = Drill::of(&[&fault]).before(&upstream).await;
+            let drill = Drill::of(&[&fault]).before(&upstream);
             for user in 0..20 {
                 let mut client = drill.client().await;
                 for _ in 0..2 {

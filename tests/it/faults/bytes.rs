@@ -1,7 +1,7 @@
 //! `blackhole` and `bandwidth`: faults on the bytes of connections.
 
 use crate::support::{Drill, End, GET, OK, Upstream};
-use firedrill::event::Did;
+use firedrill::event::{Did, EndedBy, Event, Outcome};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ const SILENCE: [&str; 3] = [
 #[tokio::test]
 async fn a_blackhole_swallows_a_request_and_gives_it_back() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::phases(&SILENCE).before(&upstream).await;
+    let drill = Drill::phases(&SILENCE).before(&upstream);
     let mut client = drill.client().await;
     assert_eq!(client.ask(GET).await.status(), 200);
 
@@ -58,7 +58,7 @@ async fn a_blackhole_swallows_an_answer_and_gives_it_back() {
         }
     })
     .await;
-    let drill = Drill::phases(&SILENCE).before(&upstream).await;
+    let drill = Drill::phases(&SILENCE).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     crate::support::eventually("the request arrives", || upstream.requests().pop()).await;
@@ -77,7 +77,7 @@ async fn a_blackhole_swallows_an_answer_and_gives_it_back() {
 #[tokio::test]
 async fn a_blackhole_accepts_and_says_nothing_until_the_drill_ends() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["blackhole: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["blackhole: {}"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     drill.hits("blackhole", 1).await;
@@ -88,14 +88,64 @@ async fn a_blackhole_accepts_and_says_nothing_until_the_drill_ends() {
     drill.controls().stop();
 
     assert_eq!(client.answer().await.status(), 200);
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_in_a_blackhole_is_told_of() {
+    let upstream = Upstream::answering(OK).await;
+    let drill = Drill::of(&["blackhole: {}"]).before(&upstream);
+    let mut client = drill.client().await;
+    client.send(GET).await;
+    drill.hits("blackhole", 1).await;
+
+    client.reset();
+
+    let told = crate::support::eventually("the connection is told of", || {
+        drill.events().into_iter().find_map(|event| match event {
+            Event::Connection(connection) => Some(connection),
+            _ => None,
+        })
+    });
+    let told = told.await;
+    assert_eq!(told.ended_by, EndedBy::ClientRst);
+    assert_eq!(told.dealt[0].did, Did::Wire);
+}
+
+#[tokio::test]
+async fn an_answer_that_a_blackhole_holds_is_not_told_as_one_that_arrived() {
+    let (go, wait) = tokio::sync::watch::channel(false);
+    let upstream = Upstream::scripted(move |mut wire, log| {
+        let mut wait = wait.clone();
+        async move {
+            log.got(wire.request().await.expect("a request"));
+            wait.wait_for(|go| *go).await.expect("the test goes on");
+            wire.send(OK).await;
+            wire.end().await;
+        }
+    })
+    .await;
+    let drill = Drill::phases(&SILENCE).before(&upstream);
+    let mut client = drill.client().await;
+    client.send(GET).await;
+    crate::support::eventually("the request arrives", || upstream.requests().pop()).await;
+    drill.controls().skip();
+    drill.phase(1).await;
+    go.send(true).expect("the upstream waits");
+    drill.hits("blackhole", 1).await;
+
+    client.reset();
+
+    let exchange = drill.exchange().await;
+    assert_eq!(exchange.outcome(), Outcome::ClientGone);
+    assert_eq!(exchange.dealt[0].did, Did::Wire);
 }
 
 #[tokio::test]
 async fn a_blackhole_that_flaps_lets_through_in_between() {
     let upstream = Upstream::answering(answer(2_000_000)).await;
     let fault = "blackhole: {}, pattern: { every: 100ms, on: 60ms }";
-    let drill = Drill::of(&[fault]).before(&upstream).await;
+    let drill = Drill::of(&[fault]).before(&upstream);
     let mut client = drill.client().await;
 
     for _ in 0..3 {
@@ -106,7 +156,7 @@ async fn a_blackhole_that_flaps_lets_through_in_between() {
 #[tokio::test]
 async fn a_connection_outside_the_share_is_not_silenced() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["blackhole: {}, share: 0% of connections"]).before(&upstream).await;
+    let drill = Drill::of(&["blackhole: {}, share: 0% of connections"]).before(&upstream);
 
     assert_eq!(drill.ask(GET).await.status(), 200);
     assert!(!drill.exchange().await.injected());
@@ -115,8 +165,7 @@ async fn a_connection_outside_the_share_is_not_silenced() {
 #[tokio::test]
 async fn n_bytes_take_n_over_rate() {
     let upstream = Upstream::answering(answer(40_000)).await;
-    let drill =
-        Drill::of(&["bandwidth: { rate: 200KB/s, side: response }"]).before(&upstream).await;
+    let drill = Drill::of(&["bandwidth: { rate: 200KB/s, side: response }"]).before(&upstream);
     let mut client = drill.client().await;
 
     let asked = Instant::now();
@@ -124,14 +173,14 @@ async fn n_bytes_take_n_over_rate() {
 
     // 40 000 bytes and a head of 42 at 200 000 a second.
     assert!(answer.body == body(40_000));
-    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
     assert_eq!(drill.exchange().await.dealt[0].did, Did::Wire);
 }
 
 #[tokio::test]
 async fn an_upload_through_a_narrow_pipe_takes_its_time_too() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["bandwidth: { rate: 400KB/s, side: request }"]).before(&upstream).await;
+    let drill = Drill::of(&["bandwidth: { rate: 400KB/s, side: request }"]).before(&upstream);
     let mut client = drill.client().await;
 
     let asked = Instant::now();
@@ -140,14 +189,14 @@ async fn an_upload_through_a_narrow_pipe_takes_its_time_too() {
     client.answer().await;
 
     assert!(upstream.request().body == body(60_000));
-    assert!(asked.elapsed() >= 150 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 150 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
 async fn a_shared_pipe_is_shared() {
     let upstream = Upstream::answering(answer(20_000)).await;
     let fault = "bandwidth: { rate: 400KB/s, side: response, scope: proxy }";
-    let drill = Drill::of(&[fault]).before(&upstream).await;
+    let drill = Drill::of(&[fault]).before(&upstream);
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(drill.client().await);
@@ -161,13 +210,13 @@ async fn a_shared_pipe_is_shared() {
         assert!(client.answer().await.body == body(20_000));
     }
 
-    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
 async fn a_narrow_pipe_widens_when_the_drill_ends() {
     let upstream = Upstream::answering(answer(500_000)).await;
-    let drill = Drill::of(&["bandwidth: 1KiB/s"]).before(&upstream).await;
+    let drill = Drill::of(&["bandwidth: 1KiB/s"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     let head = client.head().await;
@@ -176,13 +225,13 @@ async fn a_narrow_pipe_widens_when_the_drill_ends() {
     drill.controls().stop();
 
     assert!(client.body(head).await.body == body(500_000));
-    assert!(stopped.elapsed() < 300 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
 
 #[tokio::test]
 async fn the_end_of_a_stream_comes_after_its_bytes() {
     let upstream = Upstream::answering("HTTP/1.0 200 OK\r\n\r\nuntil the end").await;
-    let drill = Drill::of(&["bandwidth: 2KB/s"]).before(&upstream).await;
+    let drill = Drill::of(&["bandwidth: 2KB/s"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send("GET / HTTP/1.0\r\n\r\n").await;
@@ -192,7 +241,7 @@ async fn the_end_of_a_stream_comes_after_its_bytes() {
     })
     .await;
     drop((client, drill));
-    let drill = Drill::of(&["bandwidth: 2KB/s"]).before(&upstream_closes).await;
+    let drill = Drill::of(&["bandwidth: 2KB/s"]).before(&upstream_closes);
     let mut client = drill.client().await;
     client.send("GET / HTTP/1.0\r\n\r\n").await;
     client.head().await;

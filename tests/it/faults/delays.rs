@@ -23,10 +23,10 @@ async fn each_side_is_held_for_its_time() {
         ("latency: { mean: 60ms, side: response }", 60 * MS),
         ("latency: { mean: 60ms, side: both }", 120 * MS),
     ] {
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let (took, status) = time(&drill).await;
         assert_eq!(status, 200);
-        assert!(took >= least && took < least + 500 * MS, "{fault}: {took:?}");
+        assert!(took >= least && took < least + 3_000 * MS, "{fault}: {took:?}");
     }
 }
 
@@ -36,7 +36,7 @@ async fn a_request_is_held_before_the_upstream_and_a_response_after_it() {
     for (fault, before) in
         [("latency: 50ms", true), ("latency: { mean: 50ms, side: response }", false)]
     {
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         time(&drill).await;
         let exchange = drill.exchange().await;
 
@@ -50,12 +50,11 @@ async fn a_request_is_held_before_the_upstream_and_a_response_after_it() {
 #[tokio::test]
 async fn delays_add_up() {
     let upstream = Upstream::answering(OK).await;
-    let drill =
-        Drill::of(&["latency: 40ms, name: a", "latency: 70ms, name: b"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 40ms, name: a", "latency: 70ms, name: b"]).before(&upstream);
 
     let (took, _) = time(&drill).await;
 
-    assert!(took >= 110 * MS && took < 600 * MS, "{took:?}");
+    assert!(took >= 110 * MS && took < 3_000 * MS, "{took:?}");
     let dealt: Vec<Did> = drill.exchange().await.dealt.iter().map(|dealt| dealt.did).collect();
     assert_eq!(dealt, [Did::Delayed(40 * MS), Did::Delayed(70 * MS)]);
 }
@@ -64,8 +63,7 @@ async fn delays_add_up() {
 async fn the_order_is_by_stage_and_not_by_place_in_the_file() {
     let upstream = Upstream::answering(OK).await;
     let drill = Drill::of(&["respond: 503", "respond: 500, name: second", "latency: 50ms"])
-        .before(&upstream)
-        .await;
+        .before(&upstream);
 
     let (took, status) = time(&drill).await;
 
@@ -84,7 +82,7 @@ async fn a_failure_is_decided_when_the_delay_before_it_is_over() {
         "{ name: slow, for: 10m, faults: [{ latency: 150ms }] }",
         "{ name: down, for: 10m, faults: [{ respond: 503 }] }",
     ];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -99,7 +97,7 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
     let upstream = Upstream::answering(OK).await;
     let phases =
         ["{ name: slow, for: 10m, faults: [{ latency: 150ms }] }", "{ name: after, for: 10m }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     let asked = Instant::now();
     client.send(GET).await;
@@ -108,20 +106,20 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
     assert_eq!(client.answer().await.status(), 200);
     assert!(asked.elapsed() >= 150 * MS, "{:?}", asked.elapsed());
 
-    let drill = Drill::of(&["latency: 1h"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 1h"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     drill.hits("latency", 1).await;
     let stopped = Instant::now();
     drill.controls().stop();
     assert_eq!(client.answer().await.status(), 200);
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
 
 #[tokio::test]
 async fn a_delayed_request_occupies_no_upstream_connection() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: 1h"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: 1h"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -135,19 +133,19 @@ async fn a_delayed_request_occupies_no_upstream_connection() {
 #[tokio::test]
 async fn each_chunk_of_a_body_is_held_for_its_time() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: { mean: 80ms, per: chunk }"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: { mean: 80ms, per: chunk }"]).before(&upstream);
 
     let (took, status) = time(&drill).await;
 
     assert_eq!(status, 200);
-    assert!(took >= 80 * MS && took < 600 * MS, "{took:?}");
+    assert!(took >= 80 * MS && took < 3_000 * MS, "{took:?}");
     assert_eq!(drill.exchange().await.dealt[0].did, Did::Shaped);
 }
 
 #[tokio::test]
 async fn chunks_that_are_held_let_go_when_the_drill_ends() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["latency: { mean: 1h, per: chunk }"]).before(&upstream).await;
+    let drill = Drill::of(&["latency: { mean: 1h, per: chunk }"]).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
     let head = client.head().await;
@@ -156,5 +154,5 @@ async fn chunks_that_are_held_let_go_when_the_drill_ends() {
     drill.controls().stop();
 
     assert_eq!(client.body(head).await.text(), "ok");
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }

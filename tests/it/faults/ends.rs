@@ -15,7 +15,7 @@ fn answer(length: usize) -> Vec<u8> {
 #[tokio::test]
 async fn a_reset_at_the_request_is_a_rst_and_the_upstream_hears_nothing() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["reset: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["reset: {}"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -30,7 +30,7 @@ async fn a_reset_at_the_request_is_a_rst_and_the_upstream_hears_nothing() {
 #[tokio::test]
 async fn a_reset_on_connect_comes_before_anything_was_said() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["reset: connect, share: 100% of connections"]).before(&upstream).await;
+    let drill = Drill::of(&["reset: connect, share: 100% of connections"]).before(&upstream);
 
     assert_eq!(drill.client().await.end().await, End::Reset);
 
@@ -55,7 +55,7 @@ async fn a_reset_in_the_response_leaves_exactly_so_many_bytes() {
     ] {
         let upstream = Upstream::answering(answer(length)).await;
         let fault = format!("reset: {{ at: response, after: {after} }}");
-        let drill = Drill::of(&[&fault]).before(&upstream).await;
+        let drill = Drill::of(&[&fault]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(GET).await;
@@ -75,8 +75,7 @@ async fn a_reset_in_the_response_leaves_exactly_so_many_bytes() {
 async fn a_truncated_body_is_shorter_than_it_says_and_ends_with_a_fin() {
     for (after, arrive) in [("0B", 0), ("1KiB", 1_024), ("50%", 2_500)] {
         let upstream = Upstream::answering(answer(5_000)).await;
-        let drill =
-            Drill::of(&[&format!("truncate: {{ after: {after} }}")]).before(&upstream).await;
+        let drill = Drill::of(&[&format!("truncate: {{ after: {after} }}")]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(GET).await;
@@ -94,7 +93,7 @@ async fn a_truncated_body_is_shorter_than_it_says_and_ends_with_a_fin() {
 async fn a_truncated_chunked_body_has_no_last_chunk() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\nabcdef\r\n0\r\n\r\n";
     let upstream = Upstream::answering(chunked).await;
-    let drill = Drill::of(&["truncate: { after: 4B }"]).before(&upstream).await;
+    let drill = Drill::of(&["truncate: { after: 4B }"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;
@@ -112,7 +111,7 @@ async fn a_body_that_is_shorter_than_the_cut_arrives_whole() {
         ("HTTP/1.1 204 No Content\r\n\r\n", ""),
     ] {
         let upstream = Upstream::answering(answer).await;
-        let drill = Drill::of(&["truncate: { after: 10KiB }"]).before(&upstream).await;
+        let drill = Drill::of(&["truncate: { after: 10KiB }"]).before(&upstream);
         let mut client = drill.client().await;
 
         assert_eq!(client.ask(GET).await.text(), whole);
@@ -129,7 +128,7 @@ async fn the_upstream_of_a_cut_answer_is_not_left_hanging() {
         log.ended(wire.rest().await.1);
     })
     .await;
-    let drill = Drill::of(&["truncate: { after: 4B }"]).before(&upstream).await;
+    let drill = Drill::of(&["truncate: { after: 4B }"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(GET).await;

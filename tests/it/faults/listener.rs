@@ -32,7 +32,7 @@ async fn reopen(drill: &Drill) {
 async fn refused_connections_are_refused_by_the_kernel_and_the_port_is_kept() {
     let upstream = Upstream::answering(OK).await;
     let phases = phases("refuse: {}");
-    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream).await;
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     let mut open = drill.client().await;
     assert_eq!(open.ask(GET).await.status(), 200);
 
@@ -66,7 +66,7 @@ async fn connect_again(drill: &Drill) -> Wire<TcpStream> {
 async fn a_door_that_opened_again_costs_no_processor_time() {
     let upstream = Upstream::answering(OK).await;
     let phases = phases("refuse: {}");
-    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream).await;
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     shut(&drill, "refuse").await;
     reopen(&drill).await;
     connect_again(&drill).await;
@@ -82,8 +82,7 @@ async fn a_door_that_opened_again_costs_no_processor_time() {
 #[tokio::test]
 async fn a_refusal_can_flap() {
     let upstream = Upstream::answering(OK).await;
-    let drill =
-        Drill::of(&["refuse: {}, pattern: { every: 100ms, on: 50ms }"]).before(&upstream).await;
+    let drill = Drill::of(&["refuse: {}, pattern: { every: 100ms, on: 50ms }"]).before(&upstream);
     let (mut refused, mut accepted) = (0, 0);
 
     while refused < 3 || accepted < 3 {
@@ -104,7 +103,7 @@ async fn a_refusal_can_flap() {
 async fn an_unreachable_host_leaves_callers_in_syn_and_hears_them_afterwards() {
     let upstream = Upstream::answering(OK).await;
     let phases = phases("unreachable: {}");
-    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream).await;
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
     let mut open = drill.client().await;
     assert_eq!(open.ask(GET).await.status(), 200);
 
@@ -129,7 +128,7 @@ async fn an_unreachable_host_leaves_callers_in_syn_and_hears_them_afterwards() {
 #[tokio::test]
 async fn the_end_of_a_drill_opens_the_door() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["refuse: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["refuse: {}"]).before(&upstream);
     drill.hits("refuse", 1).await;
 
     drill.controls().stop();

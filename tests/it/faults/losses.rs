@@ -14,7 +14,7 @@ fn assert_got_it_once(upstream: &Upstream) {
 async fn the_client_meets_a_rst_or_a_fin_and_the_upstream_got_it_once() {
     for (fault, end) in [("lose_response: {}", End::Reset), ("lose_response: close", End::Fin)] {
         let upstream = Upstream::answering(OK).await;
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(POST).await;
@@ -30,7 +30,7 @@ async fn the_client_meets_a_rst_or_a_fin_and_the_upstream_got_it_once() {
 #[tokio::test]
 async fn the_client_meets_another_status_that_says_where_it_is_from() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::of(&["lose_response: 504"]).before(&upstream).await;
+    let drill = Drill::of(&["lose_response: 504"]).before(&upstream);
 
     let answer = drill.ask(POST).await;
 
@@ -44,7 +44,7 @@ async fn a_silent_loss_brings_the_answer_when_it_lets_go() {
     let upstream = Upstream::answering(OK).await;
     let phases =
         ["{ name: a, for: 10m, faults: [{ lose_response: hang }] }", "{ name: b, for: 10m }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(POST).await;
@@ -69,7 +69,7 @@ async fn the_upstreams_work_is_not_cut_short() {
         log.ended(wire.end().await);
     })
     .await;
-    let drill = Drill::of(&["lose_response: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["lose_response: {}"]).before(&upstream);
     let mut client = drill.client().await;
 
     client.send(POST).await;
@@ -84,7 +84,7 @@ async fn a_genuine_failure_stays_one() {
         wire.request().await;
     })
     .await;
-    let drill = Drill::of(&["lose_response: {}"]).before(&upstream).await;
+    let drill = Drill::of(&["lose_response: {}"]).before(&upstream);
 
     let answer = drill.ask(GET).await;
 

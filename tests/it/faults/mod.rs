@@ -7,4 +7,6 @@ mod edges;
 mod ends;
 mod hangs;
 mod listener;
+mod loss;
 mod losses;
+mod silences;

@@ -8,6 +8,7 @@ use firedrill::{
     event::{Event, Exchange, Recorder},
     proxy::{Connector, Proxy, Settings, TlsSettings},
     scenario::Scenario,
+    timeline::Speed,
 };
 use std::{
     net::SocketAddr,
@@ -89,6 +90,18 @@ impl Setup {
         self
     }
 
+    /// Phases go by so many times faster.
+    pub(crate) fn speed(mut self, factor: f64) -> Self {
+        self.play.speed = Speed::new(factor).expect("a speed");
+        self
+    }
+
+    /// The clock stands still until the first request.
+    pub(crate) fn waiting(mut self) -> Self {
+        self.play.wait_for_traffic = true;
+        self
+    }
+
     pub(crate) fn unmarked(mut self) -> Self {
         self.settings.mark = false;
         self
@@ -105,40 +118,36 @@ impl Setup {
     }
 
     /// Begins in front of `upstream`.
-    pub(crate) async fn before(self, upstream: &Upstream) -> Drill {
-        self.at(&format!("http://{}", upstream.address)).await
+    pub(crate) fn before(self, upstream: &Upstream) -> Drill {
+        self.at(&format!("http://{}", upstream.address))
     }
 
     /// Begins in front of a URL.
-    pub(crate) async fn at(self, url: &str) -> Drill {
+    pub(crate) fn at(self, url: &str) -> Drill {
         let url = url.parse().expect("a URL");
         let connector = Connector::new(&url, &TlsSettings::default()).expect("a connector");
-        self.through(connector).await
+        self.through(connector)
     }
 
     /// Begins in front of what a connector leads to, behind a real listener.
-    pub(crate) async fn through(self, connector: Connector) -> Drill {
+    pub(crate) fn through(self, connector: Connector) -> Drill {
         self.begin(|settings, injector, recorder| {
             let address = "127.0.0.1:0".parse().expect("an address");
             Proxy::listen(address, connector, settings, injector, recorder).expect("a port")
         })
-        .await
     }
 
     /// Begins in front of what a connector leads to, all in memory.
-    pub(crate) async fn detached(self, connector: Connector) -> Drill {
+    pub(crate) fn detached(self, connector: Connector) -> Drill {
         self.begin(|settings, injector, recorder| {
             Proxy::detached(connector, settings, injector, recorder)
         })
-        .await
     }
 
-    async fn begin(self, proxy: impl FnOnce(Settings, Injector, Arc<Recorder>) -> Proxy) -> Drill {
+    fn begin(self, proxy: impl FnOnce(Settings, Injector, Arc<Recorder>) -> Proxy) -> Drill {
         let recorder = Arc::new(Recorder::new(1_000_000, true));
         let run = self.run(Arc::clone(&recorder));
         let proxy = proxy(self.settings, run.injector(), Arc::clone(&recorder));
-        let mut changes = run.injector().changes();
-        changes.wait_for(|change| change.phase.is_some()).await.expect("the run goes on");
         Drill { run, proxy, recorder, heard: Mutex::default(), next_id: AtomicU64::new(1) }
     }
 }
@@ -193,16 +202,18 @@ impl Drill {
         heard.clone()
     }
 
+    /// The exchanges that are over.
+    pub(crate) fn finished(&self) -> Vec<Exchange> {
+        let exchanges = self.events().into_iter().filter_map(|event| match event {
+            Event::Exchange(exchange) => Some(*exchange),
+            _ => None,
+        });
+        exchanges.collect()
+    }
+
     /// Waits until so many exchanges are over.
     pub(crate) async fn exchanges(&self, count: usize) -> Vec<Exchange> {
-        let over = || {
-            let exchanges = self.events().into_iter().filter_map(|event| match event {
-                Event::Exchange(exchange) => Some(*exchange),
-                _ => None,
-            });
-            let exchanges: Vec<Exchange> = exchanges.collect();
-            (exchanges.len() >= count).then_some(exchanges)
-        };
+        let over = || Some(self.finished()).filter(|exchanges| exchanges.len() >= count);
         let exchanges = eventually("the exchanges are recorded", over).await;
         assert_eq!(exchanges.len(), count, "{exchanges:?}");
         exchanges

@@ -11,6 +11,8 @@ pub(crate) struct Message {
     pub(crate) chunks: Vec<usize>,
     /// What followed the last chunk.
     pub(crate) trailers: String,
+    /// The connection did not end before it did.
+    pub(crate) whole: bool,
 }
 
 impl Message {

@@ -2,13 +2,15 @@
 //! all in bytes.
 
 mod drill;
+pub(crate) mod memory;
 mod message;
+pub(crate) mod panics;
 mod upstream;
 mod wire;
 
 pub(crate) use drill::{Drill, Setup, eventually};
 pub(crate) use message::Message;
-pub(crate) use upstream::{Log, Upstream};
+pub(crate) use upstream::Upstream;
 pub(crate) use wire::{End, Wire};
 
 /// A plain answer.

@@ -43,11 +43,6 @@ impl Wire<TcpStream> {
     pub(crate) fn reset(self) {
         self.io.set_zero_linger().expect("a socket");
     }
-
-    /// The socket itself.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        &self.io
-    }
 }
 
 impl Wire<DuplexStream> {
@@ -77,7 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Closes the sending side.
     pub(crate) async fn half_close(&mut self) {
-        self.io.shutdown().await.expect("the connection is open");
+        self.try_half_close().await.expect("the connection is open");
+    }
+
+    pub(crate) async fn try_half_close(&mut self) -> io::Result<()> {
+        self.io.shutdown().await
     }
 
     /// Reads some more; false at the end.
@@ -140,7 +139,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads a head.
     pub(crate) async fn head(&mut self) -> Message {
-        Message { head: self.until("\r\n\r\n").await, ..Message::default() }
+        let head = self.until("\r\n\r\n").await;
+        Message { whole: head.ends_with("\r\n\r\n"), head, ..Message::default() }
     }
 
     /// Reads a request with its body; `None` at the end of the connection.
@@ -164,6 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads the body that a head announces.
     pub(crate) async fn body(&mut self, mut message: Message) -> Message {
+        message.whole = false;
         if message.is_chunked() {
             loop {
                 let size = self.until("\r\n").await;
@@ -178,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             loop {
                 let line = self.until("\r\n").await;
                 if line.trim().is_empty() {
+                    message.whole = line == "\r\n";
                     return message;
                 }
                 message.trailers.push_str(&line);
@@ -187,6 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Some(length) => self.take(length).await,
             None => self.rest().await.0,
         };
+        message.whole = message.length().is_none_or(|length| message.body.len() == length);
         message
     }
 

@@ -16,7 +16,7 @@ async fn a_client_that_closed_its_sending_side_still_gets_its_answer() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nbuy").await;
@@ -36,7 +36,7 @@ async fn a_client_that_closed_its_sending_side_still_gets_its_answer() {
 #[tokio::test]
 async fn an_old_client_that_closed_its_sending_side_gets_nothing_but_its_answer() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("GET / HTTP/1.0\r\n\r\n").await;
@@ -59,7 +59,7 @@ async fn pipelined_requests_are_answered_in_order() {
         }
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let requests: Vec<String> =
@@ -82,7 +82,7 @@ async fn pipelined_requests_are_answered_in_order() {
 #[tokio::test]
 async fn a_client_that_says_close_is_closed() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let answer = client.ask("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
@@ -98,7 +98,7 @@ async fn an_upstream_that_closes_does_not_close_the_client() {
         wire.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for _ in 0..5 {
@@ -117,7 +117,7 @@ async fn an_early_answer_passes_and_leaves_no_upstream_connection_behind() {
         log.ended(wire.rest().await.1);
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     for n in 1..=5 {
         let mut client = drill.client().await;
@@ -137,7 +137,7 @@ async fn an_early_answer_is_not_lost_to_a_client_that_goes_on_sending() {
         wire.rest().await;
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3000000\r\n\r\n").await;

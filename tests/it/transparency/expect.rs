@@ -15,7 +15,7 @@ async fn the_upstreams_go_on_reaches_the_client_and_then_its_body_the_upstream()
         wire.send(OK).await;
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let go_on = client.ask(ASK).await;
@@ -41,7 +41,7 @@ async fn a_refusal_comes_without_a_go_on_and_the_body_stays_where_it_is() {
             }
         })
         .await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
 
         let refusal = drill.ask(ASK).await;
 
@@ -53,7 +53,7 @@ async fn a_refusal_comes_without_a_go_on_and_the_body_stays_where_it_is() {
 #[tokio::test]
 async fn an_upstream_that_says_nothing_gets_the_body_after_a_second() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let asked = Instant::now();
@@ -74,7 +74,7 @@ async fn a_client_that_does_not_wait_for_the_word_is_understood() {
         wire.send(OK).await;
     })
     .await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     let mut answer = client.ask(format!("{ASK}body")).await;

@@ -5,7 +5,7 @@ use crate::support::{Drill, GET, OK, Upstream};
 /// What the upstream gets of a request.
 async fn forwarded(request: &str) -> String {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     drill.ask(request).await;
     upstream.request().head
 }
@@ -13,7 +13,7 @@ async fn forwarded(request: &str) -> String {
 /// What the client gets of an answer.
 async fn returned(answer: &str) -> String {
     let upstream = Upstream::answering(answer).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     drill.ask(GET).await.head
 }
 
@@ -124,7 +124,7 @@ async fn an_old_client_gets_an_old_answer_and_a_fin() {
             wire.send(answer).await;
         })
         .await;
-        let drill = Drill::calm().before(&upstream).await;
+        let drill = Drill::calm().before(&upstream);
         let mut client = drill.client().await;
 
         client.send("GET / HTTP/1.0\r\nhost: a\r\n\r\n").await;
@@ -141,7 +141,7 @@ async fn an_old_client_gets_an_old_answer_and_a_fin() {
 #[tokio::test]
 async fn an_old_client_may_keep_its_connection() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     let request = "GET / HTTP/1.0\r\nhost: a\r\nconnection: keep-alive\r\n\r\n";
 
@@ -163,7 +163,7 @@ async fn the_host_is_the_upstreams_own_if_it_is_to_be() {
     let upstream = Upstream::answering(OK).await;
     let mut setup = Drill::calm();
     setup.settings.host = firedrill::proxy::HostHeader::Rewrite;
-    let drill = setup.before(&upstream).await;
+    let drill = setup.before(&upstream);
 
     drill.ask("GET / HTTP/1.1\r\nX-A: 1\r\nHost: shop\r\nX-B: 2\r\n\r\n").await;
 
@@ -182,7 +182,8 @@ async fn redirects_and_errors_are_the_clients_to_see() {
 
 #[tokio::test]
 async fn many_and_large_fields_pass() {
-    let fields: String = (0..200).map(|n| format!("x-{n}: {}\r\n", "v".repeat(150))).collect();
+    let fields: String =
+        (0..200).fold(String::new(), |all, n| all + &format!("x-{n}: {}\r\n", "v".repeat(150)));
     let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
     assert_eq!(forwarded(&request).await, request);
 

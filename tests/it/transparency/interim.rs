@@ -18,7 +18,7 @@ async fn hinting() -> Upstream {
 #[tokio::test]
 async fn early_hints_come_early() {
     let upstream = hinting().await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for _ in 0..2 {
@@ -36,7 +36,7 @@ async fn early_hints_come_early() {
 #[tokio::test]
 async fn an_old_client_is_sent_none() {
     let upstream = hinting().await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     let answer = drill.ask("GET / HTTP/1.0\r\nhost: a\r\n\r\n").await;
 

@@ -5,7 +5,7 @@ use crate::support::{Drill, GET, OK, Upstream};
 #[tokio::test]
 async fn one_upstream_connection_carries_one_clients_requests() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for _ in 0..50 {
@@ -19,7 +19,7 @@ async fn one_upstream_connection_carries_one_clients_requests() {
 #[tokio::test]
 async fn clients_one_after_the_other_share_it() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     for _ in 0..10 {
         assert_eq!(drill.ask(GET).await.text(), "ok");
@@ -32,7 +32,7 @@ async fn clients_one_after_the_other_share_it() {
 async fn uploads_and_bodies_do_not_spoil_it() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
     let upstream = Upstream::answering(chunked).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     for n in 0..20 {
@@ -47,7 +47,7 @@ async fn uploads_and_bodies_do_not_spoil_it() {
 #[tokio::test]
 async fn an_old_clients_request_has_a_connection_of_its_own() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
 
     for _ in 0..3 {
         drill.ask("GET / HTTP/1.0\r\nhost: a\r\n\r\n").await;

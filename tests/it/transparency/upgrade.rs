@@ -30,7 +30,7 @@ async fn echo() -> String {
 
 #[tokio::test]
 async fn a_websocket_echoes_and_closes_cleanly() {
-    let drill = Drill::calm().at(&echo().await).await;
+    let drill = Drill::calm().at(&echo().await);
     let stream = TcpStream::connect(drill.address()).await.expect("it accepts");
     let url = format!("ws://{}/chat", drill.address());
     let (mut socket, answer) =
@@ -79,7 +79,7 @@ async fn shouting() -> Upstream {
 #[tokio::test]
 async fn any_protocol_is_switched_to_and_half_closes_pass() {
     let upstream = shouting().await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send(UPGRADE).await;
@@ -100,7 +100,7 @@ async fn any_protocol_is_switched_to_and_half_closes_pass() {
 #[tokio::test]
 async fn what_follows_the_request_at_once_is_the_new_protocols() {
     let upstream = shouting().await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send(format!("{UPGRADE}early\n")).await;
@@ -112,7 +112,7 @@ async fn what_follows_the_request_at_once_is_the_new_protocols() {
 #[tokio::test]
 async fn an_upstream_may_decline() {
     let upstream = Upstream::answering(OK).await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     assert_eq!(client.ask(UPGRADE).await.text(), "ok");
@@ -122,7 +122,7 @@ async fn an_upstream_may_decline() {
 #[tokio::test]
 async fn a_client_that_goes_away_takes_the_tunnel_with_it() {
     let upstream = shouting().await;
-    let drill = Drill::calm().before(&upstream).await;
+    let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
     client.send(UPGRADE).await;
     client.head().await;
@@ -141,7 +141,7 @@ async fn a_tunnel_falls_silent_in_a_blackhole_and_loses_nothing() {
         "{ name: outage, for: 10m, faults: [{ blackhole: {} }] }",
         "{ name: after, for: 10m }",
     ];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     client.send(UPGRADE).await;
     client.head().await;
@@ -161,7 +161,7 @@ async fn a_tunnel_falls_silent_in_a_blackhole_and_loses_nothing() {
 async fn an_edge_that_resets_connections_resets_tunnels() {
     let upstream = shouting().await;
     let phases = ["{ name: a, for: 10m }", "{ name: b, for: 10m, connections: reset }"];
-    let drill = Drill::phases(&phases).before(&upstream).await;
+    let drill = Drill::phases(&phases).before(&upstream);
     let mut client = drill.client().await;
     client.send(UPGRADE).await;
     client.head().await;
