@@ -3,6 +3,7 @@
 use crate::{
     engine::{
         armed::{Armed, Whom},
+        counted::Counted,
         injector::{ConnKey, Injector},
         shared::{Shared, flag},
     },
@@ -30,6 +31,7 @@ pub struct Chain {
     conn: ConnKey,
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
+    counted: Arc<Counted>,
     way: Way,
     links: Vec<Link>,
     generation: u64,
@@ -64,10 +66,10 @@ enum Met {
 
 impl Link {
     /// Bytes meet it.
-    fn touch(&mut self) {
+    fn touch(&mut self, counted: &Counted) {
         if self.in_force {
             if self.met == Met::Never {
-                self.armed.count.hit();
+                counted.hit(&self.armed.count);
             }
             self.met = Met::Untold;
         }
@@ -75,12 +77,20 @@ impl Link {
 }
 
 impl Chain {
-    /// The chain of a new connection.
-    pub fn new(injector: &Injector, conn: ConnKey, user: Arc<OnceLock<u64>>, way: Way) -> Self {
+    /// The chain of a new connection, whose two directions share what they know of its user and
+    /// what they count it for.
+    pub fn new(
+        injector: &Injector,
+        conn: ConnKey,
+        user: Arc<OnceLock<u64>>,
+        counted: Arc<Counted>,
+        way: Way,
+    ) -> Self {
         Self {
             shared: Arc::clone(&injector.shared),
             conn,
             user,
+            counted,
             way,
             links: Vec::new(),
             generation: u64::MAX,
@@ -121,7 +131,7 @@ impl Chain {
     /// Takes bytes in.
     pub fn push(&mut self, bytes: Bytes) {
         let now = self.tune();
-        self.links.iter_mut().for_each(Link::touch);
+        self.links.iter_mut().for_each(|link| link.touch(&self.counted));
         match self.links.first_mut() {
             Some(first) => first.filter.push(now, bytes),
             None => self.passing.push_back(Out::Bytes(bytes)),
@@ -131,7 +141,7 @@ impl Chain {
     /// Somebody has bytes for it, and it has no room.
     pub fn blocked(&mut self) {
         let full = self.links.iter_mut().filter(|link| link.filter.room() == 0);
-        full.for_each(Link::touch);
+        full.for_each(|link| link.touch(&self.counted));
     }
 
     /// The source has ended.
@@ -268,9 +278,7 @@ impl Chain {
             };
             let (_, connection, shared) = armed.dice(&whom);
             if let Some(filter) = armed.fault.filter(self.way, connection, shared) {
-                if self.way == Way::Down {
-                    armed.count.consider();
-                }
+                self.counted.consider(&armed.count);
                 let armed = Arc::clone(armed);
                 self.links.push(Link {
                     armed,

@@ -83,6 +83,8 @@ pub(super) struct Shared {
     /// What was published last, if anything; held while something is.
     published: Mutex<Published>,
     pub change: watch::Sender<Change>,
+    /// Held by the request that sets a clock going that waits for traffic.
+    pub starting: Mutex<()>,
     /// Wakes the director after a command.
     pub commanded: Notify,
     /// Set by a command that ends the drill.
@@ -128,6 +130,7 @@ impl Shared {
             over: AtomicBool::new(false),
             published: Mutex::default(),
             change: watch::Sender::new(start),
+            starting: Mutex::default(),
             commanded: Notify::new(),
             stop: AtomicBool::new(false),
             users: Ordinals::new(1 << 20),

@@ -207,6 +207,7 @@ impl Ask {
     /// The client has broken it off.
     fn breaks(&mut self, error: BodyError) -> BodyError {
         self.stall = None;
+        self.draft.ctl.set_body_broken();
         *self.broken.insert(error)
     }
 

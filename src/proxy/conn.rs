@@ -2,8 +2,8 @@
 
 use crate::{
     engine::Change,
-    event::{Connection, EndedBy, Event, Recorder},
-    fault::{Close, Tick},
+    event::{Connection, Event, Recorder},
+    fault::Close,
     proxy::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
@@ -36,27 +36,21 @@ pub(crate) struct Shared {
     pub(crate) timer: Timer,
 }
 
-/// Serves a connection to its end. `hold` and `close` are what was dealt to it when it was
-/// accepted.
-pub(crate) async fn serve<S: Stream>(
-    io: S,
-    ctl: Arc<ConnCtl>,
-    shared: Arc<Shared>,
-    hold: Tick,
-    close: Option<Close>,
-) {
-    let mut ended_by = EndedBy::ProxyFin;
-    if !hold.is_zero() {
-        held(&ctl, hold).await;
+/// Serves a connection to its end, after what was dealt to it when it was accepted.
+pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if !ctl.welcome.delay.is_zero() {
+        held(&ctl, &shared.ending).await;
     }
-    if let Some(close) = close {
+    if let Some(close) = ctl.welcome.close {
+        ctl.kill(close);
+    }
+    if let Some(close) = ctl.killed() {
         if close == Close::Reset {
             io.reset_on_close();
-            ended_by = EndedBy::ProxyRst;
         }
+        drop(io);
     } else {
         http(io, &ctl, &shared).await;
-        ended_by = ctl.ended_by();
     }
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
@@ -64,7 +58,7 @@ pub(crate) async fn serve<S: Stream>(
     }
     // Exchanges tell of their connection, and of its welcome the first. What is left is what was
     // dealt to bytes that never became an exchange.
-    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.clone() } else { Vec::new() };
+    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
     if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         shared.recorder.say(Event::Connection(Connection {
@@ -72,20 +66,28 @@ pub(crate) async fn serve<S: Stream>(
             peer: ctl.peer,
             accepted: ctl.accepted,
             ended: ctl.injector().micros(),
-            phase: ctl.injector().phase(),
+            phase: ctl.welcome.phase,
             dealt,
-            ended_by,
+            ended_by: ctl.ended_by(),
         }));
     }
 }
 
 /// Holds a connection's first byte, as a lost SYN would have held the connection.
-async fn held(ctl: &ConnCtl, hold: Tick) {
+async fn held(ctl: &ConnCtl, ending: &Ending) {
     let mut changes = ctl.injector().changes();
+    let resets = changes.borrow_and_update().resets;
     tokio::select! {
-        () = sleep(hold) => {}
+        () = sleep(ctl.welcome.delay) => {}
         // The drill's end lets go; so does the loss of the run.
-        _over = changes.wait_for(|change| change.over) => {}
+        changed = changes.wait_for(|change| change.over || change.resets > resets) => {
+            if changed.is_ok_and(|change| change.resets > resets) {
+                ctl.kill_by_edge();
+            }
+        }
+        // Nothing is under way on it that could be finished.
+        () = ending.draining.cancelled() => ctl.kill(Close::Fin),
+        () = ending.stopping.cancelled() => ctl.kill(Close::Fin),
     }
 }
 
@@ -175,7 +177,7 @@ impl Calls {
                 let now = *self.changes.borrow_and_update();
                 let before = std::mem::replace(&mut self.seen, now);
                 if self.seen.resets > before.resets {
-                    self.ctl.kill(Close::Reset);
+                    self.ctl.kill_by_edge();
                     Call::End
                 } else if self.seen.drains > before.drains {
                     Call::Drain

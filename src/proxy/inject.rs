@@ -194,19 +194,21 @@ impl Injection {
     /// Holds for as long as all delays together say, unless the drill ends before.
     async fn delay(&mut self, delays: &[Dealing]) {
         let asked = Instant::now();
-        let total: Duration = delays
-            .iter()
-            .filter_map(|dealing| match dealing.effect {
-                Effect::Delay(time) => Some(time),
-                _ => None,
-            })
-            .sum();
+        let time = |dealing: &Dealing| match dealing.effect {
+            Effect::Delay(time) => time,
+            _ => Duration::ZERO,
+        };
+        let total: Duration = delays.iter().map(time).sum();
         tokio::select! {
             () = self.timer.until(asked + total) => {}
             () = self.ticket.over() => {}
         }
-        if let Some(dealing) = delays.first() {
-            dealing.held(asked.elapsed());
+        // One after the other, as far as it came to them.
+        let mut left = asked.elapsed();
+        for dealing in delays {
+            let own = time(dealing).min(left);
+            dealing.held(own);
+            left -= own;
         }
     }
 

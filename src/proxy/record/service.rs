@@ -74,7 +74,10 @@ where
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let response = answer.await?;
-            draft.ctl.set_stand(Stand::Responding);
+            // The service may have made a tunnel of it, which it stays.
+            if draft.ctl.stand() != Stand::Tunnel {
+                draft.ctl.set_stand(Stand::Responding);
+            }
             let mut exchange = lock(&draft.exchange);
             exchange.t_sent_first = draft.ctl.injector().micros();
             exchange.status = response.status().as_u16();
@@ -121,7 +124,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         method: parts.method.clone(),
         targets: injector.targets(&view),
         // What was dealt to the connection is told once, with its first exchange.
-        dealt: if seq == 1 { ctl.welcome.clone() } else { Vec::new() },
+        dealt: if seq == 1 { ctl.welcome.dealt.clone() } else { Vec::new() },
         upstream: Upstream::NotSent,
         upstream_error: None,
         status: 0,

@@ -73,7 +73,10 @@ pub(crate) struct Socket<S: Stream> {
 
 impl<S: Stream> Socket<S> {
     pub(crate) fn new(io: S, ctl: Arc<ConnCtl>) -> Self {
-        let chain = |way| Chain::new(ctl.injector(), ctl.key, Arc::clone(&ctl.user), way);
+        let chain = |way| {
+            let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+            Chain::new(ctl.injector(), ctl.key, user, counted, way)
+        };
         Self {
             io,
             up: chain(Way::Up),

@@ -19,7 +19,8 @@ fn socket(scenario: &str) -> (Socket<DuplexStream>, DuplexStream, Run) {
     let peer = SocketAddr::from(([10, 0, 0, 1], 40_000));
     let key = injector.connection(peer.ip());
     let (client, io) = duplex(1_024);
-    let ctl = ConnCtl::new(1, peer, key, Vec::new(), injector, recorder);
+    let welcome = injector.welcome(key);
+    let ctl = ConnCtl::new(1, peer, key, welcome, injector, recorder);
     (Socket::new(io, Arc::new(ctl)), client, run)
 }
 

@@ -139,7 +139,37 @@ async fn each_chunk_of_a_body_is_held_for_its_time() {
 
     assert_eq!(status, 200);
     assert!(took >= 80 * MS && took < 3_000 * MS, "{took:?}");
-    assert_eq!(drill.exchange().await.dealt[0].did, Did::Shaped);
+    let exchange = drill.exchange().await;
+    assert_eq!(exchange.dealt[0].did, Did::Shaped);
+    assert!(exchange.complete, "{exchange:?}");
+}
+
+#[tokio::test]
+async fn each_of_two_delays_is_credited_with_its_own_time() {
+    let upstream = Upstream::answering(OK).await;
+    let faults = ["latency: 30ms, name: short", "latency: 70ms, name: long"];
+    let drill = Drill::of(&faults).before(&upstream);
+
+    time(&drill).await;
+
+    let held: Vec<_> = drill.tallies().iter().map(|t| (t.name.to_string(), t.held)).collect();
+    assert_eq!(held, [("short".into(), 30 * MS), ("long".into(), 70 * MS)]);
+}
+
+#[tokio::test]
+async fn a_delay_that_the_drill_ends_is_credited_with_what_it_took() {
+    let upstream = Upstream::answering(OK).await;
+    let faults = ["latency: 1h, name: first", "latency: 1h, name: second"];
+    let drill = Drill::of(&faults).before(&upstream);
+    let mut client = drill.client().await;
+
+    client.send(GET).await;
+    drill.hits("second", 1).await;
+    drill.controls().stop();
+    assert_eq!(client.answer().await.status(), 200);
+
+    let held: Vec<_> = drill.tallies().iter().map(|t| t.held).collect();
+    assert!(held[0] < Duration::from_secs(60) && held[1].is_zero(), "{held:?}");
 }
 
 #[tokio::test]

@@ -128,3 +128,22 @@ async fn a_client_that_gives_up_is_noticed_although_its_upload_is_unread() {
     assert!(matches!(drill.exchange().await.ended_by, EndedBy::ClientFin | EndedBy::ClientRst));
     assert_eq!(upstream.connections(), 0);
 }
+
+#[tokio::test]
+async fn what_holds_a_request_is_the_fault_as_it_is_now() {
+    let upstream = Upstream::answering(OK).await;
+    let phases = [
+        "{ name: outage, for: 10m, faults: [{ hang: {} }] }",
+        "{ name: flaps, for: 10m, faults: [{ hang: {}, pattern: { every: 10s, on: 100ms } }] }",
+    ];
+    let drill = Drill::phases(&phases).before(&upstream);
+    let mut client = drill.client().await;
+    client.send(GET).await;
+    drill.hits("hang", 1).await;
+
+    drill.controls().skip();
+    let since = Instant::now();
+
+    assert_eq!(client.answer().await.status(), 200);
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+}

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bytes;
+mod counts;
 mod delays;
 mod edges;
 mod ends;

@@ -30,7 +30,7 @@ async fn halting(first: &'static str, second: &'static str) -> (Upstream, Arc<No
 async fn an_answer_that_comes_after_it_is_not_lost() {
     for fault in ["lose_response: {}", "lose_response: close", "lose_response: 504"] {
         let (upstream, word) = halting("", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(POST).await;
@@ -57,7 +57,7 @@ async fn an_answer_of_which_only_a_part_came_before_it_is_not_lost() {
     ] {
         for fault in ["lose_response: {}", "lose_response: close", "lose_response: 504"] {
             let (upstream, word) = halting(head, rest).await;
-            let drill = Drill::of(&[fault]).before(&upstream).await;
+            let drill = Drill::of(&[fault]).before(&upstream);
             let mut client = drill.client().await;
 
             client.send(POST).await;
@@ -80,7 +80,7 @@ async fn an_answer_of_which_only_a_part_came_before_it_is_not_lost() {
 async fn a_request_that_is_read_to_its_end_after_it_is_passed_on() {
     for (fault, name) in [("respond: 503", "respond"), ("reset: {}", "reset")] {
         let upstream = Upstream::answering(crate::support::OK).await;
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(POST).await;
@@ -102,7 +102,7 @@ async fn an_answer_is_not_cut_after_it() {
     for fault in ["truncate: { after: 4B }", "reset: { at: response, after: 4B }"] {
         let first = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc";
         let (upstream, word) = halting(first, "def").await;
-        let drill = Drill::of(&[fault]).before(&upstream).await;
+        let drill = Drill::of(&[fault]).before(&upstream);
         let mut client = drill.client().await;
 
         client.send(POST).await;

@@ -56,10 +56,10 @@ async fn serve(mut wire: Wire<DuplexStream>, way: Way, got: Arc<Mutex<Vec<Messag
 }
 
 /// A drill in front of such an upstream, and the requests it got.
-async fn drill(phases: &[&str], way: Way) -> (Drill, Arc<Mutex<Vec<Message>>>) {
+fn drill(phases: &[&str], way: Way) -> (Drill, Arc<Mutex<Vec<Message>>>) {
     let got = Arc::default();
     let connector = Connector::custom(Arc::new(Memory { way, got: Arc::clone(&got) }));
-    (Drill::phases(phases).detached(connector).await, got)
+    (Drill::phases(phases).detached(connector), got)
 }
 
 fn post(length: usize) -> String {
@@ -69,7 +69,7 @@ fn post(length: usize) -> String {
 #[tokio::test(start_paused = true)]
 async fn an_upload_that_a_fault_slows_down_for_longer_than_an_answer_may_take_is_answered() {
     let slow = "{ name: slow, for: 30m, faults: [{ bandwidth: 1KiB/s }] }";
-    let (drill, got) = drill(&[slow], Way::Answers).await;
+    let (drill, got) = drill(&[slow], Way::Answers);
     let mut client = drill.memory_client(1);
     let begun = Instant::now();
 
@@ -89,7 +89,7 @@ async fn an_upload_that_a_fault_swallows_for_long_goes_on_afterwards() {
         "{ name: outage, for: 20m, faults: [{ blackhole: {} }] }",
         "{ name: after, for: 10m }",
     ];
-    let (drill, got) = drill(&phases, Way::Answers).await;
+    let (drill, got) = drill(&phases, Way::Answers);
     let mut client = drill.memory_client(1);
 
     client.send(post(6)).await;
@@ -107,7 +107,7 @@ async fn an_upload_that_a_fault_swallows_for_long_goes_on_afterwards() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stalls_without_a_fault_is_told_after_a_minute() {
-    let (drill, _) = drill(&["{ name: calm, for: 10m }"], Way::Answers).await;
+    let (drill, _) = drill(&["{ name: calm, for: 10m }"], Way::Answers);
     let mut client = drill.memory_client(1);
 
     client.send(post(6)).await;
@@ -121,7 +121,7 @@ async fn a_client_that_stalls_without_a_fault_is_told_after_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_has_its_time_from_the_end_of_the_upload() {
-    let (drill, _) = drill(&["{ name: calm, for: 10m }"], Way::IsSilent).await;
+    let (drill, _) = drill(&["{ name: calm, for: 10m }"], Way::IsSilent);
     let mut client = drill.memory_client(1);
 
     client.send(post(6)).await;
@@ -138,7 +138,7 @@ async fn an_upstream_has_its_time_from_the_end_of_the_upload() {
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_takes_no_upload_is_not_waited_for_for_ever() {
-    let (drill, _) = drill(&["{ name: calm, for: 30m }"], Way::Ignores).await;
+    let (drill, _) = drill(&["{ name: calm, for: 30m }"], Way::Ignores);
     let mut client = drill.memory_client(1);
 
     client.send(post(4_000_000)).await;
