@@ -32,6 +32,8 @@ pub struct Chain {
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
     counted: Arc<Counted>,
+    /// Whether the links' points are those of the user.
+    knows_user: bool,
     way: Way,
     links: Vec<Link>,
     generation: u64,
@@ -47,6 +49,8 @@ pub struct Chain {
 struct Link {
     armed: Arc<Armed>,
     filter: Box<dyn ByteFilter>,
+    /// What the fault's share is compared with.
+    point: Option<u64>,
     in_force: bool,
     met: Met,
     /// Still part of the published set; one that is not leaves when it is empty.
@@ -91,6 +95,7 @@ impl Chain {
             conn,
             user,
             counted,
+            knows_user: false,
             way,
             links: Vec::new(),
             generation: u64::MAX,
@@ -228,25 +233,27 @@ impl Chain {
     fn tune(&mut self) -> Tick {
         let now = self.shared.tick();
         let generation = self.shared.generation.load(Ordering::Acquire);
-        let shared = Arc::clone(&self.shared);
-        let in_force = shared.in_force();
         if generation != self.generation {
             self.generation = generation;
             self.relink(now);
         }
-        let whom = Whom {
-            user: self.user.get().copied(),
-            nth: 0,
-            conn: (self.conn.peer, self.conn.nth),
-            targets: 0,
-            operation: 0,
-        };
+        if self.links.is_empty() {
+            return now;
+        }
+        if !self.knows_user && self.user.get().is_some() {
+            self.knows_user = true;
+            let whom = self.whom();
+            for link in &mut self.links {
+                link.point = link.armed.point(&whom);
+            }
+        }
+        let in_force = self.shared.in_force_at(now);
         for link in &mut self.links {
             let moment: Option<&Moment> = in_force
                 .as_ref()
                 .filter(|(set, _)| set.phase == Some(link.armed.phase()))
                 .map(|(_, moment)| moment)
-                .filter(|m| link.armed.is_on(m) && link.armed.includes(&whom, m));
+                .filter(|m| link.armed.is_on(m) && link.armed.includes_point(link.point, m));
             link.in_force = moment.is_some();
             link.filter.tune(now, moment);
         }
@@ -254,6 +261,17 @@ impl Chain {
             self.links.retain(|link| link.current || !link.filter.is_empty());
         }
         now
+    }
+
+    /// The connection, and its user as far as it is known.
+    fn whom(&self) -> Whom {
+        Whom {
+            user: self.user.get().copied(),
+            nth: 0,
+            conn: (self.conn.peer, self.conn.nth),
+            targets: 0,
+            operation: 0,
+        }
     }
 
     fn relink(&mut self, now: Tick) {
@@ -265,24 +283,18 @@ impl Chain {
                 link.filter.let_go(now);
             }
         }
+        let whom = self.whom();
         for armed in set.faults.iter().filter(|armed| armed.fault.shapes_connections()) {
             if self.finished || self.links.iter().any(|link| link.armed.uid == armed.uid) {
                 continue;
             }
-            let whom = Whom {
-                user: None,
-                nth: 0,
-                conn: (self.conn.peer, self.conn.nth),
-                targets: 0,
-                operation: 0,
-            };
             let (_, connection, shared) = armed.dice(&whom);
             if let Some(filter) = armed.fault.filter(self.way, connection, shared) {
                 self.counted.consider(&armed.count);
-                let armed = Arc::clone(armed);
                 self.links.push(Link {
-                    armed,
+                    armed: Arc::clone(armed),
                     filter,
+                    point: armed.point(&whom),
                     in_force: false,
                     met: Met::Never,
                     current: true,

@@ -151,8 +151,13 @@ impl Shared {
     /// The clock says which phase it is, to the nanosecond; what the director published may be a
     /// moment behind, and says only whether anything is in force at all.
     pub(super) fn in_force(&self) -> Option<(&Arc<ActiveSet>, Moment)> {
+        self.in_force_at(self.tick())
+    }
+
+    /// [`in_force`](Self::in_force), for who has looked at the time already.
+    pub(super) fn in_force_at(&self, now: Tick) -> Option<(&Arc<ActiveSet>, Moment)> {
         self.active.load().phase?;
-        let (phase, moment) = self.clock.load().moment(self.tick())?;
+        let (phase, moment) = self.clock.load().moment(now)?;
         Some((self.sets.get(phase)?, moment))
     }
 

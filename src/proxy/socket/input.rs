@@ -10,6 +10,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -87,8 +88,9 @@ impl<S: Stream> Socket<S> {
             }
             self.note_wire();
             if !self.read_ended && room > 0 {
-                let mut chunk = [0; CHUNK];
-                let mut chunk = ReadBuf::new(&mut chunk[..room.min(CHUNK)]);
+                // Not zeroed: that would cost more than most reads.
+                let mut chunk = [const { MaybeUninit::uninit() }; CHUNK];
+                let mut chunk = ReadBuf::uninit(&mut chunk[..room.min(CHUNK)]);
                 match self.poll_source(cx, &mut chunk) {
                     Poll::Ready(Ok(())) if chunk.filled().is_empty() => {
                         self.read_ended = true;
