@@ -229,9 +229,7 @@ impl Injection {
                 Ended::Closed
             }
             Effect::Hang { limit } => {
-                let since = Instant::now();
                 let let_go = body.held_until(self.hang(end, *limit)).await;
-                end.held(since.elapsed());
                 if let_go {
                     return Ended::LetGo;
                 }
@@ -258,6 +256,7 @@ impl Injection {
 
     /// Says nothing until the fault lets go (true) or the limit is reached (false).
     async fn hang(&mut self, by: &Dealing, limit: Option<Duration>) -> bool {
+        let _held = Held { by, since: Instant::now() };
         let ticket = &mut self.ticket;
         let held = async {
             while ticket.is_still_held(by) {
@@ -350,6 +349,18 @@ impl Injection {
             }
         }
         response
+    }
+}
+
+/// Credits a fault with the time it held somebody, also if they gave up waiting.
+struct Held<'d> {
+    by: &'d Dealing,
+    since: Instant,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.by.held(self.since.elapsed());
     }
 }
 
