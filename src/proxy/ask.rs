@@ -170,7 +170,13 @@ impl Ask {
         }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
-            ready!(stall.as_mut().poll(cx));
+            loop {
+                ready!(stall.as_mut().poll(cx));
+                if !self.draft.ctl.is_held_back() {
+                    break;
+                }
+                stall.as_mut().reset(Instant::now() + STALL);
+            }
             return Poll::Ready(Some(Err(self.breaks(BodyError::Stalled(STALL)))));
         };
         if let Some(stall) = &mut self.stall {

@@ -14,16 +14,10 @@ use crate::{
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use std::{pin::Pin, sync::Arc, time::Duration};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use std::{pin::Pin, sync::Arc};
 use tokio::{sync::watch, time::sleep};
 
-/// How long a client may take for a request's head, idle time before it included. Browsers and
-/// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// More header fields than this are refused with 431.
 const MAX_HEADERS: usize = 256;
 /// A head larger than this is refused with 431; it also bounds what is read ahead of a body.
@@ -91,11 +85,9 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
     let service = stack(ctl, shared);
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
         // A client that closed its sending side may still want its answer; the socket itself finds
         // out whether it does.
         .half_close(true)
-        .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)
         .preserve_header_case(true)

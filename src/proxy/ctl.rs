@@ -55,6 +55,8 @@ pub(crate) struct ConnCtl {
     interims_allowed: AtomicBool,
     /// Whether the present request's body was read to its end.
     body_done: AtomicBool,
+    /// Whether a fault keeps back what the client sends: its silence is not the client's then.
+    held_back: AtomicBool,
     kill: AtomicU8,
     after_flush: AtomicU8,
     interims: Mutex<VecDeque<Bytes>>,
@@ -90,6 +92,7 @@ impl ConnCtl {
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
             body_done: AtomicBool::new(true),
+            held_back: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             after_flush: AtomicU8::new(0),
             interims: Mutex::default(),
@@ -155,6 +158,14 @@ impl ConnCtl {
 
     pub(crate) fn set_body_done(&self) {
         self.body_done.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_held_back(&self, held_back: bool) {
+        self.held_back.store(held_back, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.held_back.load(Ordering::Relaxed)
     }
 
     pub(crate) fn allows_interims(&self) -> bool {

@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod inject;
 mod listener;
+mod patience;
 mod record;
 mod reply;
 mod rescue;

@@ -2,10 +2,11 @@
 //!
 //! Outside faults reads and writes pass straight through. With a byte fault in force they go
 //! through the [`Chain`] of their direction, which says what may leave and when; this file does
-//! the waiting. It also tells a client that closed its sending side from one that went away.
+//! the waiting, and `watch.rs` tells a client that closed its sending side from one that went away.
 
 mod stream;
 mod timer;
+mod traffic;
 mod watch;
 
 pub(crate) use stream::Stream;
@@ -13,12 +14,15 @@ pub(crate) use stream::Stream;
 use crate::{
     engine::Chain,
     fault::{Close, Out, Way},
-    proxy::ctl::{ConnCtl, Stand},
+    proxy::{
+        ctl::{ConnCtl, Stand},
+        patience::Patience,
+    },
 };
 use bytes::{Buf, Bytes};
 use std::{
-    future::{Future, poll_fn},
-    io::{self, IoSlice},
+    future::poll_fn,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -27,7 +31,7 @@ use std::{
 use stream::Sent;
 use timer::Timer;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    io::{AsyncReadExt as _, ReadBuf},
     time::timeout,
 };
 use watch::Watch;
@@ -36,6 +40,9 @@ use watch::Watch;
 const CHUNK: usize = 16 * 1024;
 /// A client that takes nothing for so long while we have something for it is given up.
 const WRITE_STALL: Duration = Duration::from_secs(300);
+/// How long a client may take for a request's head, idle time before it included. Browsers and
+/// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long what a client still sends is read after our FIN; closing with bytes unread would turn
 /// the FIN into a RST, and the answer before it would be lost.
 const LINGER: Duration = Duration::from_secs(2);
@@ -58,6 +65,9 @@ pub(crate) struct Socket<S: Stream> {
     down_timer: Timer,
     stall: Timer,
     watch: Watch,
+    /// With a client that is to send a head, and for which one.
+    patience: Patience,
+    awaited: Option<u32>,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
 }
@@ -78,6 +88,8 @@ impl<S: Stream> Socket<S> {
             down_timer: Timer::default(),
             stall: Timer::default(),
             watch: Watch::default(),
+            patience: Patience::new(),
+            awaited: None,
             last_bytes: None,
         }
     }
@@ -95,6 +107,21 @@ impl<S: Stream> Socket<S> {
             self.ctl.client_gone(false);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// An end, once a head took too long. Time that a fault held it back is not the client's.
+    fn poll_head_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let next = self.ctl.exchanges();
+        if self.awaited.replace(next) != Some(next) {
+            self.patience.set(HEAD_TIMEOUT);
+        }
+        loop {
+            ready!(self.patience.poll(cx));
+            if !self.ctl.is_held_back() {
+                return Poll::Ready(Ok(()));
+            }
+            self.patience.set(HEAD_TIMEOUT);
+        }
     }
 
     /// Reads from the socket itself and notes if the client reset it.
@@ -129,8 +156,12 @@ impl<S: Stream> Socket<S> {
     fn poll_input(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let straight = self.incoming.is_empty() && !self.read_ended && self.up.is_idle();
         if !straight {
-            return self.poll_read_shaped(cx, buf);
+            let read = self.poll_read_shaped(cx, buf);
+            let held = read.is_pending() && (!self.up.is_empty() || self.up.room() == 0);
+            self.ctl.set_held_back(held);
+            return read;
         }
+        self.ctl.set_held_back(false);
         let before = buf.filled().len();
         ready!(self.poll_source(cx, buf))?;
         if buf.filled().len() == before && buf.remaining() > 0 {
@@ -281,102 +312,5 @@ impl<S: Stream> Drop for Socket<S> {
             self.io.reset_on_close();
         }
         self.ctl.closed();
-    }
-}
-
-impl<S: Stream> AsyncRead for Socket<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check()?;
-        let read = self.poll_input(cx, buf);
-        self.watch.is_reading(read.is_pending());
-        read
-    }
-}
-
-impl<S: Stream> AsyncWrite for Socket<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        let this = &mut *self;
-        loop {
-            if this.passes_straight() {
-                let write = Pin::new(&mut this.io).poll_write(cx, buf);
-                return this.watched(write, cx);
-            }
-            // Room may open up by letting out what is due; an error there is the writer's to know.
-            let drained = this.poll_drain(cx)?;
-            if this.passes_straight() {
-                continue;
-            }
-            let take = buf.len().min(this.down.room()).min(CHUNK);
-            if take > 0 {
-                this.down.push(Bytes::copy_from_slice(&buf[..take]));
-                let _more_later = this.poll_drain(cx)?;
-                this.note_wire();
-                return Poll::Ready(Ok(take));
-            }
-            this.down.blocked();
-            this.note_wire();
-            this.watch.poll(&this.io, &this.ctl, cx)?;
-            ready!(drained);
-            // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
-            // edge, at which the connection's task polls again.
-            let Some(tick) = this.down.wake_at() else {
-                return Poll::Pending;
-            };
-            let at = this.ctl.injector().instant(tick);
-            ready!(this.down_timer.poll_at(at, cx));
-        }
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        if self.passes_straight() {
-            let this = &mut *self;
-            let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
-            return this.watched(write, cx);
-        }
-        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
-        self.poll_write(cx, first)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        let this = &mut *self;
-        this.watch.poll(&this.io, &this.ctl, cx)?;
-        if !self.passes_straight() {
-            ready!(self.poll_drain(cx))?;
-        }
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        if self.ctl.resets_after_flush() {
-            let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
-            ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
-        }
-        self.ctl.flushed();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        if !self.passes_straight() {
-            self.down.finish();
-            ready!(self.poll_drain(cx))?;
-        }
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -15,11 +15,13 @@ pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamAddr, UpstreamIo, UpstreamUrlError};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
-use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};
+use crate::proxy::{
+    ask::Ask, ctl::lock, error::UpstreamError, patience::Patience, record::Draft, reply::Reply,
+};
 use http::{Request, Response, Version};
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How long a connection to the upstream may take.
@@ -60,7 +62,7 @@ impl Upstream {
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
-            match connection.patience.wait(ANSWER_TIMEOUT, answer).await {
+            match await_answer(&mut connection.patience, answer, draft).await {
                 None => {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
@@ -101,5 +103,38 @@ impl Upstream {
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         Pooled::new(io).await.map_err(UpstreamError::Broken)
+    }
+}
+
+/// Waits for an answer for as long as the upstream may take: since it has the whole request, or, as
+/// long as it has not, since some of it came last. A silence that is a fault's is not the upstream's.
+async fn await_answer<T>(
+    patience: &mut Patience,
+    answer: impl Future<Output = T>,
+    draft: &Draft,
+) -> Option<T> {
+    tokio::pin!(answer);
+    let mut left = ANSWER_TIMEOUT;
+    let mut seen = None;
+    loop {
+        if let Some(answer) = patience.wait(left, answer.as_mut()).await {
+            return Some(answer);
+        }
+        let ctl = &draft.ctl;
+        let exchange = lock(&draft.exchange);
+        let since = Duration::from_micros(exchange.t_received.max(exchange.t_forwarded));
+        let received = exchange.received;
+        drop(exchange);
+        left = if ctl.body_done() {
+            (since + ANSWER_TIMEOUT).saturating_sub(ctl.injector().tick())
+        } else if seen.replace(received) != Some(received) || ctl.is_held_back() {
+            ANSWER_TIMEOUT
+        } else {
+            Duration::ZERO
+        };
+        // Times are noted in microseconds.
+        if left < Duration::from_millis(1) {
+            return None;
+        }
     }
 }

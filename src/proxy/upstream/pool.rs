@@ -1,22 +1,19 @@
 //! Idle connections to the upstream.
 
-use crate::proxy::{ask::Ask, ctl::lock, upstream::UpstreamIo};
+use crate::proxy::{ask::Ask, ctl::lock, patience::Patience, upstream::UpstreamIo};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
     collections::VecDeque,
-    future::{Future, poll_fn},
-    pin::Pin,
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     task::AbortHandle,
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 /// How long a connection may be idle and still be used again. Servers close idle connections after
@@ -32,49 +29,6 @@ pub(crate) struct Pooled {
     pub(crate) sender: SendRequest<Ask>,
     pub(crate) patience: Patience,
     task: TaskGuard,
-}
-
-/// A timeout that is set for every request and hardly ever fires.
-///
-/// Its timer is not moved when it is set anew, but when it fires too early: setting it costs a
-/// clock reading instead of a place in the runtime's timer wheel.
-#[derive(Debug)]
-pub(crate) struct Patience {
-    until: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patience {
-    fn new() -> Self {
-        Self { until: Instant::now(), sleep: None }
-    }
-
-    /// What `wait` comes to, or `None` after `limit`.
-    pub(crate) async fn wait<T>(
-        &mut self,
-        limit: Duration,
-        wait: impl Future<Output = T>,
-    ) -> Option<T> {
-        self.until = Instant::now() + limit;
-        tokio::pin!(wait);
-        poll_fn(|cx| match wait.as_mut().poll(cx) {
-            Poll::Ready(out) => Poll::Ready(Some(out)),
-            Poll::Pending => self.poll(cx).map(|()| None),
-        })
-        .await
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until = self.until;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() >= until {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(until);
-        }
-    }
 }
 
 /// Ends a connection's task, and so the connection, with whoever holds it. This also ends uploads
@@ -169,24 +123,5 @@ async fn sweep(pool: Weak<Pool>) {
             pool.swept.store(false, Ordering::Relaxed);
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
-        let mut patience = Patience::new();
-        for _ in 0..3 {
-            let short = sleep(Duration::from_secs(7));
-            assert_eq!(patience.wait(Duration::from_secs(10), short).await, Some(()));
-        }
-        let set = Instant::now();
-
-        let waited = patience.wait(Duration::from_secs(10), std::future::pending::<()>()).await;
-
-        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(10)));
     }
 }
