@@ -19,9 +19,13 @@ pub use exit::Exit;
 use clap::{CommandFactory, Parser, Subcommand};
 use voice::{error, say};
 
+/// What to do first.
+const FIRST: &str = "Start with `firedrill demo`: it needs nothing else. Then `firedrill list`, and
+`firedrill run NAME --upstream URL` in front of a service of your own.";
+
 /// Replay an outage in front of a service, and see how its clients cope.
 #[derive(Debug, Parser)]
-#[command(name = "firedrill", version, about, max_term_width = 100)]
+#[command(name = "firedrill", version, about, after_help = FIRST, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,7 +1,10 @@
 //! What the program says on standard error, to people or to machines.
 
 use crate::cli::{run::LogForm, terminal};
-use std::sync::OnceLock;
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 use tracing_subscriber::EnvFilter;
 
 /// The form that was chosen; people are spoken to until one is.
@@ -19,7 +22,7 @@ pub(super) fn log(form: LogForm) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(terminal::is_coloured_err())
-        .with_writer(std::io::stderr);
+        .with_writer(io::stderr);
     let chosen = match form {
         LogForm::Text => builder.with_target(false).try_init(),
         LogForm::Json => builder.json().try_init(),
@@ -32,9 +35,9 @@ pub(super) fn log(form: LogForm) {
 /// Says something.
 pub(super) fn say(line: &str) {
     if is_for_machines() {
-        tracing::info!("{line}");
+        tracing::info!("{}", line.trim());
     } else {
-        anstream::eprintln!("{line}");
+        write(line);
     }
 }
 
@@ -45,7 +48,17 @@ pub(super) fn error(message: &str) {
         return;
     }
     let style = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
-    anstream::eprintln!("{style}error{style:#}: {message}");
+    write(&format!("{style}error{style:#}: {message}"));
+}
+
+/// Writes a line in one go: the command beside a drill writes to the same place, and neither is to
+/// end up in the middle of what the other says.
+fn write(line: &str) {
+    let choice = anstream::AutoStream::choice(&io::stderr());
+    let mut whole = anstream::AutoStream::new(Vec::new(), choice);
+    // A vector takes everything, and there is nobody to tell that standard error does not.
+    let _taken = writeln!(whole, "{line}");
+    let _told = io::stderr().write_all(&whole.into_inner());
 }
 
 /// Whether every line has to be an object.

@@ -145,18 +145,25 @@ impl Armed {
 
     /// Whether its share includes them. A user that is not known yet is not included.
     pub(super) fn includes(&self, whom: &Whom, moment: &Moment) -> bool {
+        self.includes_point(self.point(whom), moment)
+    }
+
+    /// What its share is compared with, which never moves; `None` for a user that is not known yet.
+    pub(super) fn point(&self, whom: &Whom) -> Option<u64> {
         let dice = match self.share.unit {
-            Unit::Users => match whom.user {
-                Some(user) => self.lots.of(user, 0),
-                None => {
-                    return self.share.amount.at(moment) == Percent::ALL && self.before.is_empty();
-                }
-            },
+            Unit::Users => self.lots.of(whom.user?, 0),
             Unit::Requests => self.lots.of(whom.user.unwrap_or(0), whom.nth),
             Unit::Connections => self.lots.of(whom.conn.0, whom.conn.1),
         };
-        let point = dice.point(Purpose::Share);
+        Some(dice.point(Purpose::Share))
+    }
+
+    /// Whether its share includes a [`point`](Self::point).
+    pub(super) fn includes_point(&self, point: Option<u64>, moment: &Moment) -> bool {
         let own = self.share.amount.at(moment);
+        let Some(point) = point else {
+            return own == Percent::ALL && self.before.is_empty();
+        };
         if self.before.is_empty() {
             return own.includes(point);
         }

@@ -3,6 +3,7 @@
 use crate::{
     engine::{
         armed::{Armed, Whom},
+        counted::Counted,
         injector::{ConnKey, Injector},
         shared::{Shared, flag},
     },
@@ -30,6 +31,9 @@ pub struct Chain {
     conn: ConnKey,
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
+    counted: Arc<Counted>,
+    /// Whether the links' points are those of the user.
+    knows_user: bool,
     way: Way,
     links: Vec<Link>,
     generation: u64,
@@ -45,6 +49,8 @@ pub struct Chain {
 struct Link {
     armed: Arc<Armed>,
     filter: Box<dyn ByteFilter>,
+    /// What the fault's share is compared with.
+    point: Option<u64>,
     in_force: bool,
     met: Met,
     /// Still part of the published set; one that is not leaves when it is empty.
@@ -64,10 +70,10 @@ enum Met {
 
 impl Link {
     /// Bytes meet it.
-    fn touch(&mut self) {
+    fn touch(&mut self, counted: &Counted) {
         if self.in_force {
             if self.met == Met::Never {
-                self.armed.count.hit();
+                counted.hit(&self.armed.count);
             }
             self.met = Met::Untold;
         }
@@ -75,12 +81,21 @@ impl Link {
 }
 
 impl Chain {
-    /// The chain of a new connection.
-    pub fn new(injector: &Injector, conn: ConnKey, user: Arc<OnceLock<u64>>, way: Way) -> Self {
+    /// The chain of a new connection, whose two directions share what they know of its user and
+    /// what they count it for.
+    pub fn new(
+        injector: &Injector,
+        conn: ConnKey,
+        user: Arc<OnceLock<u64>>,
+        counted: Arc<Counted>,
+        way: Way,
+    ) -> Self {
         Self {
             shared: Arc::clone(&injector.shared),
             conn,
             user,
+            counted,
+            knows_user: false,
             way,
             links: Vec::new(),
             generation: u64::MAX,
@@ -121,7 +136,7 @@ impl Chain {
     /// Takes bytes in.
     pub fn push(&mut self, bytes: Bytes) {
         let now = self.tune();
-        self.links.iter_mut().for_each(Link::touch);
+        self.links.iter_mut().for_each(|link| link.touch(&self.counted));
         match self.links.first_mut() {
             Some(first) => first.filter.push(now, bytes),
             None => self.passing.push_back(Out::Bytes(bytes)),
@@ -131,7 +146,7 @@ impl Chain {
     /// Somebody has bytes for it, and it has no room.
     pub fn blocked(&mut self) {
         let full = self.links.iter_mut().filter(|link| link.filter.room() == 0);
-        full.for_each(Link::touch);
+        full.for_each(|link| link.touch(&self.counted));
     }
 
     /// The source has ended.
@@ -218,25 +233,27 @@ impl Chain {
     fn tune(&mut self) -> Tick {
         let now = self.shared.tick();
         let generation = self.shared.generation.load(Ordering::Acquire);
-        let shared = Arc::clone(&self.shared);
-        let in_force = shared.in_force();
         if generation != self.generation {
             self.generation = generation;
             self.relink(now);
         }
-        let whom = Whom {
-            user: self.user.get().copied(),
-            nth: 0,
-            conn: (self.conn.peer, self.conn.nth),
-            targets: 0,
-            operation: 0,
-        };
+        if self.links.is_empty() {
+            return now;
+        }
+        if !self.knows_user && self.user.get().is_some() {
+            self.knows_user = true;
+            let whom = self.whom();
+            for link in &mut self.links {
+                link.point = link.armed.point(&whom);
+            }
+        }
+        let in_force = self.shared.in_force_at(now);
         for link in &mut self.links {
             let moment: Option<&Moment> = in_force
                 .as_ref()
                 .filter(|(set, _)| set.phase == Some(link.armed.phase()))
                 .map(|(_, moment)| moment)
-                .filter(|m| link.armed.is_on(m) && link.armed.includes(&whom, m));
+                .filter(|m| link.armed.is_on(m) && link.armed.includes_point(link.point, m));
             link.in_force = moment.is_some();
             link.filter.tune(now, moment);
         }
@@ -244,6 +261,17 @@ impl Chain {
             self.links.retain(|link| link.current || !link.filter.is_empty());
         }
         now
+    }
+
+    /// The connection, and its user as far as it is known.
+    fn whom(&self) -> Whom {
+        Whom {
+            user: self.user.get().copied(),
+            nth: 0,
+            conn: (self.conn.peer, self.conn.nth),
+            targets: 0,
+            operation: 0,
+        }
     }
 
     fn relink(&mut self, now: Tick) {
@@ -255,26 +283,18 @@ impl Chain {
                 link.filter.let_go(now);
             }
         }
+        let whom = self.whom();
         for armed in set.faults.iter().filter(|armed| armed.fault.shapes_connections()) {
             if self.finished || self.links.iter().any(|link| link.armed.uid == armed.uid) {
                 continue;
             }
-            let whom = Whom {
-                user: None,
-                nth: 0,
-                conn: (self.conn.peer, self.conn.nth),
-                targets: 0,
-                operation: 0,
-            };
             let (_, connection, shared) = armed.dice(&whom);
             if let Some(filter) = armed.fault.filter(self.way, connection, shared) {
-                if self.way == Way::Down {
-                    armed.count.consider();
-                }
-                let armed = Arc::clone(armed);
+                self.counted.consider(&armed.count);
                 self.links.push(Link {
-                    armed,
+                    armed: Arc::clone(armed),
                     filter,
+                    point: armed.point(&whom),
                     in_force: false,
                     met: Met::Never,
                     current: true,

@@ -4,6 +4,7 @@ use crate::{
     dice,
     engine::{
         armed::{Whom, bit},
+        counted::Counted,
         director,
         shared::{Change, Shared, flag},
         ticket::Ticket,
@@ -13,7 +14,11 @@ use crate::{
     scenario::Scenario,
     select::{RequestView, User},
 };
-use std::{net::IpAddr, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{sync::watch, time::Instant};
 
 /// A connection, as far as drawing goes.
@@ -26,7 +31,7 @@ pub struct ConnKey {
 }
 
 /// What is dealt to a connection when it is accepted.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Welcome {
     /// How long its first byte is held.
     pub delay: Duration,
@@ -34,6 +39,10 @@ pub struct Welcome {
     pub close: Option<Close>,
     /// By whom.
     pub dealt: Vec<Dealt>,
+    /// The phase that plays then.
+    pub phase: Option<usize>,
+    /// The faults it counts for.
+    pub counted: Arc<Counted>,
 }
 
 /// The asking face of a run.
@@ -72,9 +81,10 @@ impl Injector {
         director::instant(&self.shared, tick)
     }
 
-    /// The phase that plays now.
+    /// The phase that plays now, by the clock that faults go by: what was announced last may be a
+    /// moment behind.
     pub fn phase(&self) -> Option<usize> {
-        self.shared.change.borrow().phase
+        self.shared.in_force()?.0.phase
     }
 
     /// Announces every edge.
@@ -98,7 +108,7 @@ impl Injector {
 
     /// What is dealt to a connection as it is accepted.
     pub fn welcome(&self, conn: ConnKey) -> Welcome {
-        let mut welcome = Welcome::default();
+        let mut welcome = Welcome { phase: self.phase(), ..Welcome::default() };
         if self.shared.flags() & flag::CONNECT == 0 {
             return welcome;
         }
@@ -116,7 +126,7 @@ impl Injector {
             if !armed.acts_at(Stage::Connect) || !armed.is_on(&moment) {
                 continue;
             }
-            armed.count.consider();
+            welcome.counted.consider(&armed.count);
             if !armed.includes(&whom, &moment) || !armed.has_times_left(&whom, &self.shared.times) {
                 continue;
             }
@@ -134,7 +144,7 @@ impl Injector {
                 }
                 _ => continue,
             };
-            armed.count.hit();
+            welcome.counted.hit(&armed.count);
             welcome.dealt.push(Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did });
             if welcome.close.is_some() {
                 break;
@@ -209,8 +219,10 @@ impl Injector {
 
     /// Starts a clock that waits for traffic.
     fn first_request(&self) {
-        let before = self.shared.flags.fetch_and(!flag::WAITING, Ordering::AcqRel);
-        if before & flag::WAITING != 0 {
+        // One starts it, and whoever comes meanwhile waits for the faults that it puts in force,
+        // with which the flag goes.
+        let _one = self.shared.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.flags() & flag::WAITING != 0 {
             // The first request already meets the first phase.
             director::play(&self.shared, self.shared.tick());
             self.shared.moved();

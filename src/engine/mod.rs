@@ -8,6 +8,7 @@ mod active;
 mod armed;
 mod chain;
 mod controls;
+mod counted;
 mod director;
 mod injector;
 mod ordinals;
@@ -17,7 +18,8 @@ mod ticket;
 pub use armed::{FaultCount, FaultTally};
 pub use chain::Chain;
 pub use controls::{Controls, Status};
-pub use injector::{ConnKey, Injector};
+pub use counted::Counted;
+pub use injector::{ConnKey, Injector, Welcome};
 pub use shared::Change;
 pub use ticket::{Dealing, Hold, Ticket};
 

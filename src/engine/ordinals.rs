@@ -53,8 +53,8 @@ impl Ordinals {
 
     /// The next ordinal of a key.
     pub(super) fn next(&self, key: u64) -> u64 {
-        // The top bits choose the shard, since the map itself uses the bottom ones.
-        let shard = usize::try_from(key >> 58).unwrap_or(0);
+        // Bits from the middle choose the shard: the map itself uses those at both ends.
+        let shard = usize::try_from((key >> 32) & 63).unwrap_or(0);
         let mut counts = self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= self.limit && !counts.contains_key(&key) {
             let slot = usize::try_from(key & 1023).unwrap_or(0);
@@ -74,6 +74,15 @@ mod tests {
     fn each_key_counts_for_itself() {
         let ordinals = Ordinals::new(1_000);
         assert_eq!([ordinals.next(7), ordinals.next(7), ordinals.next(8)], [1, 2, 1]);
+    }
+
+    #[test]
+    fn a_shard_has_keys_of_all_top_bits() {
+        let ordinals = Ordinals::new(64_000);
+        for top in 0..64_u64 {
+            ordinals.next(top << 58);
+        }
+        assert_eq!(ordinals.shards[0].lock().unwrap().len(), 64);
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub(super) struct Shared {
     /// What was published last, if anything; held while something is.
     published: Mutex<Published>,
     pub change: watch::Sender<Change>,
+    /// Held by the request that sets a clock going that waits for traffic.
+    pub starting: Mutex<()>,
     /// Wakes the director after a command.
     pub commanded: Notify,
     /// Set by a command that ends the drill.
@@ -128,6 +130,7 @@ impl Shared {
             over: AtomicBool::new(false),
             published: Mutex::default(),
             change: watch::Sender::new(start),
+            starting: Mutex::default(),
             commanded: Notify::new(),
             stop: AtomicBool::new(false),
             users: Ordinals::new(1 << 20),
@@ -148,8 +151,13 @@ impl Shared {
     /// The clock says which phase it is, to the nanosecond; what the director published may be a
     /// moment behind, and says only whether anything is in force at all.
     pub(super) fn in_force(&self) -> Option<(&Arc<ActiveSet>, Moment)> {
+        self.in_force_at(self.tick())
+    }
+
+    /// [`in_force`](Self::in_force), for who has looked at the time already.
+    pub(super) fn in_force_at(&self, now: Tick) -> Option<(&Arc<ActiveSet>, Moment)> {
         self.active.load().phase?;
-        let (phase, moment) = self.clock.load().moment(self.tick())?;
+        let (phase, moment) = self.clock.load().moment(now)?;
         Some((self.sets.get(phase)?, moment))
     }
 

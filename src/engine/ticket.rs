@@ -2,8 +2,8 @@
 
 use crate::{
     engine::{
-        active::stage_bit,
-        armed::{Armed, Whom},
+        active::{ActiveSet, stage_bit},
+        armed::{Armed, FaultCount, Whom},
         shared::{Change, Shared},
     },
     event::{Dealt, Did},
@@ -29,11 +29,13 @@ pub struct Ticket {
     changes: Option<watch::Receiver<Change>>,
 }
 
-/// A fault counts a request once, however many stages it acts at.
+/// A fault counts a request once, however many stages it acts at and phases it is in.
 #[derive(Debug)]
 struct Known {
-    uid: usize,
+    /// What all phases that name the fault share.
+    count: Arc<FaultCount>,
     has_times_left: Option<bool>,
+    hit: bool,
 }
 
 /// What is dealt at one stage.
@@ -107,7 +109,7 @@ impl Ticket {
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
-                armed.count.hit();
+                self.hit(armed);
             }
             dealings.push(dealing);
             if ends {
@@ -153,10 +155,11 @@ impl Ticket {
 
     fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
         let (set, moment) = self.shared.in_force()?;
-        if by.armed.share_moves() {
+        let armed = going_on(set, &by.dealt)?;
+        if armed.share_moves() {
             return Some(Instant::now() + RECHECK);
         }
-        let change = moment.elapsed + by.armed.pattern()?.until_change(moment.elapsed);
+        let change = moment.elapsed + armed.pattern()?.until_change(moment.elapsed);
         Some(self.shared.epoch + self.shared.due(set, change)?)
     }
 
@@ -164,16 +167,30 @@ impl Ticket {
         if !armed.is_meant_for(self.whom.targets) || !armed.is_on(moment) {
             return false;
         }
-        let at = self.known.iter().position(|known| known.uid == armed.uid).unwrap_or_else(|| {
-            armed.count.consider();
-            self.known.push(Known { uid: armed.uid, has_times_left: None });
-            self.known.len() - 1
-        });
+        let at = self.place_of(armed);
         // Asked each time, since the share may move; the point it is compared with never does.
         armed.includes(&self.whom, moment)
             && *self.known[at]
                 .has_times_left
                 .get_or_insert_with(|| armed.has_times_left(&self.whom, &self.shared.times))
+    }
+
+    /// Where a fault is among those that were asked already; counts if it was not.
+    fn place_of(&mut self, armed: &Armed) -> usize {
+        let is_it = |known: &Known| Arc::ptr_eq(&known.count, &armed.count);
+        self.known.iter().position(is_it).unwrap_or_else(|| {
+            armed.count.consider();
+            let count = Arc::clone(&armed.count);
+            self.known.push(Known { count, has_times_left: None, hit: false });
+            self.known.len() - 1
+        })
+    }
+
+    fn hit(&mut self, armed: &Armed) {
+        let at = self.place_of(armed);
+        if !std::mem::replace(&mut self.known[at].hit, true) {
+            armed.count.hit();
+        }
     }
 }
 
@@ -186,11 +203,15 @@ impl Hold {
 
 fn held_at(shared: &Shared, whom: &Whom, by: &Dealt) -> Option<Moment> {
     let (set, moment) = shared.in_force()?;
-    // The same fault may go on in the next phase, under the same name.
-    let armed = set.faults.iter().find(|a| a.name == by.fault && a.kind == by.kind)?;
+    let armed = going_on(set, by)?;
     let holds =
         armed.is_on(&moment) && armed.is_meant_for(whom.targets) && armed.includes(whom, &moment);
     holds.then_some(moment)
+}
+
+/// A fault that dealt something, as it is now: it may go on in the next phase, under the same name.
+fn going_on<'s>(set: &'s ActiveSet, by: &Dealt) -> Option<&'s Arc<Armed>> {
+    set.faults.iter().find(|armed| armed.name == by.fault && armed.kind == by.kind)
 }
 
 fn did(effect: &Effect) -> Option<Did> {

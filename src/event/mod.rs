@@ -18,7 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 pub enum Event {
     /// An exchange ended.
     Exchange(Box<Exchange>),
-    /// A connection ended without having carried an exchange.
+    /// A connection ended that carried no exchange, or whose last bytes never became one.
     Connection(Connection),
     /// A phase began, or the timeline ended.
     Edge(PhaseEdge),
@@ -127,6 +127,8 @@ pub enum EndedBy {
     ProxyFin,
     /// The proxy closed the connection with a RST.
     ProxyRst,
+    /// The edge of a phase that resets open connections: a RST, injected.
+    PhaseEdge,
     /// The client closed its side.
     ClientFin,
     /// The client reset the connection.
@@ -140,6 +142,7 @@ impl EndedBy {
             Self::Completed => "completed",
             Self::ProxyFin => "proxy_fin",
             Self::ProxyRst => "proxy_rst",
+            Self::PhaseEdge => "phase_edge",
             Self::ClientFin => "client_fin",
             Self::ClientRst => "client_rst",
         }
@@ -211,7 +214,7 @@ pub struct Exchange {
 impl Exchange {
     /// Whether something was injected into it.
     pub fn injected(&self) -> bool {
-        !self.dealt.is_empty()
+        !self.dealt.is_empty() || self.ended_by == EndedBy::PhaseEdge
     }
 
     /// How it went, for a table.

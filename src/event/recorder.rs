@@ -5,7 +5,7 @@ use std::{
     mem,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -19,7 +19,6 @@ const SHARDS: usize = 8;
 #[derive(Debug)]
 pub struct Recorder {
     shards: [Mutex<Vec<Event>>; SHARDS],
-    next: AtomicUsize,
     /// Events a shard may hold.
     limit: usize,
     dropped: AtomicU64,
@@ -29,7 +28,7 @@ pub struct Recorder {
 /// What was said since the last time.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The events; those of one connection are in order.
+    /// The events; those of one connection are in order, and so are the edges.
     pub events: Vec<Event>,
     /// How many were dropped since the drill's start.
     pub dropped: u64,
@@ -41,7 +40,6 @@ impl Recorder {
     pub fn new(limit: usize, details: bool) -> Self {
         Self {
             shards: Default::default(),
-            next: AtomicUsize::new(0),
             limit: limit.div_ceil(SHARDS),
             dropped: AtomicU64::new(0),
             details,
@@ -59,10 +57,12 @@ impl Recorder {
             // One connection, one shard: its exchanges stay in order.
             Event::Exchange(exchange) => usize::try_from(exchange.conn).unwrap_or(0),
             Event::Connection(connection) => usize::try_from(connection.id).unwrap_or(0),
-            Event::Edge(_) => self.next.fetch_add(1, Ordering::Relaxed),
+            // All edges in one shard, the one that is fetched first: they stay in order, too.
+            Event::Edge(_) => 0,
         };
         let mut kept = self.shards[shard % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < self.limit {
+        // A drill has few edges, and without them nothing else can be placed.
+        if kept.len() < self.limit || matches!(event, Event::Edge(_)) {
             kept.push(event);
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -84,19 +84,31 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::PhaseEdge;
-    use std::time::Duration;
+    use crate::event::{Connection, EndedBy, PhaseEdge};
+    use std::{net::SocketAddr, time::Duration};
 
-    fn edge() -> Event {
+    fn edge(phase: usize) -> Event {
         let at = Duration::ZERO;
-        Event::Edge(PhaseEdge { phase: None, planned: at, actual: at })
+        Event::Edge(PhaseEdge { phase: Some(phase), planned: at, actual: at })
+    }
+
+    fn connection(id: u64) -> Event {
+        Event::Connection(Connection {
+            id,
+            peer: SocketAddr::from(([10, 0, 0, 1], 40_000)),
+            accepted: 1,
+            ended: 2,
+            phase: None,
+            dealt: Vec::new(),
+            ended_by: EndedBy::ProxyFin,
+        })
     }
 
     #[test]
     fn what_was_said_is_fetched_once() {
         let recorder = Recorder::new(1_000, false);
-        recorder.say(edge());
-        recorder.say(edge());
+        recorder.say(edge(0));
+        recorder.say(connection(1));
 
         assert_eq!(recorder.fetch().events.len(), 2);
         assert_eq!(recorder.fetch().events.len(), 0);
@@ -105,12 +117,28 @@ mod tests {
     #[test]
     fn a_full_recorder_drops_and_counts() {
         let recorder = Recorder::new(SHARDS, false);
-        for _ in 0..SHARDS + 3 {
-            recorder.say(edge());
+        for id in 0..SHARDS as u64 + 3 {
+            recorder.say(connection(id));
         }
 
         let batch = recorder.fetch();
 
         assert_eq!((batch.events.len(), batch.dropped), (SHARDS, 3));
+    }
+
+    #[test]
+    fn edges_stay_in_order_and_are_never_dropped() {
+        let recorder = Recorder::new(SHARDS, false);
+        for phase in 0..100 {
+            recorder.say(edge(phase));
+            recorder.say(connection(phase as u64));
+        }
+
+        let phases = recorder.fetch().events.into_iter().filter_map(|event| match event {
+            Event::Edge(edge) => edge.phase,
+            _ => None,
+        });
+
+        assert!(phases.eq(0..100));
     }
 }

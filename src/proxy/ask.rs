@@ -22,7 +22,7 @@ use tokio::{
 };
 
 /// What is read ahead while a request is held. Beyond it the client feels the back-pressure.
-pub(crate) const HELD_LIMIT: usize = 256 * 1024;
+const HELD_LIMIT: usize = 256 * 1024;
 /// A client that sends no byte of a body for so long holds no slot any longer.
 const STALL: Duration = Duration::from_secs(60);
 /// How long a client that expects `100 Continue` waits for the upstream's word on it. RFC 9110
@@ -89,6 +89,11 @@ impl Ask {
         ask
     }
 
+    /// The exchange it is a part of.
+    pub(crate) const fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
     /// If the client waits to be told to send the body: holds it back until the sender says so, or
     /// a second has passed without an answer.
     pub(crate) fn wait_for_word(&mut self) -> Option<oneshot::Sender<()>> {
@@ -134,18 +139,12 @@ impl Ask {
         }
     }
 
-    /// Reads the body to its end and forgets it, for an answer that doesn't depend on it. Gives up
-    /// at the limit: such a client gets its answer early.
-    pub(crate) async fn discard(&mut self, limit: usize) {
+    /// Takes the body in for an answer that doesn't depend on it, and keeps it: the request may
+    /// still go on. Gives up at the limit: such a client gets its answer early.
+    pub(crate) async fn take_in(&mut self) {
         // A client that waits to be told to send it is not asked for what nobody needs.
-        let mut left = if self.waits_for_word { 0 } else { limit };
-        while left > 0 && !self.ended {
-            match poll_fn(|cx| self.poll_source(cx)).await {
-                Some(Ok(frame)) => {
-                    left = left.saturating_sub(frame.data_ref().map_or(1, Buf::remaining));
-                }
-                _ => return,
-            }
+        if !self.waits_for_word {
+            self.fill().await;
         }
     }
 
@@ -170,12 +169,11 @@ impl Ask {
         }
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
-            loop {
-                ready!(stall.as_mut().poll(cx));
-                if !self.draft.ctl.is_held_back() {
-                    break;
-                }
+            ready!(stall.as_mut().poll(cx));
+            while self.draft.ctl.upload_held() {
+                // The time is the fault's, not the client's.
                 stall.as_mut().reset(Instant::now() + STALL);
+                ready!(stall.as_mut().poll(cx));
             }
             return Poll::Ready(Some(Err(self.breaks(BodyError::Stalled(STALL)))));
         };
@@ -209,6 +207,7 @@ impl Ask {
     /// The client has broken it off.
     fn breaks(&mut self, error: BodyError) -> BodyError {
         self.stall = None;
+        self.draft.ctl.set_body_broken();
         *self.broken.insert(error)
     }
 
@@ -216,7 +215,6 @@ impl Ask {
     fn done(&mut self) {
         self.ended = true;
         self.stall = None;
-        self.draft.ctl.set_body_done();
         let now = self.draft.ctl.injector().micros();
         let mut exchange = lock(&self.draft.exchange);
         exchange.t_received = now;
@@ -224,6 +222,8 @@ impl Ask {
             detail.body_hash = capture.hash();
             detail.shape_hash = capture.shape();
         }
+        drop(exchange);
+        self.draft.ctl.set_body_done();
     }
 }
 

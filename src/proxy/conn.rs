@@ -2,10 +2,10 @@
 
 use crate::{
     engine::Change,
-    event::{Connection, EndedBy, Event, Recorder},
-    fault::{Close, Tick},
+    event::{Connection, Event, Recorder},
+    fault::Close,
     proxy::{
-        ctl::{ConnCtl, lock},
+        ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
         socket::{Socket, Stream},
@@ -14,7 +14,10 @@ use crate::{
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use std::{pin::Pin, sync::Arc};
 use tokio::{sync::watch, time::sleep};
 
@@ -33,51 +36,58 @@ pub(crate) struct Shared {
     pub(crate) timer: Timer,
 }
 
-/// Serves a connection to its end. `hold` and `close` are what was dealt to it when it was
-/// accepted.
-pub(crate) async fn serve<S: Stream>(
-    io: S,
-    ctl: Arc<ConnCtl>,
-    shared: Arc<Shared>,
-    hold: Tick,
-    close: Option<Close>,
-) {
-    let mut ended_by = EndedBy::ProxyFin;
-    if !hold.is_zero() {
-        held(&ctl, hold).await;
+/// Serves a connection to its end, after what was dealt to it when it was accepted.
+pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if !ctl.welcome.delay.is_zero() {
+        held(&ctl, &shared.ending).await;
     }
-    if let Some(close) = close {
+    if let Some(close) = ctl.welcome.close {
+        ctl.kill(close);
+    }
+    if let Some(close) = ctl.killed() {
         if close == Close::Reset {
             io.reset_on_close();
-            ended_by = EndedBy::ProxyRst;
         }
+        drop(io);
     } else {
         http(io, &ctl, &shared).await;
-        ended_by = ctl.ended_by();
     }
-    // A connection that carried exchanges is told of by them.
-    let mut dealt = ctl.welcome.clone();
+    // A tunnel lives on, and is told of by the exchange that became one.
+    if ctl.stand() == Stand::Tunnel {
+        return;
+    }
+    // Exchanges tell of their connection, and of its welcome the first. What is left is what was
+    // dealt to bytes that never became an exchange.
+    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
-    if ctl.exchanges() == 0 && (!dealt.is_empty() || ctl.killed().is_some()) {
+    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         shared.recorder.say(Event::Connection(Connection {
             id: ctl.id,
             peer: ctl.peer,
             accepted: ctl.accepted,
             ended: ctl.injector().micros(),
-            phase: ctl.injector().phase(),
+            phase: ctl.welcome.phase,
             dealt,
-            ended_by,
+            ended_by: ctl.ended_by(),
         }));
     }
 }
 
 /// Holds a connection's first byte, as a lost SYN would have held the connection.
-async fn held(ctl: &ConnCtl, hold: Tick) {
+async fn held(ctl: &ConnCtl, ending: &Ending) {
     let mut changes = ctl.injector().changes();
+    let resets = changes.borrow_and_update().resets;
     tokio::select! {
-        () = sleep(hold) => {}
+        () = sleep(ctl.welcome.delay) => {}
         // The drill's end lets go; so does the loss of the run.
-        _over = changes.wait_for(|change| change.over) => {}
+        changed = changes.wait_for(|change| change.over || change.resets > resets) => {
+            if changed.is_ok_and(|change| change.resets > resets) {
+                ctl.kill_by_edge();
+            }
+        }
+        // Nothing is under way on it that could be finished.
+        () = ending.draining.cancelled() => ctl.kill(Close::Fin),
+        () = ending.stopping.cancelled() => ctl.kill(Close::Fin),
     }
 }
 
@@ -85,9 +95,12 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
     let service = stack(ctl, shared);
     let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
         // A client that closed its sending side may still want its answer; the socket itself finds
         // out whether it does.
         .half_close(true)
+        // The socket has its own, which knows of faults.
+        .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER)
         .preserve_header_case(true)
@@ -164,7 +177,7 @@ impl Calls {
                 let now = *self.changes.borrow_and_update();
                 let before = std::mem::replace(&mut self.seen, now);
                 if self.seen.resets > before.resets {
-                    self.ctl.kill(Close::Reset);
+                    self.ctl.kill_by_edge();
                     Call::End
                 } else if self.seen.drains > before.drains {
                     Call::Drain

@@ -1,7 +1,7 @@
 //! What the parts that serve one connection know of it together.
 
 use crate::{
-    engine::{ConnKey, Injector},
+    engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
 };
@@ -43,7 +43,7 @@ pub(crate) struct ConnCtl {
     /// The user of its first request.
     pub(crate) user: Arc<OnceLock<u64>>,
     /// What was dealt to it when it was accepted.
-    pub(crate) welcome: Vec<Dealt>,
+    pub(crate) welcome: Welcome,
     /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
     /// Exchanges that are over but for bytes that have not left yet.
@@ -55,9 +55,13 @@ pub(crate) struct ConnCtl {
     interims_allowed: AtomicBool,
     /// Whether the present request's body was read to its end.
     body_done: AtomicBool,
-    /// Whether a fault keeps back what the client sends: its silence is not the client's then.
-    held_back: AtomicBool,
+    /// Whether the client broke the present request's body off.
+    body_broken: AtomicBool,
+    /// Whether it is a byte fault that keeps what the client sends from being read.
+    upload_held: AtomicBool,
     kill: AtomicU8,
+    /// Whether it is the edge of a phase that ends it.
+    killed_by_edge: AtomicBool,
     after_flush: AtomicU8,
     interims: Mutex<VecDeque<Bytes>>,
     has_interims: AtomicBool,
@@ -74,7 +78,7 @@ impl ConnCtl {
         id: u64,
         peer: SocketAddr,
         key: ConnKey,
-        welcome: Vec<Dealt>,
+        welcome: Welcome,
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> Self {
@@ -92,8 +96,10 @@ impl ConnCtl {
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
             body_done: AtomicBool::new(true),
-            held_back: AtomicBool::new(false),
+            body_broken: AtomicBool::new(false),
+            upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
+            killed_by_edge: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
             interims: Mutex::default(),
             has_interims: AtomicBool::new(false),
@@ -117,6 +123,7 @@ impl ConnCtl {
     pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
         self.interims_allowed.store(http11, Ordering::Release);
         self.body_done.store(!has_body, Ordering::Release);
+        self.body_broken.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
         self.seq.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -160,12 +167,21 @@ impl ConnCtl {
         self.body_done.store(true, Ordering::Release);
     }
 
-    pub(crate) fn set_held_back(&self, held_back: bool) {
-        self.held_back.store(held_back, Ordering::Relaxed);
+    pub(crate) fn body_broken(&self) -> bool {
+        self.body_broken.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_held_back(&self) -> bool {
-        self.held_back.load(Ordering::Relaxed)
+    pub(crate) fn set_body_broken(&self) {
+        self.body_broken.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing can be read now, and a byte fault is in force that may be why.
+    pub(crate) fn upload_held(&self) -> bool {
+        self.upload_held.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_upload_held(&self, held: bool) {
+        self.upload_held.store(held, Ordering::Release);
     }
 
     pub(crate) fn allows_interims(&self) -> bool {
@@ -196,6 +212,12 @@ impl ConnCtl {
         let _first =
             self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
         self.notify.notify_one();
+    }
+
+    /// Ends the connection now, as the edge of a phase wants it.
+    pub(crate) fn kill_by_edge(&self) {
+        self.killed_by_edge.store(self.killed().is_none(), Ordering::Release);
+        self.kill(Close::Reset);
     }
 
     /// Ends the connection as soon as what is written has left.
@@ -299,6 +321,9 @@ impl ConnCtl {
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
         match (self.killed(), self.gone_at()) {
+            (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
+                EndedBy::PhaseEdge
+            }
             (Some(Close::Reset), _) => EndedBy::ProxyRst,
             (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
             _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,

@@ -9,11 +9,11 @@ use crate::{
     event::Upstream,
     fault::{Canned, Close, Effect, Loss, Offset, Stage},
     proxy::{
-        ask::{Ask, HELD_LIMIT},
+        ask::Ask,
         ctl::{ConnCtl, lock},
         error::Aborted,
         record::Draft,
-        reply::Reply,
+        reply::{Reply, read_out},
         rescue::MARK,
         timer::Timer,
     },
@@ -21,7 +21,6 @@ use crate::{
 };
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use std::{
     future::{Future, pending},
     pin::Pin,
@@ -29,13 +28,9 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tower::{Layer, Service};
 
-/// What is read of an upstream's answer that nobody will see, so that the upstream is done with it.
-const LOST_LIMIT: usize = 16 * 1024 * 1024;
-/// How long that may take.
-const LOST_TIME: Duration = Duration::from_secs(30);
 /// What a fraction of a body of unknown length is taken of.
 const UNKNOWN_LENGTH: u64 = 64 * 1024;
 
@@ -87,10 +82,10 @@ where
     }
 
     fn call(&mut self, request: Request<Ask>) -> Answer {
-        let draft = request.extensions().get::<Draft>();
-        let Some(draft) = draft.filter(|draft| draft.ctl.injector().has_message_faults()) else {
+        let draft = request.body().draft();
+        if !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
-        };
+        }
         let draft = draft.clone();
         let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
         Box::pin(async move {
@@ -199,31 +194,37 @@ impl Injection {
     /// Holds for as long as all delays together say, unless the drill ends before.
     async fn delay(&mut self, delays: &[Dealing]) {
         let asked = Instant::now();
-        let total: Duration = delays
-            .iter()
-            .filter_map(|dealing| match dealing.effect {
-                Effect::Delay(time) => Some(time),
-                _ => None,
-            })
-            .sum();
+        let time = |dealing: &Dealing| match dealing.effect {
+            Effect::Delay(time) => time,
+            _ => Duration::ZERO,
+        };
+        let total: Duration = delays.iter().map(time).sum();
         tokio::select! {
             () = self.timer.until(asked + total) => {}
             () = self.ticket.over() => {}
         }
-        if let Some(dealing) = delays.first() {
-            dealing.held(asked.elapsed());
+        // One after the other, as far as it came to them.
+        let mut left = asked.elapsed();
+        for dealing in delays {
+            let own = time(dealing).min(left);
+            dealing.held(own);
+            left -= own;
         }
     }
 
     async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {
         match &end.effect {
             Effect::Respond(canned) => {
-                body.discard(HELD_LIMIT).await;
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
                 Ended::Answered(Box::new(self.answer(canned, end)))
             }
             Effect::Close(close) => {
                 // The request is read first: a reset before that would say "not processed".
-                body.discard(HELD_LIMIT).await;
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
                 self.ctl.kill(*close);
                 Ended::Closed
             }
@@ -239,6 +240,20 @@ impl Injection {
             }
             _ => Ended::LetGo,
         }
+    }
+
+    /// Reads the request first. If the drill ends before it did, nothing is done to it.
+    async fn is_let_go_while_read(&mut self, end: &Dealing, body: &mut Ask) -> bool {
+        tokio::select! {
+            biased;
+            () = body.take_in() => {}
+            () = self.ticket.over() => {}
+        }
+        let over = self.ctl.injector().is_over();
+        if over {
+            self.withdraw(end);
+        }
+        over
     }
 
     /// Says nothing until the fault lets go (true) or the limit is reached (false).
@@ -265,24 +280,33 @@ impl Injection {
             // There was no answer to lose: what the client hears of is genuine.
             return response;
         }
+        if self.ctl.injector().is_over() {
+            return response;
+        }
         loss.came_about();
         self.draft.dealt(loss.dealt.clone());
+        if *how == Loss::Hang {
+            // A line that comes back brings the answer after all, late.
+            self.hang(loss, None).await;
+            return response;
+        }
+        if let Some(response) = read_out(response, self.ticket.over()).await {
+            self.withdraw(loss);
+            return response;
+        }
         match how {
-            Loss::Hang => {
-                // A line that comes back brings the answer after all, late.
-                self.hang(loss, None).await;
-                response
-            }
             Loss::Close(close) => {
-                read_out(response).await;
                 self.ctl.kill(*close);
                 pending().await
             }
-            Loss::Respond(canned) => {
-                read_out(response).await;
-                self.answer(canned, loss)
-            }
+            Loss::Respond(canned) => self.answer(canned, loss),
+            Loss::Hang => pending().await,
         }
+    }
+
+    /// Takes back what was noted of a dealing that the drill's end let go.
+    fn withdraw(&self, dealing: &Dealing) {
+        lock(&self.draft.exchange).dealt.retain(|dealt| *dealt != dealing.dealt);
     }
 
     /// An injected answer, which says that it is one.
@@ -343,27 +367,6 @@ fn announced(response: &Response<Reply>) -> u64 {
 )]
 fn part_of(part: f64, whole: u64) -> u64 {
     (whole as f64 * part.clamp(0.0, 1.0)) as u64
-}
-
-/// Reads an answer that nobody will see, within bounds.
-async fn read_out(response: Response<Reply>) {
-    let mut body = response.into_body();
-    let read = async {
-        let mut left = LOST_LIMIT;
-        while left > 0 {
-            match body.frame().await {
-                Some(Ok(frame)) => {
-                    left = left.saturating_sub(frame.data_ref().map_or(1, bytes::Bytes::len));
-                }
-                _ => return,
-            }
-        }
-    };
-    // An answer that takes longer is lost with its end unread.
-    tokio::select! {
-        () = read => {}
-        () = sleep(LOST_TIME) => {}
-    }
 }
 
 /// What a request's head tells of the operation it is an attempt at.

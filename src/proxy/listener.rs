@@ -108,13 +108,7 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = draining.cancelled() => return,
-                changed = changes.changed() => {
-                    if changed.is_err() {
-                        // The run is gone, and its faults with it.
-                        self.set_gate(None).await;
-                        pending::<()>().await;
-                    }
-                }
+                Ok(()) = changes.changed() => {}
                 () = again => {}
                 accepted = accept(self.open.as_ref()), if self.gate.is_none() => match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
@@ -137,9 +131,9 @@ impl Listener {
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
-        let ctl = ConnCtl::new(self.next_id, peer, key, welcome.dealt, injector, recorder);
+        let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder);
         let ctl = Arc::new(ctl);
-        let served = serve(stream, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
+        let served = serve(stream, ctl, Arc::clone(&self.shared));
         self.shared.ending.tasks.spawn(served);
     }
 
@@ -157,7 +151,7 @@ impl Listener {
         self.gate = gate;
         let done = match gate {
             None => self.open(BACKLOG),
-            Some(Gate::Refuse) => self.shut().await,
+            Some(Gate::Refuse) => self.shut(),
             Some(Gate::Unreachable) => self.fill_queue().await,
         };
         if let Err(error) = done {
@@ -182,8 +176,8 @@ impl Listener {
 
     /// Shuts the door and, on Linux, keeps the port: callers get a RST, and nobody else can take
     /// the port while we are away from it.
-    async fn shut(&mut self) -> io::Result<()> {
-        self.let_in_who_waits().await;
+    fn shut(&mut self) -> io::Result<()> {
+        self.let_in_who_waits()?;
         if let Some(socket) = self.open.take() {
             let socket = socket.into_std()?;
             let door = SockRef::from(&socket);
@@ -199,7 +193,7 @@ impl Listener {
     async fn fill_queue(&mut self) -> io::Result<()> {
         // From a shut door the queue has to be opened first.
         self.open(0)?;
-        self.let_in_who_waits().await;
+        self.let_in_who_waits()?;
         let connect = TcpStream::connect(self.address);
         if let Ok(filler) = timeout(Duration::from_millis(200), connect).await {
             self.fillers.push_back(filler?);
@@ -207,13 +201,22 @@ impl Listener {
         Ok(())
     }
 
-    /// Whoever connected before the door closed is not to be turned away.
-    async fn let_in_who_waits(&mut self) {
-        while let Ok(Ok((stream, peer))) =
-            timeout(Duration::from_millis(1), accept(self.open.as_ref())).await
-        {
-            self.welcome(stream, peer);
+    /// Whoever connected before the door closed is not to be turned away. Who comes meanwhile may
+    /// be; to wait for a pause would leave the door open to a crowd for ever.
+    fn let_in_who_waits(&mut self) -> io::Result<()> {
+        for _ in 0..BACKLOG {
+            // The kernel is asked itself: what the runtime knows of the queue may be old.
+            let Some(Ok((stream, peer))) =
+                self.open.as_ref().map(|open| SockRef::from(open).accept())
+            else {
+                break;
+            };
+            stream.set_nonblocking(true)?;
+            if let Some(peer) = peer.as_socket() {
+                self.welcome(TcpStream::from_std(stream.into())?, peer);
+            }
         }
+        Ok(())
     }
 }
 

@@ -12,7 +12,6 @@ mod error;
 mod http;
 mod inject;
 mod listener;
-mod patience;
 mod record;
 mod reply;
 mod rescue;
@@ -115,8 +114,8 @@ impl Proxy {
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
-        let ctl = Arc::new(ConnCtl::new(id, peer, key, welcome.dealt, injector, recorder));
-        let served = conn::serve(io, ctl, Arc::clone(&self.shared), welcome.delay, welcome.close);
+        let ctl = Arc::new(ConnCtl::new(id, peer, key, welcome, injector, recorder));
+        let served = conn::serve(io, ctl, Arc::clone(&self.shared));
         self.shared.ending.tasks.spawn(served);
     }
 

@@ -6,15 +6,25 @@ use crate::{
     proxy::{ctl::ConnCtl, error::BodyError, record::Draft, upstream},
 };
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep, sleep_until};
 
+/// What is read of an upstream's answer that nobody will see, so that the upstream is done with it.
+const LOST_LIMIT: usize = 16 * 1024 * 1024;
+/// How long that may take.
+const LOST_TIME: Duration = Duration::from_secs(30);
+/// What is kept of it, so that the drill's end can let it go after all.
+const KEPT_LIMIT: usize = 256 * 1024;
 /// A response's body.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -22,10 +32,19 @@ pub(crate) enum Reply {
     Whole(Option<Bytes>),
     /// The upstream's, as it comes.
     Upstream(upstream::Body),
+    /// Read in part by somebody who then let it go.
+    Resumed(Box<Resumed>),
     /// Broken off early.
     Cut(Box<Cut>),
     /// Shaped.
     Shaped(Box<Shaped>),
+}
+
+/// A body whose beginning was read before.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    ahead: VecDeque<Frame<Bytes>>,
+    body: Reply,
 }
 
 /// A body that is broken off, its announced length intact.
@@ -34,8 +53,8 @@ pub(crate) struct Cut {
     body: Reply,
     /// Bytes until the break.
     left: u64,
-    /// Bytes beyond it have come.
-    is_short: bool,
+    /// What has come beyond it; kept, since the drill may end before the break.
+    rest: Option<Bytes>,
     close: Close,
     /// Whose doing it is, and where to note it; taken when it breaks.
     by: Option<(Dealing, Draft)>,
@@ -61,17 +80,15 @@ impl Reply {
         Self::Whole(None)
     }
 
+    /// This body, after the frames that were read of it.
+    pub(crate) fn after(self, ahead: VecDeque<Frame<Bytes>>) -> Self {
+        Self::Resumed(Box::new(Resumed { ahead, body: self }))
+    }
+
     /// This body, broken off after `left` bytes if it is longer.
     pub(crate) fn cut(self, left: u64, close: Close, by: Dealing, draft: Draft) -> Self {
         let ctl = Arc::clone(&draft.ctl);
-        Self::Cut(Box::new(Cut {
-            body: self,
-            left,
-            is_short: false,
-            close,
-            by: Some((by, draft)),
-            ctl,
-        }))
+        Self::Cut(Box::new(Cut { body: self, left, rest: None, close, by: Some((by, draft)), ctl }))
     }
 
     /// This body through a filter.
@@ -100,6 +117,10 @@ impl Body for Reply {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Resumed(resumed) => match resumed.ahead.pop_front() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => Pin::new(&mut resumed.body).poll_frame(cx),
+            },
             Self::Cut(cut) => cut.poll(cx),
             Self::Shaped(shaped) => shaped.poll(cx),
         }
@@ -109,7 +130,8 @@ impl Body for Reply {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Upstream(body) => body.is_end_stream(),
-            Self::Cut(cut) => !cut.is_short && cut.body.is_end_stream(),
+            Self::Resumed(resumed) => resumed.ahead.is_empty() && resumed.body.is_end_stream(),
+            Self::Cut(cut) => cut.rest.is_none() && cut.body.is_end_stream(),
             Self::Shaped(shaped) => shaped.ended && shaped.trailers.is_none(),
         }
     }
@@ -118,15 +140,37 @@ impl Body for Reply {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Upstream(body) => body.size_hint(),
-            Self::Cut(cut) => cut.body.size_hint(),
+            Self::Resumed(resumed) => resumed.size_hint(),
+            Self::Cut(cut) => cut.size_hint(),
             Self::Shaped(shaped) => shaped.body.size_hint(),
         }
     }
 }
 
+impl Resumed {
+    fn size_hint(&self) -> SizeHint {
+        let ahead: usize = self.ahead.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        let rest = self.body.size_hint().exact();
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + ahead as u64))
+    }
+}
+
 impl Cut {
+    fn size_hint(&self) -> SizeHint {
+        let kept = self.rest.as_ref().map_or(0, Bytes::len) as u64;
+        let rest = self.body.size_hint().exact();
+        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + kept))
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.left == 0 && (self.is_short || !self.body.is_end_stream()) {
+        if self.by.is_some() && self.ctl.injector().is_over() {
+            // Nothing is broken off any more.
+            return match self.rest.take() {
+                Some(rest) => Poll::Ready(Some(Ok(Frame::data(rest)))),
+                None => Pin::new(&mut self.body).poll_frame(cx),
+            };
+        }
+        if self.left == 0 && (self.rest.is_some() || !self.body.is_end_stream()) {
             if let Some((by, draft)) = self.by.take() {
                 by.came_about();
                 draft.dealt(by.dealt);
@@ -139,8 +183,7 @@ impl Cut {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
-                    self.is_short = keep < data.len();
-                    data.truncate(keep);
+                    self.rest = (keep < data.len()).then(|| data.split_off(keep));
                     self.left -= keep as u64;
                     Poll::Ready(Some(Ok(Frame::data(data))))
                 }
@@ -198,4 +241,36 @@ impl Shaped {
             ready!(timer.as_mut().poll(cx));
         }
     }
+}
+
+/// Reads an answer that nobody will see, within bounds. Gives it back if the drill is over first,
+/// unless more of it came than is kept.
+pub(crate) async fn read_out(
+    response: Response<Reply>,
+    over: impl Future<Output = ()>,
+) -> Option<Response<Reply>> {
+    let (parts, mut body) = response.into_parts();
+    let mut ahead = VecDeque::new();
+    let mut bytes = 0;
+    let read = async {
+        while bytes < LOST_LIMIT {
+            let Some(Ok(frame)) = body.frame().await else {
+                return;
+            };
+            bytes += frame.data_ref().map_or(1, Bytes::len);
+            if bytes <= KEPT_LIMIT {
+                ahead.push_back(frame);
+            } else {
+                ahead.clear();
+            }
+        }
+    };
+    let is_over = tokio::select! {
+        biased;
+        () = over => true,
+        () = read => false,
+        // An answer that takes longer is lost with its end unread.
+        () = sleep(LOST_TIME) => false,
+    };
+    (is_over && bytes <= KEPT_LIMIT).then(|| Response::from_parts(parts, body.after(ahead)))
 }

@@ -53,16 +53,14 @@ where
     }
 
     fn call(&mut self, request: Request<Ask>) -> Self::Future {
-        let draft = request.extensions().get::<Draft>().cloned();
+        let draft = request.body().draft().clone();
         let answer = self.inner.call(request);
         Box::pin(async move {
             match answer.await {
                 Ok(response) => Ok(response),
                 Err(error) => {
                     tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
-                    if let Some(draft) = draft {
-                        note(&draft, &error);
-                    }
+                    note(&draft, &error);
                     Ok(answer_for(&error))
                 }
             }

@@ -397,6 +397,7 @@ async fn an_upstream_that_says_nothing_is_given_up_after_five_minutes() {
     let answer = drill.memory_client(1).ask(GET).await;
 
     assert_eq!((answer.status(), answer.field("x-firedrill")), (504, Some("genuine=timeout")));
-    assert_eq!(asked.elapsed(), 300 * SECOND);
+    let took = asked.elapsed();
+    assert!(took >= 300 * SECOND && took <= 300 * SECOND + 2 * MS, "{took:?}");
     assert_eq!(heard.requests().len(), 1);
 }

@@ -7,10 +7,12 @@ use crate::{
         upstream::Upstream,
     },
 };
+use rustix::process::Signal;
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 const OUTAGE: &str = "name: outage
@@ -26,7 +28,9 @@ impl Beside {
     /// Has `command` run it, ending with `code`, after a line of shell.
     pub(crate) fn add(command: &mut Command, folder: &Path, first: &str, code: u8) -> Self {
         let stop = folder.join("stop");
-        let script = format!("{first}\nwhile [ ! -e \"$0\" ]; do sleep 0.02; done\nexit {code}");
+        let script = format!(
+            "{first}\nwhile [ ! -e \"$0\" ] && kill -0 $PPID; do sleep 0.02; done\nexit {code}"
+        );
         command.args(["--", "sh", "-c", &script]).arg(&stop);
         Self { stop }
     }
@@ -113,6 +117,24 @@ fn a_command_is_sent_to_an_address_that_can_be_connected_to() {
     assert_eq!(done.code, Some(3), "nobody asked: {}", done.err);
     let told = fs::read_to_string(told).expect("a file");
     assert!(told.starts_with("http://127.0.0.1:"), "{told}");
+}
+
+/// Whoever runs a suite has things to put away.
+#[test]
+fn a_command_is_asked_to_end_when_the_drill_is_terminated() {
+    let (upstream, folder) = (Upstream::start(), folder("asked"));
+    let mut command = run(&scenario(&folder, OUTAGE), &upstream.url());
+    let script = "trap 'echo put away; exit 0' TERM; echo ready >&2
+        while kill -0 $PPID; do sleep 0.02; done";
+    command.args(["--", "sh", "-c", script]);
+    let drill = start(command);
+    drill.line(|line| line == "ready");
+    let told = Instant::now();
+    drill.signal(Signal::TERM);
+    let done = drill.finish();
+    assert_eq!(done.code, Some(130), "{}", done.err);
+    assert!(done.out.starts_with("put away\n"), "{}", done.out);
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
 }
 
 fn over(drill: &Running) {

@@ -20,8 +20,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Running {
     child: Child,
     lines: Arc<Lines>,
-    out: JoinHandle<String>,
-    err: JoinHandle<()>,
+    /// The readers of its two outputs, until they are waited for.
+    readers: Option<(JoinHandle<String>, JoinHandle<()>)>,
     /// Told when it has ended; its silence has the child killed.
     watch: mpsc::Sender<()>,
 }
@@ -105,7 +105,7 @@ pub(crate) fn start(mut command: Command) -> Running {
             let _gone = kill_process(pid, Signal::KILL);
         }
     });
-    Running { child, lines, out, err, watch }
+    Running { child, lines, readers: Some((out, err)), watch }
 }
 
 /// Runs a command to its end.
@@ -124,7 +124,10 @@ impl Running {
             }
             assert!(!state.1, "it ended without that line:\n{}", state.0.join("\n"));
             from = state.0.len();
-            state = self.lines.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let more = self.lines.more.wait_timeout(state, LIMIT);
+            let (now, waited) = more.unwrap_or_else(PoisonError::into_inner);
+            assert!(!waited.timed_out(), "that line does not come:\n{}", now.0.join("\n"));
+            state = now;
         }
     }
 
@@ -149,11 +152,19 @@ impl Running {
     pub(crate) fn finish(mut self) -> Done {
         let status = self.child.wait().expect("its end");
         let _unwatched = self.watch.send(());
-        let out = self.out.join().expect("standard output");
-        self.err.join().expect("standard error");
+        let (out, err) = self.readers.take().expect("it is waited for once");
+        let out = out.join().expect("standard output");
+        err.join().expect("standard error");
         let state = self.lines.state.lock().unwrap_or_else(PoisonError::into_inner);
         let err = state.0.iter().flat_map(|line| [line, "\n"]).collect();
         Done { code: status.code(), out, err }
+    }
+}
+
+impl Drop for Running {
+    /// A test that failed leaves nothing behind; commands beside a drill end with it.
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
     }
 }
 

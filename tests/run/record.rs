@@ -187,8 +187,15 @@ fn an_exchange_is_told_from_both_sides() {
 
     let at = |key: &str| first["t"][key].as_u64().unwrap_or_else(|| panic!("no {key}: {first}"));
     let accepted = first["conn"]["accepted"].as_u64().expect("a time");
-    let order =
-        [accepted, at("head"), at("forwarded"), at("answered"), at("sent_first"), at("end")];
+    let order = [
+        accepted,
+        at("first"),
+        at("head"),
+        at("forwarded"),
+        at("answered"),
+        at("sent_first"),
+        at("end"),
+    ];
     assert!(order.is_sorted(), "{first}");
     assert!(at("received") >= at("head") && at("upstream_end") >= at("answered"));
     assert!(at("forwarded") - at("head") >= 20_000, "it was held before it was passed on");

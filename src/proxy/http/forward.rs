@@ -6,7 +6,6 @@ use crate::proxy::{
     drain::Ending,
     error::UpstreamError,
     http::{hop, upgrade},
-    record::Draft,
     reply::Reply,
     upstream::Upstream,
 };
@@ -59,17 +58,16 @@ impl Service<Request<Ask>> for Forward {
     }
 
     fn call(&mut self, request: Request<Ask>) -> Self::Future {
-        let hop = Arc::clone(&self.hop);
-        Box::pin(async move { hop.forward(request).await })
+        Box::pin(Arc::clone(&self.hop).forward(request))
     }
 }
 
 impl Hop {
-    async fn forward(&self, mut request: Request<Ask>) -> Result<Response<Reply>, UpstreamError> {
-        let Some(draft) = request.extensions_mut().remove::<Draft>() else {
-            let why = "it was not recorded";
-            return Err(UpstreamError::Refused(StatusCode::INTERNAL_SERVER_ERROR, why));
-        };
+    async fn forward(
+        self: Arc<Self>,
+        mut request: Request<Ask>,
+    ) -> Result<Response<Reply>, UpstreamError> {
+        let draft = request.body().draft().clone();
         check(&request)?;
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());

@@ -48,7 +48,7 @@ pub(super) fn tunnel(
                 // An edge has it polled again, so that bytes held by a fault that is over leave.
                 Ok(()) = changes.changed() => {
                     if changes.borrow_and_update().resets > resets {
-                        ctl.kill(Close::Reset);
+                        ctl.kill_by_edge();
                         break;
                     }
                 }

@@ -7,7 +7,7 @@ use crate::proxy::{
     reply::Reply,
 };
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -20,6 +20,9 @@ pub(crate) struct Recorded {
     body: Reply,
     draft: Draft,
     sent: u64,
+    /// How many bytes of it are all, if that is known. hyper takes no more, and drops what says
+    /// its end later.
+    whole: Option<u64>,
     ended: bool,
     /// The length that the head announces, though no body follows: an answer to `HEAD`, a 304, a
     /// length of zero. hyper would leave such a field out, or move it, if it knew.
@@ -30,8 +33,9 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(super) fn new(body: Reply, headers: &HeaderMap, draft: Draft, teller: Teller) -> Self {
-        let mut this =
-            Self { body, draft, sent: 0, ended: false, announced: None, teller: Some(teller) };
+        let whole = if has_no_body(&draft) { Some(0) } else { body.size_hint().exact() };
+        let teller = Some(teller);
+        let mut this = Self { body, draft, sent: 0, whole, ended: false, announced: None, teller };
         if this.body.is_end_stream() {
             let length = headers.get(header::CONTENT_LENGTH);
             this.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -85,6 +89,12 @@ impl Body for Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.done(false);
+        self.done(self.whole == Some(self.sent));
     }
+}
+
+/// Whether an answer has no body, whatever it announces (RFC 9110 §6.4.1).
+fn has_no_body(draft: &Draft) -> bool {
+    let exchange = lock(&draft.exchange);
+    exchange.method == Method::HEAD || matches!(exchange.status, 204 | 304)
 }

@@ -17,17 +17,34 @@ use crate::{
 use http::StatusCode;
 use std::{
     mem,
+    ops::Deref,
     sync::{Arc, Mutex},
 };
 
-/// An exchange being written down, shared by everything that has a hand in it.
+/// An exchange being written down, shared by everything that has a hand in it: one pointer.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Draft(Arc<Sheet>);
+
+/// What a [`Draft`] points to.
+#[derive(Debug)]
+pub(crate) struct Sheet {
     pub(crate) ctl: Arc<ConnCtl>,
-    pub(crate) exchange: Arc<Mutex<Exchange>>,
+    pub(crate) exchange: Mutex<Exchange>,
+}
+
+impl Deref for Draft {
+    type Target = Sheet;
+
+    fn deref(&self) -> &Sheet {
+        &self.0
+    }
 }
 
 impl Draft {
+    fn new(ctl: Arc<ConnCtl>, exchange: Exchange) -> Self {
+        Self(Arc::new(Sheet { ctl, exchange: Mutex::new(exchange) }))
+    }
+
     /// Notes what a fault did.
     pub(crate) fn dealt(&self, dealt: Dealt) {
         lock(&self.exchange).dealt.push(dealt);

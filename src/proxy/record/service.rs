@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower::{Layer, Service};
@@ -64,18 +64,20 @@ where
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let http11 = request.version() >= Version::HTTP_11;
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let seq = self.ctl.begin(http11, !body.is_end_stream());
         let exchange = open(&self.ctl, &parts, seq, self.ctl.recorder().wants_details());
         let capture = exchange.detail.is_some().then(|| Capture::of(&parts.headers));
-        let draft = Draft { ctl: Arc::clone(&self.ctl), exchange: Arc::new(Mutex::new(exchange)) };
+        let draft = Draft::new(Arc::clone(&self.ctl), exchange);
         let teller = Teller { draft: draft.clone() };
         let body = Ask::new(body, &parts.headers, draft.clone(), capture);
-        parts.extensions.insert(draft.clone());
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
             let response = answer.await?;
-            draft.ctl.set_stand(Stand::Responding);
+            // The service may have made a tunnel of it, which it stays.
+            if draft.ctl.stand() != Stand::Tunnel {
+                draft.ctl.set_stand(Stand::Responding);
+            }
             let mut exchange = lock(&draft.exchange);
             exchange.t_sent_first = draft.ctl.injector().micros();
             exchange.status = response.status().as_u16();
@@ -122,7 +124,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         method: parts.method.clone(),
         targets: injector.targets(&view),
         // What was dealt to the connection is told once, with its first exchange.
-        dealt: if seq == 1 { ctl.welcome.clone() } else { Vec::new() },
+        dealt: if seq == 1 { ctl.welcome.dealt.clone() } else { Vec::new() },
         upstream: Upstream::NotSent,
         upstream_error: None,
         status: 0,

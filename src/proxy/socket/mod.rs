@@ -2,11 +2,14 @@
 //!
 //! Outside faults reads and writes pass straight through. With a byte fault in force they go
 //! through the [`Chain`] of their direction, which says what may leave and when; this file does
-//! the waiting, and `watch.rs` tells a client that closed its sending side from one that went away.
+//! the waiting. It also tells a client that closed its sending side from one that went away.
 
+mod head;
+mod input;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod timer;
-mod traffic;
 mod watch;
 
 pub(crate) use stream::Stream;
@@ -14,15 +17,13 @@ pub(crate) use stream::Stream;
 use crate::{
     engine::Chain,
     fault::{Close, Out, Way},
-    proxy::{
-        ctl::{ConnCtl, Stand},
-        patience::Patience,
-    },
+    proxy::ctl::{ConnCtl, Stand},
 };
 use bytes::{Buf, Bytes};
+use head::HeadTimer;
 use std::{
-    future::poll_fn,
-    io,
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -31,7 +32,7 @@ use std::{
 use stream::Sent;
 use timer::Timer;
 use tokio::{
-    io::{AsyncReadExt as _, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     time::timeout,
 };
 use watch::Watch;
@@ -40,12 +41,10 @@ use watch::Watch;
 const CHUNK: usize = 16 * 1024;
 /// A client that takes nothing for so long while we have something for it is given up.
 const WRITE_STALL: Duration = Duration::from_secs(300);
-/// How long a client may take for a request's head, idle time before it included. Browsers and
-/// pools keep idle connections for about a minute; a slow-loris holds a slot no longer than this.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long what a client still sends is read after our FIN; closing with bytes unread would turn
 /// the FIN into a RST, and the answer before it would be lost.
 const LINGER: Duration = Duration::from_secs(2);
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Socket<S: Stream> {
@@ -59,22 +58,25 @@ pub(crate) struct Socket<S: Stream> {
     outgoing: Bytes,
     /// The socket has no more to read.
     read_ended: bool,
+    /// A read failed: the client reset the connection, and nothing is owed to it any more.
+    broken: bool,
     /// The chain has let the end through.
     up_ended: bool,
     up_timer: Timer,
     down_timer: Timer,
     stall: Timer,
+    head: HeadTimer,
     watch: Watch,
-    /// With a client that is to send a head, and for which one.
-    patience: Patience,
-    awaited: Option<u32>,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
 }
 
 impl<S: Stream> Socket<S> {
     pub(crate) fn new(io: S, ctl: Arc<ConnCtl>) -> Self {
-        let chain = |way| Chain::new(ctl.injector(), ctl.key, Arc::clone(&ctl.user), way);
+        let chain = |way| {
+            let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+            Chain::new(ctl.injector(), ctl.key, user, counted, way)
+        };
         Self {
             io,
             up: chain(Way::Up),
@@ -83,13 +85,13 @@ impl<S: Stream> Socket<S> {
             incoming: Bytes::new(),
             outgoing: Bytes::new(),
             read_ended: false,
+            broken: false,
             up_ended: false,
             up_timer: Timer::default(),
             down_timer: Timer::default(),
             stall: Timer::default(),
+            head: HeadTimer::default(),
             watch: Watch::default(),
-            patience: Patience::new(),
-            awaited: None,
             last_bytes: None,
         }
     }
@@ -99,41 +101,6 @@ impl<S: Stream> Socket<S> {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
-    }
-
-    /// The end of what the client sends. Between exchanges that is the end of the connection.
-    fn ended(&self) -> Poll<io::Result<()>> {
-        if self.ctl.stand() != Stand::Idle {
-            self.ctl.client_gone(false);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// An end, once a head took too long. Time that a fault held it back is not the client's.
-    fn poll_head_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let next = self.ctl.exchanges();
-        if self.awaited.replace(next) != Some(next) {
-            self.patience.set(HEAD_TIMEOUT);
-        }
-        loop {
-            ready!(self.patience.poll(cx));
-            if !self.ctl.is_held_back() {
-                return Poll::Ready(Ok(()));
-            }
-            self.patience.set(HEAD_TIMEOUT);
-        }
-    }
-
-    /// Reads from the socket itself and notes if the client reset it.
-    fn poll_source(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
-        if read.is_err() {
-            self.ctl.client_gone(true);
-        } else if buf.filled().len() > before {
-            self.ctl.bytes_came();
-        }
-        Poll::Ready(read)
     }
 
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -151,81 +118,6 @@ impl<S: Stream> Socket<S> {
         let patience = if more_may_come { LINGER } else { Duration::ZERO };
         let read = async { while !matches!(io.read(&mut scrap).await, Ok(0) | Err(_)) {} };
         let _done = timeout(patience, read).await;
-    }
-
-    fn poll_input(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let straight = self.incoming.is_empty() && !self.read_ended && self.up.is_idle();
-        if !straight {
-            let read = self.poll_read_shaped(cx, buf);
-            let held = read.is_pending() && (!self.up.is_empty() || self.up.room() == 0);
-            self.ctl.set_held_back(held);
-            return read;
-        }
-        self.ctl.set_held_back(false);
-        let before = buf.filled().len();
-        ready!(self.poll_source(cx, buf))?;
-        if buf.filled().len() == before && buf.remaining() > 0 {
-            self.read_ended = true;
-            self.up_ended = true;
-            return self.ended();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_read_shaped(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            if !self.incoming.is_empty() {
-                let take = self.incoming.len().min(buf.remaining());
-                buf.put_slice(&self.incoming.split_to(take));
-                return Poll::Ready(Ok(()));
-            }
-            if self.up_ended {
-                return self.ended();
-            }
-            match self.up.pull() {
-                Some(Out::Bytes(bytes)) => {
-                    self.incoming = bytes;
-                    continue;
-                }
-                Some(Out::End) => {
-                    self.up_ended = true;
-                    continue;
-                }
-                None => {}
-            }
-            let room = self.up.room();
-            if !self.read_ended && room == 0 && self.io.poll_has_input(cx).is_ready() {
-                self.up.blocked();
-                self.watch.poll_blocked(&self.io, &self.ctl, cx)?;
-            }
-            self.note_wire();
-            if !self.read_ended && room > 0 {
-                let mut chunk = [0; CHUNK];
-                let mut chunk = ReadBuf::new(&mut chunk[..room.min(CHUNK)]);
-                match self.poll_source(cx, &mut chunk) {
-                    Poll::Ready(Ok(())) if chunk.filled().is_empty() => {
-                        self.read_ended = true;
-                        self.up.finish();
-                        continue;
-                    }
-                    Poll::Ready(Ok(())) => {
-                        self.up.push(Bytes::copy_from_slice(chunk.filled()));
-                        continue;
-                    }
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {}
-                }
-            }
-            let Some(tick) = self.up.wake_at() else {
-                return Poll::Pending;
-            };
-            let at = self.ctl.injector().instant(tick);
-            ready!(self.up_timer.poll_at(at, cx));
-        }
     }
 
     /// Moves what may leave to the socket; ready when nothing is left that has to.
@@ -312,5 +204,115 @@ impl<S: Stream> Drop for Socket<S> {
             self.io.reset_on_close();
         }
         self.ctl.closed();
+    }
+}
+
+impl<S: Stream> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check()?;
+        let read = self.poll_input(cx, buf);
+        self.watch.is_reading(read.is_pending());
+        if read.is_pending() {
+            let this = &mut *self;
+            let held = !this.up.is_idle();
+            this.ctl.set_upload_held(held);
+            if this.head.poll(&this.ctl, held, cx).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        read
+    }
+}
+
+impl<S: Stream> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let this = &mut *self;
+        loop {
+            if this.passes_straight() {
+                let write = Pin::new(&mut this.io).poll_write(cx, buf);
+                return this.watched(write, cx);
+            }
+            // Room may open up by letting out what is due; an error there is the writer's to know.
+            let drained = this.poll_drain(cx)?;
+            if this.passes_straight() {
+                continue;
+            }
+            this.watch.poll(&this.io, &this.ctl, cx)?;
+            // What has left every filter waits for a slow client, and so must what comes after it.
+            if drained.is_pending() && !this.outgoing.is_empty() {
+                return Poll::Pending;
+            }
+            let take = buf.len().min(this.down.room()).min(CHUNK);
+            if take > 0 {
+                this.down.push(Bytes::copy_from_slice(&buf[..take]));
+                let _more_later = this.poll_drain(cx)?;
+                this.note_wire();
+                return Poll::Ready(Ok(take));
+            }
+            this.down.blocked();
+            this.note_wire();
+            this.watch.poll(&this.io, &this.ctl, cx)?;
+            ready!(drained);
+            // Nothing is held, and nothing is taken: what wakes us is the fault's own time, or an
+            // edge, at which the connection's task polls again.
+            let Some(tick) = this.down.wake_at() else {
+                return Poll::Pending;
+            };
+            let at = this.ctl.injector().instant(tick);
+            ready!(this.down_timer.poll_at(at, cx));
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        if self.passes_straight() {
+            let this = &mut *self;
+            let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
+            return this.watched(write, cx);
+        }
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
+        self.poll_write(cx, first)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        let this = &mut *self;
+        this.watch.poll(&this.io, &this.ctl, cx)?;
+        if !self.passes_straight() {
+            ready!(self.poll_drain(cx))?;
+        }
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        if self.ctl.resets_after_flush() {
+            let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
+            ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
+        }
+        self.ctl.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        if !self.broken && !self.passes_straight() {
+            self.down.finish();
+            ready!(self.poll_drain(cx))?;
+        }
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

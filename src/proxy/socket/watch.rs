@@ -95,11 +95,15 @@ impl Watch {
             return Ok(());
         }
         loop {
+            // An end wakes us, as bytes do.
+            if io.poll_has_input(cx).is_pending() {
+                self.look.reset();
+                return Ok(());
+            }
             match io.presence() {
                 Presence::Gone => return Err(self.gone(ctl)),
                 Presence::HalfClosed => self.half_closed(ctl),
-                // An end wakes us; unless bytes that nobody reads stand before it.
-                Presence::There if io.poll_has_input(cx).is_pending() => return Ok(()),
+                // Bytes that nobody reads may stand before an end.
                 Presence::There => {}
             }
             if self.look.poll(cx).is_pending() {

@@ -70,6 +70,10 @@ impl http_body::Body for Body {
         Poll::Ready(frame.map(|frame| {
             frame.map_err(|error| {
                 tracing::warn!(%error, "an upstream's answer broke off");
+                // An upload that the client breaks off ends the connection that carries both.
+                if !self.draft.ctl.body_broken() {
+                    lock(&self.draft.exchange).upstream_error = Some("broken_body");
+                }
                 BodyError::Broken
             })
         }))

@@ -15,18 +15,17 @@ pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamAddr, UpstreamIo, UpstreamUrlError};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
-use crate::proxy::{
-    ask::Ask, ctl::lock, error::UpstreamError, patience::Patience, record::Draft, reply::Reply,
-};
+use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};
 use http::{Request, Response, Version};
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
-use std::{future::Future, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the head of an answer may take. Long polling lives below it.
+/// How long the head of an answer may take after the upload, and how long an upload may be left
+/// unread. Long polling lives below it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The way to the upstream.
@@ -58,11 +57,13 @@ impl Upstream {
         loop {
             let (mut connection, reused) = match self.pool.take() {
                 Some(connection) => (connection, true),
-                None => (self.dial().await?, false),
+                // In a box of its own: it is big, and needed once for many requests.
+                None => (Box::pin(self.dial()).await?, false),
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
-            match await_answer(&mut connection.patience, answer, draft).await {
+            let since = upload_end(draft);
+            match connection.patience.wait(ANSWER_TIMEOUT, since, answer).await {
                 None => {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
@@ -106,35 +107,23 @@ impl Upstream {
     }
 }
 
-/// Waits for an answer for as long as the upstream may take: since it has the whole request, or, as
-/// long as it has not, since some of it came last. A silence that is a fault's is not the upstream's.
-async fn await_answer<T>(
-    patience: &mut Patience,
-    answer: impl Future<Output = T>,
-    draft: &Draft,
-) -> Option<T> {
-    tokio::pin!(answer);
-    let mut left = ANSWER_TIMEOUT;
-    let mut seen = None;
-    loop {
-        if let Some(answer) = patience.wait(left, answer.as_mut()).await {
-            return Some(answer);
-        }
+/// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
+/// that the upstream doesn't take ends nothing, so it counts as ended before.
+fn upload_end(draft: &Draft) -> impl FnMut() -> Option<Instant> {
+    let start = Instant::now();
+    let mut seen = lock(&draft.exchange).received;
+    move || {
         let ctl = &draft.ctl;
-        let exchange = lock(&draft.exchange);
-        let since = Duration::from_micros(exchange.t_received.max(exchange.t_forwarded));
-        let received = exchange.received;
-        drop(exchange);
-        left = if ctl.body_done() {
-            (since + ANSWER_TIMEOUT).saturating_sub(ctl.injector().tick())
-        } else if seen.replace(received) != Some(received) || ctl.is_held_back() {
-            ANSWER_TIMEOUT
-        } else {
-            Duration::ZERO
+        // Before the exchange, in which the end is noted first.
+        let done = ctl.body_done();
+        let (received, at) = {
+            let exchange = lock(&draft.exchange);
+            (exchange.received, exchange.t_received)
         };
-        // Times are noted in microseconds.
-        if left < Duration::from_millis(1) {
-            return None;
+        if done {
+            return Some(start.max(ctl.injector().instant(Duration::from_micros(at))));
         }
+        let moves = std::mem::replace(&mut seen, received) != received;
+        (!moves && !ctl.upload_held()).then_some(start)
     }
 }

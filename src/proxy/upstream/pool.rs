@@ -1,19 +1,22 @@
 //! Idle connections to the upstream.
 
-use crate::proxy::{ask::Ask, ctl::lock, patience::Patience, upstream::UpstreamIo};
+use crate::proxy::{ask::Ask, ctl::lock, upstream::UpstreamIo};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
     collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
     task::AbortHandle,
-    time::{Instant, sleep},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 
 /// How long a connection may be idle and still be used again. Servers close idle connections after
@@ -29,6 +32,60 @@ pub(crate) struct Pooled {
     pub(crate) sender: SendRequest<Ask>,
     pub(crate) patience: Patience,
     task: TaskGuard,
+}
+
+/// A timeout that is set for every request and hardly ever fires.
+///
+/// Its timer is not moved when it is set anew, but when it fires too early: setting it costs a
+/// clock reading instead of a place in the runtime's timer wheel.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    until: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { until: Instant::now(), sleep: None }
+    }
+
+    /// What `wait` comes to, or `None` after `limit`, counted from `since`: asked when the limit
+    /// seems to be reached, it may say that the wait began later, or has not begun.
+    pub(crate) async fn wait<T>(
+        &mut self,
+        limit: Duration,
+        mut since: impl FnMut() -> Option<Instant>,
+        wait: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.until = Instant::now() + limit;
+        tokio::pin!(wait);
+        poll_fn(|cx| {
+            if let Poll::Ready(out) = wait.as_mut().poll(cx) {
+                return Poll::Ready(Some(out));
+            }
+            loop {
+                ready!(self.poll(cx));
+                let until = since().unwrap_or_else(Instant::now) + limit;
+                if until <= self.until {
+                    return Poll::Ready(None);
+                }
+                self.until = until;
+            }
+        })
+        .await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = self.until;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= until {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(until);
+        }
+    }
 }
 
 /// Ends a connection's task, and so the connection, with whoever holds it. This also ends uploads
@@ -123,5 +180,39 @@ async fn sweep(pool: Weak<Pool>) {
             pool.swept.store(false, Ordering::Relaxed);
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_at_its_limit_however_often_it_was_set_before() {
+        let mut patience = Patience::new();
+        let limit = Duration::from_secs(10);
+        for _ in 0..3 {
+            let start = Instant::now();
+            let short = sleep(Duration::from_secs(7));
+            assert_eq!(patience.wait(limit, || Some(start), short).await, Some(()));
+        }
+        let set = Instant::now();
+
+        let waited = patience.wait(limit, || Some(set), std::future::pending::<()>()).await;
+
+        assert_eq!((waited, set.elapsed()), (None, limit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_begins_when_the_wait_does() {
+        let mut patience = Patience::new();
+        let set = Instant::now();
+        let begin = set + Duration::from_secs(25);
+        let since = || (Instant::now() >= begin).then_some(begin);
+
+        let wait = std::future::pending::<()>();
+        let waited = patience.wait(Duration::from_secs(10), since, wait).await;
+
+        assert_eq!((waited, set.elapsed()), (None, Duration::from_secs(35)));
     }
 }

@@ -80,6 +80,7 @@ fn phases(summary: &Summary<'_>, width: usize) -> String {
     let cells = &summary.observations.cells;
     let (outside, inside): (Vec<_>, Vec<_>) =
         cells.iter().partition(|((phase, _), _)| phase.is_none());
+    let outside = outside.into_iter().filter(|((_, target), _)| target.is_none());
     for ((phase, target), cell) in inside.into_iter().chain(outside) {
         let phase = phase.map_or("(outside)", |at| summary.scenario.phases[at].name.as_str());
         let target = target.map_or("all", |at| {
@@ -182,6 +183,7 @@ fn finish(
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    let contents = table.column_max_content_widths();
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if at >= words {
@@ -189,7 +191,8 @@ fn finish(
         }
         column.set_constraint(if wraps.contains(&at) {
             // Rather a table that is too wide than a column of letters.
-            ColumnConstraint::LowerBoundary(Width::Fixed(least))
+            let content = contents.get(at).map_or(least, |width| width.saturating_add(2));
+            ColumnConstraint::LowerBoundary(Width::Fixed(content.min(least)))
         } else {
             ColumnConstraint::ContentWidth
         });

@@ -36,7 +36,7 @@ async fn one_that_closes_while_it_waits_frees_the_upstream_at_once() {
         }
         assert_eq!(upstream.ends(1).await, [End::Fin]);
 
-        assert!(left.elapsed() < Duration::from_millis(500), "{:?}", left.elapsed());
+        assert!(left.elapsed() < Duration::from_secs(3), "{:?}", left.elapsed());
         let exchange = drill.exchange().await;
         let wanted = if reset { EndedBy::ClientRst } else { EndedBy::ClientFin };
         assert_eq!(exchange.ended_by, wanted);

@@ -75,6 +75,7 @@ async fn a_body_that_breaks_off_is_a_cut_and_no_clean_end() {
             assert_eq!(exchange.upstream, event::Upstream::Status(200));
             assert!(!exchange.complete && !exchange.injected(), "{exchange:?}");
             assert_eq!(exchange.outcome(), event::Outcome::Broken);
+            assert_eq!(exchange.upstream_error, Some("broken_body"));
         }
     }
 }
@@ -159,4 +160,17 @@ async fn switching_protocols_unasked_is_a_502() {
     let drill = Drill::calm().before(&upstream);
 
     assert_eq!(drill.ask(GET).await.status(), 502);
+}
+
+#[tokio::test]
+async fn a_head_of_an_answer_that_never_comes_is_whole_without_a_body() {
+    let upstream = breaking("", false).await;
+    let drill = Drill::calm().before(&upstream);
+    let mut client = drill.client().await;
+
+    client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+
+    assert_eq!(client.head().await.status(), 502);
+    let exchange = drill.exchange().await;
+    assert!(exchange.complete, "{exchange:?}");
 }

@@ -51,6 +51,10 @@ async fn head_gets_the_head_alone() {
 
     assert_eq!((head.status(), head.field("content-length")), (503, Some("20")));
     assert_eq!(next.start(), "HTTP/1.1 503 Service Unavailable");
+    for exchange in drill.exchanges(2).await {
+        assert!(exchange.complete, "{exchange:?}");
+        assert_eq!(exchange.ended_by, event::EndedBy::Completed);
+    }
 }
 
 #[tokio::test]

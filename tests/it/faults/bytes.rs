@@ -88,7 +88,7 @@ async fn a_blackhole_accepts_and_says_nothing_until_the_drill_ends() {
     drill.controls().stop();
 
     assert_eq!(client.answer().await.status(), 200);
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn n_bytes_take_n_over_rate() {
 
     // 40 000 bytes and a head of 42 at 200 000 a second.
     assert!(answer.body == body(40_000));
-    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
     assert_eq!(drill.exchange().await.dealt[0].did, Did::Wire);
 }
 
@@ -189,7 +189,7 @@ async fn an_upload_through_a_narrow_pipe_takes_its_time_too() {
     client.answer().await;
 
     assert!(upstream.request().body == body(60_000));
-    assert!(asked.elapsed() >= 150 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 150 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn a_shared_pipe_is_shared() {
         assert!(client.answer().await.body == body(20_000));
     }
 
-    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 700 * MS, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() >= 200 * MS && asked.elapsed() < 3_000 * MS, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn a_narrow_pipe_widens_when_the_drill_ends() {
     drill.controls().stop();
 
     assert!(client.body(head).await.body == body(500_000));
-    assert!(stopped.elapsed() < 300 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn each_side_is_held_for_its_time() {
         let drill = Drill::of(&[fault]).before(&upstream);
         let (took, status) = time(&drill).await;
         assert_eq!(status, 200);
-        assert!(took >= least && took < least + 500 * MS, "{fault}: {took:?}");
+        assert!(took >= least && took < least + 3_000 * MS, "{fault}: {took:?}");
     }
 }
 
@@ -54,7 +54,7 @@ async fn delays_add_up() {
 
     let (took, _) = time(&drill).await;
 
-    assert!(took >= 110 * MS && took < 600 * MS, "{took:?}");
+    assert!(took >= 110 * MS && took < 3_000 * MS, "{took:?}");
     let dealt: Vec<Did> = drill.exchange().await.dealt.iter().map(|dealt| dealt.did).collect();
     assert_eq!(dealt, [Did::Delayed(40 * MS), Did::Delayed(70 * MS)]);
 }
@@ -113,7 +113,7 @@ async fn a_phases_end_does_not_shorten_a_delay_but_the_drills_end_does() {
     let stopped = Instant::now();
     drill.controls().stop();
     assert_eq!(client.answer().await.status(), 200);
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
 
 #[tokio::test]
@@ -138,8 +138,38 @@ async fn each_chunk_of_a_body_is_held_for_its_time() {
     let (took, status) = time(&drill).await;
 
     assert_eq!(status, 200);
-    assert!(took >= 80 * MS && took < 600 * MS, "{took:?}");
-    assert_eq!(drill.exchange().await.dealt[0].did, Did::Shaped);
+    assert!(took >= 80 * MS && took < 3_000 * MS, "{took:?}");
+    let exchange = drill.exchange().await;
+    assert_eq!(exchange.dealt[0].did, Did::Shaped);
+    assert!(exchange.complete, "{exchange:?}");
+}
+
+#[tokio::test]
+async fn each_of_two_delays_is_credited_with_its_own_time() {
+    let upstream = Upstream::answering(OK).await;
+    let faults = ["latency: 30ms, name: short", "latency: 70ms, name: long"];
+    let drill = Drill::of(&faults).before(&upstream);
+
+    time(&drill).await;
+
+    let held: Vec<_> = drill.tallies().iter().map(|t| (t.name.to_string(), t.held)).collect();
+    assert_eq!(held, [("short".into(), 30 * MS), ("long".into(), 70 * MS)]);
+}
+
+#[tokio::test]
+async fn a_delay_that_the_drill_ends_is_credited_with_what_it_took() {
+    let upstream = Upstream::answering(OK).await;
+    let faults = ["latency: 1h, name: first", "latency: 1h, name: second"];
+    let drill = Drill::of(&faults).before(&upstream);
+    let mut client = drill.client().await;
+
+    client.send(GET).await;
+    drill.hits("second", 1).await;
+    drill.controls().stop();
+    assert_eq!(client.answer().await.status(), 200);
+
+    let held: Vec<_> = drill.tallies().iter().map(|t| t.held).collect();
+    assert!(held[0] < Duration::from_secs(60) && held[1].is_zero(), "{held:?}");
 }
 
 #[tokio::test]
@@ -154,5 +184,5 @@ async fn chunks_that_are_held_let_go_when_the_drill_ends() {
     drill.controls().stop();
 
     assert_eq!(client.body(head).await.text(), "ok");
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }

@@ -135,3 +135,32 @@ async fn the_end_of_a_drill_opens_the_door() {
 
     assert_eq!(connect_again(&drill).await.ask(GET).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_crowd_does_not_keep_the_door_open() {
+    let upstream = Upstream::answering(OK).await;
+    let phases = phases("refuse: {}");
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
+    let address = drill.address();
+    let (refused, mut hear) = tokio::sync::mpsc::channel(4);
+    for _ in 0..4 {
+        let refused = refused.clone();
+        std::thread::spawn(move || {
+            let patience = tokio::time::Instant::now() + Duration::from_secs(5);
+            while tokio::time::Instant::now() < patience {
+                let knock = std::net::TcpStream::connect(address);
+                if knock.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                    return refused.blocking_send(()).is_ok();
+                }
+            }
+            false
+        });
+    }
+    drop(refused);
+
+    drill.controls().skip();
+
+    for _ in 0..4 {
+        hear.recv().await.expect("everybody is refused at last");
+    }
+}

@@ -117,5 +117,5 @@ async fn total_loss_lets_go_at_once_when_the_drill_ends() {
         assert_eq!(client.answer().await.status(), 200);
     }
 
-    assert!(stopped.elapsed() < 100 * MS, "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bytes;
+mod counts;
 mod delays;
 mod edges;
 mod ends;
@@ -9,3 +10,6 @@ mod hangs;
 mod listener;
 mod loss;
 mod losses;
+mod over;
+mod patience;
+mod silences;

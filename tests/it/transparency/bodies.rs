@@ -148,7 +148,7 @@ async fn each_piece_of_a_slow_stream_passes_at_once() {
         let asked = Instant::now();
         let event = client.until("\n\n").await;
         assert!(event.contains(&format!("data: {n}")), "{event}");
-        assert!(asked.elapsed() < Duration::from_millis(500));
+        assert!(asked.elapsed() < Duration::from_secs(3));
     }
 }
 

@@ -172,3 +172,22 @@ async fn an_edge_that_resets_connections_resets_tunnels() {
     assert_eq!(client.end().await, End::Reset);
     upstream.ends(1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_tunnel_is_left_alone() {
+    let quiet = std::time::Duration::from_secs(500);
+    let upstream = Upstream::scripted(move |mut wire, _| async move {
+        wire.head().await;
+        wire.send(SWITCH).await;
+        wire.is_silent_for(quiet).await;
+        wire.send("hello").await;
+        wire.end().await;
+    })
+    .await;
+    let drill = Drill::calm().before(&upstream);
+    let mut client = drill.memory_client(1);
+    client.send(UPGRADE).await;
+    client.head().await;
+
+    assert_eq!(client.take(5).await, b"hello");
+}
