@@ -4,8 +4,15 @@ use crate::{
     engine::shared::{Shared, flag},
     fault::Tick,
 };
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep_until};
+
+/// How long before an edge requests begin to be held against the clock, so that none slips through
+/// between the edge and the moment at which a timer tells of it.
+const LEAD: Duration = Duration::from_millis(10);
 
 /// Plays the timeline to its end, or until it is told to stop.
 pub(super) async fn direct(shared: Arc<Shared>) {
@@ -29,10 +36,21 @@ pub(super) async fn direct(shared: Arc<Shared>) {
         due = None;
         // A paused clock has no next edge; a command wakes this wait like any other.
         match clock.next_edge(now) {
-            Some(edge) => tokio::select! {
-                () = sleep_until(shared.epoch + edge.at) => due = Some(edge.at),
-                () = shared.commanded.notified() => {}
-            },
+            Some(edge) => {
+                let lead = edge.at.saturating_sub(LEAD);
+                if now < lead {
+                    tokio::select! {
+                        () = sleep_until(shared.epoch + lead) => {}
+                        () = shared.commanded.notified() => {}
+                    }
+                } else {
+                    shared.expect(edge.phase);
+                    tokio::select! {
+                        () = sleep_until(shared.epoch + edge.at) => due = Some(edge.at),
+                        () = shared.commanded.notified() => {}
+                    }
+                }
+            }
             None => shared.commanded.notified().await,
         }
     }
@@ -53,6 +71,6 @@ pub(super) fn play(shared: &Shared, now: Tick) {
 }
 
 /// The instant of a tick.
-pub(super) fn instant(shared: &Shared, tick: std::time::Duration) -> Instant {
+pub(super) fn instant(shared: &Shared, tick: Duration) -> Instant {
     shared.epoch + tick
 }

@@ -182,19 +182,7 @@ impl Shared {
         }
         *published = Published::Set(phase);
         let set = phase.map_or_else(|| Arc::new(ActiveSet::empty()), |p| Arc::clone(&self.sets[p]));
-        let mut flags = 0;
-        if set.asks_messages() {
-            flags |= flag::MESSAGE;
-        }
-        if set.asks(Stage::Connect) {
-            flags |= flag::CONNECT;
-        }
-        if set.shapes() {
-            flags |= flag::WIRE;
-        }
-        if set.needs_body {
-            flags |= flag::BODY;
-        }
+        let flags = flags_of(&set);
         self.active.store(set);
         self.generation.fetch_add(1, Ordering::Release);
         self.flags.store(flags, Ordering::Release);
@@ -207,6 +195,17 @@ impl Shared {
         });
         let actual = self.tick();
         self.recorder.say(Event::Edge(PhaseEdge { phase, planned, actual }));
+    }
+
+    /// A phase is about to begin: from now on the clock is asked, to the nanosecond, where the flags
+    /// alone would be a moment late.
+    pub(super) fn expect(&self, phase: Option<usize>) {
+        if let Some(set) = phase.and_then(|phase| self.sets.get(phase)) {
+            let _held = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.over.load(Ordering::Acquire) {
+                self.flags.fetch_or(flags_of(set), Ordering::AcqRel);
+            }
+        }
     }
 
     /// Ends the drill, now if `planned` is now: nothing is in force, and whatever is held is let
@@ -232,4 +231,22 @@ impl Shared {
         }
         seen
     }
+}
+
+/// What a request or connection has to be asked for while a set is in force.
+fn flags_of(set: &ActiveSet) -> u32 {
+    let mut flags = 0;
+    if set.asks_messages() {
+        flags |= flag::MESSAGE;
+    }
+    if set.asks(Stage::Connect) {
+        flags |= flag::CONNECT;
+    }
+    if set.shapes() {
+        flags |= flag::WIRE;
+    }
+    if set.needs_body {
+        flags |= flag::BODY;
+    }
+    flags
 }
