@@ -318,6 +318,74 @@ async fn the_same_seed_deals_the_same_delays_in_any_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silence_that_a_fault_made_is_nobodys_timeout() {
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n";
+    for fault in ["blackhole: {}", "packet_loss: { rate: 100%, syn: none }"] {
+        // In the middle of a head, of an upload, and of an answer.
+        for early in [&head[..20], &format!("{head}abc"), &format!("{head}abcdef")] {
+            let whole = format!("{head}abcdef");
+            let (connector, heard) = memory::scripted(|mut wire, heard| async move {
+                heard.got(wire.request().await.expect("a request"));
+                sleep(2 * SECOND).await;
+                wire.send(OK).await;
+                wire.end().await;
+            });
+            let drill = Drill::phases(&[
+                "{ name: before, for: 2s }",
+                &format!("{{ name: outage, for: 20m, faults: [{{ {fault} }}] }}"),
+                "{ name: after, for: 1h }",
+            ])
+            .detached(connector);
+            let mut client = drill.memory_client(1);
+            let began = Instant::now();
+
+            sleep_until(began + SECOND).await;
+            client.send(early).await;
+            sleep_until(began + 3 * SECOND).await;
+            client.send(&whole[early.len()..]).await;
+
+            assert_eq!(client.answer().await.text(), "ok", "{fault} {early:?}");
+            assert!(began.elapsed() >= 1_202 * SECOND, "{fault} {early:?}: {:?}", began.elapsed());
+            assert_eq!(heard.requests()[0].text(), "abcdef");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_may_take_longer_than_its_answer() {
+    let drill = Drill::calm().detached(memory::answering(OK).0);
+    let mut client = drill.memory_client(1);
+
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 20\r\n\r\n").await;
+    for _ in 0..20 {
+        sleep(50 * SECOND).await;
+        client.send("x").await;
+    }
+
+    assert_eq!(client.answer().await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_reads_nothing_is_given_up() {
+    let (connector, _heard) = memory::scripted(|mut wire, _| async move {
+        wire.head().await;
+        sleep(10_000 * SECOND).await;
+        wire.end().await;
+    });
+    let drill = Drill::calm().detached(connector);
+    let mut client = drill.memory_client(1);
+    let began = Instant::now();
+
+    client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n").await;
+    client.send(vec![b'x'; 1_000_000]).await;
+    let answer = client.answer().await;
+
+    assert_eq!((answer.status(), answer.field("x-firedrill")), (504, Some("genuine=timeout")));
+    let took = began.elapsed();
+    assert!(took >= 300 * SECOND && took <= 602 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_upstream_that_says_nothing_is_given_up_after_five_minutes() {
     let (connector, heard) = memory::scripted(|mut wire, heard| async move {
         heard.got(wire.request().await.expect("a request"));

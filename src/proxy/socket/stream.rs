@@ -78,11 +78,11 @@ impl Stream for TcpStream {
     }
 
     fn presence(&self) -> Presence {
-        // Once a FIN was read, reads say nothing of a RST any more; the socket's error does.
-        if !matches!(self.take_error(), Ok(None)) {
-            return Presence::Gone;
-        }
-        match self.ready(Interest::READABLE).now_or_never() {
+        // What the runtime knows costs no system call. Reads would not tell: once a FIN was read
+        // they say nothing of a RST, and bytes that nobody reads stand before both.
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self.ready(both).now_or_never() {
+            Some(Ok(ready)) if ready.is_write_closed() => Presence::Gone,
             Some(Ok(ready)) if ready.is_read_closed() => Presence::HalfClosed,
             _ => Presence::There,
         }

@@ -9,13 +9,17 @@ use crate::proxy::{
     },
 };
 use bytes::Bytes;
-use std::{io, task::Context, time::Duration};
+use std::{
+    io,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
-/// How soon, and then how often, a client that closed its sending side is looked at again.
+/// How soon a client is looked at again, where no event tells.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
-const NEXT_LOOK: Duration = Duration::from_millis(20);
-/// How often a client is looked at that has sent what nobody reads yet.
-pub(super) const UNREAD_LOOK: Duration = Duration::from_millis(50);
+/// Each look is as late again as all before it, up to this. So what is found out is found out within
+/// the time that it has lasted, and a hundred thousand who wait for long cost next to nothing.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// An interim answer that means nothing. A client that only closed its sending side ignores it; a
 /// client that is gone has its kernel answer with a RST, which is how we learn the difference.
 const PROBE: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
@@ -26,9 +30,38 @@ pub(super) struct Watch {
     /// Somebody waits for input, and will be told of its end.
     reading: bool,
     seen: Seen,
-    look: Timer,
+    look: Looks,
     /// While a fault keeps us from reading at all.
-    blocked: Timer,
+    blocked: Looks,
+}
+
+/// Looks from time to time, less and less often.
+#[derive(Debug)]
+struct Looks {
+    timer: Timer,
+    wait: Duration,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { timer: Timer::default(), wait: FIRST_LOOK }
+    }
+}
+
+impl Looks {
+    /// Ready when it is time to look again.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.timer.poll_after(self.wait, cx));
+        self.timer.clear();
+        self.wait = (self.wait * 2).min(LAST_LOOK);
+        Poll::Ready(())
+    }
+
+    /// Begins anew.
+    fn reset(&mut self) {
+        self.timer.clear();
+        self.wait = FIRST_LOOK;
+    }
 }
 
 /// How much of the client's going was seen.
@@ -39,8 +72,6 @@ enum Seen {
     Nothing,
     /// It closed its sending side, and was sent a probe if that could be.
     HalfClosed,
-    /// It was looked at since.
-    StillHalfClosed,
     /// It is gone altogether. The kernel says so once.
     Gone,
 }
@@ -60,30 +91,23 @@ impl Watch {
         cx: &mut Context<'_>,
     ) -> io::Result<()> {
         if self.reading || matches!(ctl.stand(), Stand::Idle | Stand::Tunnel) {
-            self.look.clear();
+            self.look.reset();
             return Ok(());
         }
         loop {
-            // An end wakes us, as bytes do; and asking costs no call into the kernel.
+            // An end wakes us, as bytes do.
             if io.poll_has_input(cx).is_pending() {
-                self.look.clear();
+                self.look.reset();
                 return Ok(());
             }
-            let wait = match io.presence() {
+            match io.presence() {
                 Presence::Gone => return Err(self.gone(ctl)),
-                Presence::HalfClosed => {
-                    self.half_closed(ctl);
-                    if self.seen == Seen::StillHalfClosed { NEXT_LOOK } else { FIRST_LOOK }
-                }
+                Presence::HalfClosed => self.half_closed(ctl),
                 // Bytes that nobody reads may stand before an end.
-                Presence::There => UNREAD_LOOK,
-            };
-            if self.look.poll_after(wait, cx).is_pending() {
-                return Ok(());
+                Presence::There => {}
             }
-            self.look.clear();
-            if self.seen == Seen::HalfClosed {
-                self.seen = Seen::StillHalfClosed;
+            if self.look.poll(cx).is_pending() {
+                return Ok(());
             }
         }
     }
@@ -100,10 +124,9 @@ impl Watch {
             if io.presence() == Presence::Gone {
                 return Err(self.gone(ctl));
             }
-            if self.blocked.poll_after(UNREAD_LOOK, cx).is_pending() {
+            if self.blocked.poll(cx).is_pending() {
                 return Ok(());
             }
-            self.blocked.clear();
         }
     }
 
@@ -122,6 +145,7 @@ impl Watch {
     fn half_closed(&mut self, ctl: &ConnCtl) {
         if self.seen == Seen::Nothing {
             self.seen = Seen::HalfClosed;
+            self.look.reset();
             ctl.client_gone(false);
             if ctl.stand() == Stand::Waiting && ctl.allows_interims() {
                 ctl.push_interim(Bytes::from_static(PROBE));
