@@ -16,46 +16,41 @@ const LEAD: Duration = Duration::from_millis(10);
 
 /// Plays the timeline to its end, or until it is told to stop.
 pub(super) async fn direct(shared: Arc<Shared>) {
-    let mut due = None;
+    let mut commanded = false;
     loop {
         let clock = shared.clock.load_full();
         let now = shared.tick();
-        let position = clock.position(now);
-        if shared.stop.load(Ordering::Acquire) {
-            break;
-        }
-        let phase = position.map(|position| position.phase);
+        let stopped = shared.stop.load(Ordering::Acquire);
+        let phase = clock.position(now).map(|position| position.phase).filter(|_| !stopped);
+        // An edge that a command brought about was due when it was commanded: now. Any other was
+        // due when the clock says, however late we are.
+        let start = shared.timeline.start_of(phase.unwrap_or(usize::MAX));
+        let planned = if commanded || stopped { now } else { clock.due(start) };
         if phase.is_none() {
-            break;
+            return shared.end(planned);
         }
         let waiting = shared.flags() & flag::WAITING != 0 && !clock.is_playing();
         if !waiting {
-            // An edge that a command brought about was due when it was commanded: now.
-            shared.publish(phase, due.unwrap_or(now));
+            shared.publish(phase, planned);
         }
-        due = None;
         // A paused clock has no next edge; a command wakes this wait like any other.
-        match clock.next_edge(now) {
-            Some(edge) => {
-                let lead = edge.at.saturating_sub(LEAD);
-                if now < lead {
-                    tokio::select! {
-                        () = sleep_until(shared.epoch + lead) => {}
-                        () = shared.commanded.notified() => {}
-                    }
-                } else {
-                    shared.expect(edge.phase);
-                    tokio::select! {
-                        () = sleep_until(shared.epoch + edge.at) => due = Some(edge.at),
-                        () = shared.commanded.notified() => {}
-                    }
-                }
-            }
-            None => shared.commanded.notified().await,
-        }
+        let Some(edge) = clock.next_edge(now) else {
+            shared.commanded.notified().await;
+            commanded = true;
+            continue;
+        };
+        let lead = edge.at.saturating_sub(LEAD);
+        let until = if now < lead {
+            lead
+        } else {
+            shared.expect(edge.phase);
+            edge.at
+        };
+        commanded = tokio::select! {
+            () = sleep_until(shared.epoch + until) => false,
+            () = shared.commanded.notified() => true,
+        };
     }
-    let planned = due.unwrap_or_else(|| shared.tick());
-    shared.end(planned);
 }
 
 /// Sets the clock going as of `now`, and puts the first phase in force.

@@ -165,12 +165,12 @@ fn check(drill: &Drill, sent: usize) {
     told.sort_unstable();
     told.dedup();
     assert_eq!(told.len(), exchanges.len(), "nothing is told twice");
-    assert!(told.len() > 300 && told.len() <= sent, "{} of {sent}", told.len());
+    assert!(told.len() > 100 && told.len() <= sent, "{} of {sent}", told.len());
     for exchange in &exchanges {
         assert!(exchange.t_end >= exchange.t_head && exchange.t_head > 0, "{exchange:?}");
         assert!(!exchange.complete || exchange.status > 0, "{exchange:?}");
     }
     let tallies = drill.tallies();
     let hit: Vec<&str> = tallies.iter().filter(|t| t.hit > 0).map(|t| &*t.name).collect();
-    assert!(hit.len() >= 10, "{hit:?}");
+    assert!(hit.len() >= 8, "{hit:?}");
 }
