@@ -58,7 +58,14 @@ fn transfer(bencher: Bencher<'_, '_>, filter: impl Fn(&Cx) -> Option<Box<dyn Byt
     bencher.counter(BytesCount::new(SIZE)).bench_local(|| {
         nth += 1;
         let moment = moment(Duration::ZERO);
-        let cx = Cx { moment, message: shared.of(2, nth), connection: shared.of(1, nth), shared };
+        let cx = Cx {
+            moment,
+            message: shared.of(2, nth),
+            connection: shared.of(1, nth),
+            shared,
+            user: nth,
+            now: moment.run,
+        };
         let mut filter = filter(&cx).expect("it shapes bytes");
         run(filter.as_mut())
     });

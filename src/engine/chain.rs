@@ -8,7 +8,7 @@ use crate::{
         shared::{Shared, flag},
     },
     event::{Dealt, Did},
-    fault::{ByteFilter, Out, Tick, Way},
+    fault::{ByteFilter, Close, Out, Tick, Way},
     timeline::Moment,
 };
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub struct Chain {
     ended: bool,
     /// What came while no filter was there to take it.
     passing: VecDeque<Out>,
+    /// A filter ended the connection; what it let through before is still on its way.
+    closing: Option<Close>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl Chain {
             finished: false,
             ended: false,
             passing: VecDeque::new(),
+            closing: None,
         }
     }
 
@@ -163,8 +166,11 @@ impl Chain {
 
     /// The next thing that may leave now.
     pub fn pull(&mut self) -> Option<Out> {
-        let out = self.pull_one();
-        self.ended |= out == Some(Out::End);
+        let mut out = self.pull_one();
+        if let (Some(Out::End), Some(close)) = (&out, self.closing) {
+            out = Some(Out::Close(close));
+        }
+        self.ended |= matches!(out, Some(Out::End | Out::Close(_)));
         out
     }
 
@@ -186,6 +192,10 @@ impl Chain {
                     match from.pull(now) {
                         Some(Out::Bytes(bytes)) => to.push(now, bytes),
                         Some(Out::End) => to.finish(now),
+                        Some(Out::Close(close)) => {
+                            self.closing = Some(close);
+                            to.finish(now);
+                        }
                         None => break,
                     }
                     moved = true;

@@ -131,7 +131,8 @@ impl Injector {
                 continue;
             }
             let (message, connection, shared) = armed.dice(&whom);
-            let cx = Cx { moment, message, connection, shared };
+            let now = self.shared.tick();
+            let cx = Cx { moment, message, connection, shared, user: 0, now };
             let did = match armed.fault.decide(Stage::Connect, &cx) {
                 Effect::Delay(time) => {
                     welcome.delay += time;

@@ -101,7 +101,9 @@ impl Ticket {
                 continue;
             }
             let (message, connection, shared) = armed.dice(&self.whom);
-            let effect = armed.fault.decide(stage, &Cx { moment, message, connection, shared });
+            let (user, now) = (self.whom.user.unwrap_or(0), self.shared.tick());
+            let cx = Cx { moment, message, connection, shared, user, now };
+            let effect = armed.fault.decide(stage, &cx);
             let Some(did) = did(&effect) else {
                 continue;
             };

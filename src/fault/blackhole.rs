@@ -15,7 +15,7 @@ use crate::{
     dice::Dice,
     fault::{
         ByteFilter, Fault, Out, Tick, Way,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         form::read_nothing,
         queue::Queue,
     },
@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "blackhole",
     layer: Layer::Connection,
+    protocols: Protocol::ALL,
     summary: "connections are accepted, then silence in both directions",
     about: "Nothing passes in either direction for as long as the fault is in force; connections
 that are open fall silent, new ones are accepted and hear nothing. No byte is lost: when it lets go,

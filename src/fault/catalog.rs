@@ -22,6 +22,30 @@ pub enum Layer {
     Message,
 }
 
+/// What a proxy understands of the traffic it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Requests and responses.
+    Http,
+    /// Bytes.
+    Tcp,
+}
+
+impl Protocol {
+    /// Faults on requests and responses.
+    pub const HTTP: &'static [Self] = &[Self::Http];
+    /// Faults that need to know nothing of what the bytes mean.
+    pub const ALL: &'static [Self] = &[Self::Http, Self::Tcp];
+
+    /// As files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// How a fault is read.
 pub type Read = fn(&Spanned<Node>, &mut Reader<'_>) -> Option<Arc<dyn Fault>>;
 
@@ -32,6 +56,8 @@ pub struct Entry {
     pub name: &'static str,
     /// What it acts on.
     pub layer: Layer,
+    /// The protocols of the proxies it works on.
+    pub protocols: &'static [Protocol],
     /// What the client meets, in one line.
     pub summary: &'static str,
     /// The long page of `firedrill faults NAME`.

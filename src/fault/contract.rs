@@ -202,6 +202,7 @@ impl Driver {
                     self.left += bytes.len();
                 }
                 Out::End => self.ended = true,
+                Out::Close(_) => panic!("{}: it ends the connection", self.text),
             }
         }
         assert!(self.left <= self.pushed, "{}: more came out than went in", self.text);

@@ -4,7 +4,7 @@
 //! may leave. Whoever drives it (a socket, a body, a test) does the waiting. So every filter can be
 //! tested to the nanosecond, and the very same code shapes a socket and a message.
 
-use crate::timeline::Moment;
+use crate::{fault::Close, timeline::Moment};
 use bytes::Bytes;
 use std::{fmt, time::Duration};
 
@@ -28,6 +28,8 @@ pub enum Out {
     Bytes(Bytes),
     /// The end of the stream; nothing follows.
     End,
+    /// The end of the whole connection, in both directions; nothing follows.
+    Close(Close),
 }
 
 /// A transformation of a byte stream.

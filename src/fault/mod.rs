@@ -147,6 +147,10 @@ pub struct Cx {
     pub connection: Dice,
     /// Keyed to the fault alone: the same for everybody.
     pub shared: Dice,
+    /// The user, hashed; zero if none is known yet.
+    pub user: u64,
+    /// Real time since the drill's start, for what keeps account of who came when.
+    pub now: Tick,
 }
 
 /// Something that can go wrong, as the scenario describes it.
@@ -170,6 +174,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// Whether [`filter`](Self::filter) ever returns one.
     fn shapes_connections(&self) -> bool {
         false
+    }
+
+    /// The same fault for a connection whose protocol is not known, where there are bytes and no
+    /// messages; `None` if it is the same there.
+    fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
+        None
     }
 
     /// What it does to the listener as a whole, if anything.

@@ -14,7 +14,7 @@
 use crate::{
     fault::{
         Fault, Gate,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         form::read_nothing,
     },
     read::{Kind, Reader, Shape},
@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "refuse",
     layer: Layer::Listener,
+    protocols: Protocol::ALL,
     summary: "connections are refused: nobody listens",
     about: "The listener is closed for as long as the fault is in force: `connect` fails with a
 real ECONNREFUSED, as for a process that crashed. It is about the listener as a whole, so there is

@@ -16,7 +16,7 @@ use crate::{
     fault::{
         Close, Cx, Effect, Fault, Stage,
         after::After,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "reset",
     layer: Layer::Message,
+    protocols: Protocol::ALL,
     summary: "the connection breaks with a RST",
     about:
         "The client's socket fails with ECONNRESET (on HTTP/2 the stream is reset). `at: connect`

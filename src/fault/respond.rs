@@ -14,7 +14,7 @@ use crate::{
     fault::{
         Canned, Cx, Effect, Fault, Stage,
         canned::{bare, read_canned, read_status},
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "respond",
     layer: Layer::Message,
+    protocols: Protocol::HTTP,
     summary: "an answer without the upstream: status, headers, body, `retry_after`",
     about: "The request is answered here; the upstream never sees it. `status` is from 200 to 599.
 `retry_after` becomes a `retry-after` field of whole seconds, rounded up. `headers` maps names to a

@@ -53,6 +53,8 @@ pub(super) fn cx_at(nth: u64, elapsed: Duration) -> Cx {
         message: shared.of(1, nth),
         connection: shared.of(2, nth),
         shared,
+        user: nth,
+        now: elapsed,
     }
 }
 
@@ -72,6 +74,7 @@ pub(super) fn drain(filter: &mut dyn ByteFilter, now: Tick) -> (Bytes, bool) {
         match out {
             Out::Bytes(chunk) => bytes.extend_from_slice(&chunk),
             Out::End => ended = true,
+            Out::Close(_) => panic!("it ends the connection"),
         }
     }
     (bytes.into(), ended)

@@ -15,7 +15,7 @@ use crate::{
     fault::{
         Close, Cx, Effect, Fault, Stage,
         after::After,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         form::is_curve,
     },
     read::{Field, Kind, Reader, Shape},
@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "truncate",
     layer: Layer::Message,
+    protocols: Protocol::HTTP,
     summary: "the end of the body is missing, its announced length is not",
     about: "The head goes out untouched, then the body stops `after` so many bytes, or after this
 share of the announced length (of the first 64 KiB, if no length is announced), and the connection

@@ -13,7 +13,7 @@
 use crate::{
     fault::{
         Fault, Gate,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         form::read_nothing,
     },
     read::{Kind, Reader, Shape},
@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry {
     name: "unreachable",
     layer: Layer::Listener,
+    protocols: Protocol::ALL,
     summary: "connections hang in SYN, as to a dead host",
     about: "Whoever connects gets neither a refusal nor an answer until their own connect timeout.
 The accept queue of the listener is full, so the kernel drops SYNs, and no privilege is needed. Once

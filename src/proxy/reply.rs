@@ -212,6 +212,11 @@ impl Shaped {
                     self.ended = true;
                     continue;
                 }
+                Some(Out::Close(close)) => {
+                    // The connection's own task sees to it.
+                    self.ctl.kill(close);
+                    return Poll::Pending;
+                }
                 None => {}
             }
             if !self.finished && self.filter.room() > 0 {

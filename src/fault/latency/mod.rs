@@ -38,7 +38,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         Cx, Effect, Fault, Stage,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         distribution::{Distribution, uniform},
         form::Side,
         latency::{chunks::Staggered, wander::Wander},
@@ -53,6 +53,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) const ENTRY: Entry = Entry {
     name: "latency",
     layer: Layer::Message,
+    protocols: Protocol::ALL,
     summary: "messages are held for a while: fixed, spread, by percentiles, or wandering",
     about: "Holds the request before it goes to the upstream (`side: response`: the response before
 it goes to the client; `both`: both). Messages do not queue behind each other. Delays are real time

@@ -51,7 +51,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         ByteFilter, Cx, Effect, Fault, Stage, Way,
-        catalog::{Entry, Layer},
+        catalog::{Entry, Layer, Protocol},
         distribution::uniform,
         form::Side,
         packet_loss::{
@@ -70,6 +70,7 @@ use std::{sync::Arc, time::Duration};
 pub(super) const ENTRY: Entry = Entry {
     name: "packet_loss",
     layer: Layer::Connection,
+    protocols: Protocol::ALL,
     summary: "the stalls that lost packets cause, never a lost byte",
     about: "Each direction of each connection gets a virtual TCP sender that loses segments and
 retransmits as Linux does. A loss is a pause, then everything behind it at once, then a slower flow;

@@ -80,6 +80,7 @@ impl<S: Stream> Socket<S> {
                     self.up_ended = true;
                     continue;
                 }
+                Some(Out::Close(close)) => return Poll::Ready(Err(self.closed_by(close))),
                 None => {}
             }
             let room = self.up.room();

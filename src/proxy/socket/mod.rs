@@ -120,6 +120,13 @@ impl<S: Stream> Socket<S> {
         let _done = timeout(patience, read).await;
     }
 
+    /// A fault on the bytes ends the connection.
+    fn closed_by(&mut self, close: Close) -> io::Error {
+        self.note_wire();
+        self.ctl.kill(close);
+        io::ErrorKind::ConnectionAborted.into()
+    }
+
     /// Moves what may leave to the socket; ready when nothing is left that has to.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.send_interims();
@@ -128,6 +135,7 @@ impl<S: Stream> Socket<S> {
             match self.down.pull() {
                 Some(Out::Bytes(bytes)) => self.outgoing = bytes,
                 Some(Out::End) => return Poll::Ready(Ok(())),
+                Some(Out::Close(close)) => return Poll::Ready(Err(self.closed_by(close))),
                 None if self.down.is_empty() => return Poll::Ready(Ok(())),
                 None => {
                     let Some(tick) = self.down.wake_at() else {

@@ -53,7 +53,14 @@ fn ends_everything(entry: &DraftEntry, length: Duration) -> Option<Stage> {
     let ends = (0..8).all(|nth| {
         let moment = Moment { elapsed: length * nth / 8, length, run: Duration::ZERO };
         let drawn = dice.of(key(&nth.to_le_bytes()), nth.into());
-        let cx = Cx { moment, message: drawn, connection: drawn, shared: dice };
+        let cx = Cx {
+            moment,
+            message: drawn,
+            connection: drawn,
+            shared: dice,
+            user: 0,
+            now: moment.run,
+        };
         matches!(
             fault.decide(stage, &cx),
             Effect::Respond(_) | Effect::Hang { .. } | Effect::Close(_)
