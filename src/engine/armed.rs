@@ -2,16 +2,22 @@
 
 use crate::{
     dice::{Dice, Purpose, Seed, key},
-    engine::ordinals::Ordinals,
-    fault::{Fault, Stage},
+    engine::{ordinals::Ordinals, shared::Shared, station::Site},
+    fault::{
+        Fault, Stage, Tick,
+        catalog::{self, Protocol},
+    },
     scenario::{FaultEntry, Per, Share, Times},
     select::Unit,
     timeline::{Moment, Moving, Pattern},
     units::Percent,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// What a fault was asked and what it did, over all the phases it is named in.
@@ -34,7 +40,7 @@ impl FaultCount {
     }
 
     /// It held something for so long.
-    pub fn held(&self, time: std::time::Duration) {
+    pub fn held(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
@@ -54,21 +60,78 @@ pub struct FaultTally {
     /// Those it hit.
     pub hit: u64,
     /// The delays it dealt, added up.
-    pub held: std::time::Duration,
+    pub held: Duration,
     /// Whether it acts on the listener as a whole, where there is nothing to count.
     pub gate: bool,
+}
+
+/// Where a fault is from, and so when it is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A phase of the scenario.
+    Phase(usize),
+    /// Put there by hand.
+    Hand {
+        /// When.
+        since: Tick,
+        /// When its time is up.
+        until: Option<Tick>,
+    },
+}
+
+impl Origin {
+    /// The phase, if it is of one.
+    pub(super) const fn phase(self) -> Option<usize> {
+        match self {
+            Self::Phase(phase) => Some(phase),
+            Self::Hand { .. } => None,
+        }
+    }
+
+    /// Where in its time a fault is, if that is `now`; `playing` is the phase by the clock.
+    pub(super) fn moment(self, playing: Option<(usize, Moment)>, now: Tick) -> Option<Moment> {
+        match self {
+            Self::Phase(phase) => playing.filter(|(at, _)| *at == phase).map(|(_, moment)| moment),
+            Self::Hand { since, until } => {
+                let elapsed = now.saturating_sub(since);
+                let length = until.map_or(elapsed, |until| until.saturating_sub(since));
+                let lasts = until.is_none_or(|until| now < until);
+                lasts.then_some(Moment { elapsed, length, run: now })
+            }
+        }
+    }
+
+    /// Real time at which the fault is `elapsed` into its time; `None` while the clock stands.
+    pub(super) fn due(self, shared: &Shared, elapsed: Duration) -> Option<Tick> {
+        match self {
+            Self::Phase(phase) => shared.due(phase, elapsed),
+            Self::Hand { since, .. } => Some(since.saturating_add(elapsed)),
+        }
+    }
+}
+
+/// What a share is drawn with.
+#[derive(Debug)]
+pub(super) struct Lot {
+    /// What earlier slices of its `one_of` take.
+    pub before: Vec<Moving<Percent>>,
+    /// Under which name.
+    pub name: String,
+    /// What all choices follow from.
+    pub seed: Seed,
 }
 
 #[derive(Debug)]
 pub(super) struct Armed {
     /// Tells it apart among all faults of all phases: its phase above its place there.
     pub uid: usize,
+    pub origin: Origin,
     pub name: Arc<str>,
     pub kind: &'static str,
     pub fault: Arc<dyn Fault>,
     pub count: Arc<FaultCount>,
     /// Any of these targets; zero is everything.
-    targets: u64,
+    pub targets: u64,
     share: Share,
     /// What earlier slices of its `one_of` take.
     before: Vec<Moving<Percent>>,
@@ -78,6 +141,9 @@ pub(super) struct Armed {
     dice: Dice,
     /// What its share is drawn with.
     lots: Dice,
+    /// Keeps its draws apart from those of the same fault on another proxy, users excepted: a user
+    /// who is hit is hit everywhere.
+    salt: u64,
     times_key: u64,
 }
 
@@ -97,35 +163,41 @@ pub(super) struct Whom {
 }
 
 impl Armed {
+    /// The fault as it acts on a proxy; `None` if there is nothing that it could act on.
     pub(super) fn new(
         uid: usize,
+        origin: Origin,
         entry: &FaultEntry,
-        before: Vec<Moving<Percent>>,
-        lots: &str,
-        seed: Seed,
-        count: Arc<FaultCount>,
-    ) -> Self {
-        let fault = entry.fault.armed().unwrap_or_else(|| Arc::clone(&entry.fault));
-        Self {
+        site: &Site,
+        salt: u64,
+        lot: Lot,
+        count: &Arc<FaultCount>,
+    ) -> Option<Self> {
+        let works =
+            catalog::find(entry.kind).is_none_or(|row| row.protocols.contains(&site.protocol));
+        let fault = match site.protocol {
+            Protocol::Tcp => entry.fault.on_bytes(),
+            Protocol::Http => None,
+        };
+        let fault = fault.unwrap_or_else(|| Arc::clone(&entry.fault));
+        let fault = fault.armed().unwrap_or(fault);
+        works.then(|| Self {
             uid,
+            origin,
             name: entry.name.as_str().into(),
             kind: entry.kind,
             fault,
-            count,
+            count: Arc::clone(count),
             targets: entry.targets.iter().fold(0, |bits, at| bits | bit(*at)),
             share: entry.share.clone(),
-            before,
+            before: lot.before,
             pattern: entry.pattern,
             times: entry.times,
-            dice: Dice::new(seed, &entry.name),
-            lots: Dice::new(seed, lots),
+            dice: Dice::new(lot.seed, &entry.name),
+            lots: Dice::new(lot.seed, &lot.name),
+            salt,
             times_key: key(entry.name.as_bytes()),
-        }
-    }
-
-    /// The phase it is a fault of.
-    pub(super) const fn phase(&self) -> usize {
-        self.uid >> 16
+        })
     }
 
     /// Whether it is asked at this stage.
@@ -152,8 +224,8 @@ impl Armed {
     pub(super) fn point(&self, whom: &Whom) -> Option<u64> {
         let dice = match self.share.unit {
             Unit::Users => self.lots.of(whom.user?, 0),
-            Unit::Requests => self.lots.of(whom.user.unwrap_or(0), whom.nth),
-            Unit::Connections => self.lots.of(whom.conn.0, whom.conn.1),
+            Unit::Requests => self.lots.of(whom.user.unwrap_or(0) ^ self.salt, whom.nth),
+            Unit::Connections => self.lots.of(whom.conn.0 ^ self.salt, whom.conn.1),
         };
         Some(dice.point(Purpose::Share))
     }
@@ -187,8 +259,8 @@ impl Armed {
 
     /// The dice for a message, a connection and everybody.
     pub(super) fn dice(&self, whom: &Whom) -> (Dice, Dice, Dice) {
-        let message = self.dice.of(whom.user.unwrap_or(0), whom.nth);
-        (message, self.dice.of(whom.conn.0, whom.conn.1), self.dice)
+        let message = self.dice.of(whom.user.unwrap_or(0) ^ self.salt, whom.nth);
+        (message, self.dice.of(whom.conn.0 ^ self.salt, whom.conn.1), self.dice)
     }
 
     /// The pattern, for whoever has to wait for its next change.
@@ -208,7 +280,7 @@ impl Armed {
             describe: self.fault.describe(),
             considered: self.count.considered.load(Ordering::Relaxed),
             hit: self.count.hit.load(Ordering::Relaxed),
-            held: std::time::Duration::from_nanos(self.count.nanos.load(Ordering::Relaxed)),
+            held: Duration::from_nanos(self.count.nanos.load(Ordering::Relaxed)),
             gate: self.fault.gate().is_some(),
         }
     }

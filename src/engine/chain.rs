@@ -2,14 +2,15 @@
 
 use crate::{
     engine::{
-        armed::{Armed, Whom},
+        active::flag,
+        armed::{Armed, Origin, Whom},
         counted::Counted,
         injector::{ConnKey, Injector},
-        shared::{Shared, flag},
+        shared::Shared,
+        station::Station,
     },
     event::{Dealt, Did},
     fault::{ByteFilter, Close, Out, Tick, Way},
-    timeline::Moment,
 };
 use bytes::Bytes;
 use std::{
@@ -28,6 +29,7 @@ const RECHECK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Chain {
     shared: Arc<Shared>,
+    station: Arc<Station>,
     conn: ConnKey,
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
@@ -57,6 +59,8 @@ struct Link {
     met: Met,
     /// Still part of the published set; one that is not leaves when it is empty.
     current: bool,
+    /// Bytes that came through it.
+    passed: u64,
 }
 
 /// Whether bytes of the connection met a fault.
@@ -71,6 +75,14 @@ enum Met {
 }
 
 impl Link {
+    fn pull(&mut self, now: Tick) -> Option<Out> {
+        let out = self.filter.pull(now);
+        if let Some(Out::Bytes(bytes)) = &out {
+            self.passed += bytes.len() as u64;
+        }
+        out
+    }
+
     /// Bytes meet it.
     fn touch(&mut self, counted: &Counted) {
         if self.in_force {
@@ -94,6 +106,7 @@ impl Chain {
     ) -> Self {
         Self {
             shared: Arc::clone(&injector.shared),
+            station: Arc::clone(&injector.station),
             conn,
             user,
             counted,
@@ -113,7 +126,7 @@ impl Chain {
         if self.links.is_empty()
             && self.passing.is_empty()
             && !self.finished
-            && (!self.shared.has_wire || self.shared.flags() & flag::WIRE == 0)
+            && self.station.flags() & flag::WIRE == 0
         {
             return true;
         }
@@ -181,13 +194,13 @@ impl Chain {
         }
         // Bytes move down the chain, last link first, so that room opens up before it is needed.
         loop {
-            if let Some(out) = self.links.last_mut().and_then(|link| link.filter.pull(now)) {
+            if let Some(out) = self.links.last_mut().and_then(|link| link.pull(now)) {
                 return Some(out);
             }
             let mut moved = false;
             for at in (1..self.links.len()).rev() {
                 let (before, after) = self.links.split_at_mut(at);
-                let (from, to) = (&mut before[at - 1].filter, &mut after[0].filter);
+                let (from, to) = (&mut before[at - 1], &mut after[0].filter);
                 while to.room() > 0 {
                     match from.pull(now) {
                         Some(Out::Bytes(bytes)) => to.push(now, bytes),
@@ -209,19 +222,20 @@ impl Chain {
 
     /// When to pull again, unless an edge comes before.
     pub fn wake_at(&self) -> Option<Tick> {
-        let Some((set, moment)) = self.shared.in_force() else {
-            return self.links.iter().filter_map(|link| link.filter.wake_at()).min();
-        };
+        let now = self.shared.tick();
+        let playing = self.shared.playing_at(now);
         self.links
             .iter()
             .filter(|link| !link.filter.is_empty() || link.filter.room() == 0)
             .filter_map(|link| {
+                let origin = link.armed.origin;
                 let flap = link.armed.pattern().and_then(|pattern| {
-                    let change = moment.elapsed + pattern.until_change(moment.elapsed);
-                    self.shared.due(set, change)
+                    let elapsed = origin.moment(playing, now)?.elapsed;
+                    origin.due(&self.shared, elapsed + pattern.until_change(elapsed))
                 });
-                let moving = link.armed.share_moves() || link.armed.fault.moves();
-                let recheck = moving.then(|| self.shared.tick() + RECHECK);
+                let moves = link.armed.share_moves() || link.armed.fault.moves();
+                let recheck =
+                    (moves && origin.moment(playing, now).is_some()).then(|| now + RECHECK);
                 [link.filter.wake_at(), flap, recheck].into_iter().flatten().min()
             })
             .min()
@@ -242,7 +256,7 @@ impl Chain {
     /// Brings the links up to date with what is in force now.
     fn tune(&mut self) -> Tick {
         let now = self.shared.tick();
-        let generation = self.shared.generation.load(Ordering::Acquire);
+        let generation = self.station.generation.load(Ordering::Acquire);
         if generation != self.generation {
             self.generation = generation;
             self.relink(now);
@@ -257,15 +271,14 @@ impl Chain {
                 link.point = link.armed.point(&whom);
             }
         }
-        let in_force = self.shared.in_force_at(now);
+        let playing = self.shared.playing_at(now);
         for link in &mut self.links {
-            let moment: Option<&Moment> = in_force
-                .as_ref()
-                .filter(|(set, _)| set.phase == Some(link.armed.phase()))
-                .map(|(_, moment)| moment)
-                .filter(|m| link.armed.is_on(m) && link.armed.includes_point(link.point, m));
+            let armed = &link.armed;
+            let moment = armed.origin.moment(playing, now).filter(|moment| {
+                link.current && armed.is_on(moment) && armed.includes_point(link.point, moment)
+            });
             link.in_force = moment.is_some();
-            link.filter.tune(now, moment);
+            link.filter.tune(now, moment.as_ref());
         }
         if !self.finished {
             self.links.retain(|link| link.current || !link.filter.is_empty());
@@ -286,30 +299,75 @@ impl Chain {
 
     fn relink(&mut self, now: Tick) {
         let over = self.shared.over.load(Ordering::Acquire);
-        let set = self.shared.active.load_full();
-        for link in &mut self.links {
-            link.current = set.faults.iter().any(|armed| armed.uid == link.armed.uid);
-            if over {
-                link.filter.let_go(now);
-            }
-        }
-        let whom = self.whom();
-        for armed in set.faults.iter().filter(|armed| armed.fault.shapes_connections()) {
-            if self.finished || self.links.iter().any(|link| link.armed.uid == armed.uid) {
+        let in_force = self.shared.in_force(&self.station);
+        for at in 0..self.links.len() {
+            let uid = self.links[at].armed.uid;
+            self.links[at].current = in_force.faults().any(|(armed, _)| armed.uid == uid);
+            if self.links[at].current {
                 continue;
             }
-            let (_, connection, shared) = armed.dice(&whom);
-            if let Some(filter) = armed.fault.filter(self.way, connection, shared) {
-                self.counted.consider(&armed.count);
-                self.links.push(Link {
-                    armed: Arc::clone(armed),
-                    filter,
-                    point: armed.point(&whom),
-                    in_force: false,
-                    met: Met::Never,
-                    current: true,
-                });
+            let by_hand = matches!(self.links[at].armed.origin, Origin::Hand { .. });
+            if by_hand && let Some(armed) = in_force.heir(&self.links[at].armed) {
+                self.replace(at, &armed, now);
+            } else if over || by_hand {
+                // What was put there by hand lets go when it is taken away.
+                self.links[at].filter.let_go(now);
             }
         }
+        if self.finished {
+            return;
+        }
+        for (armed, _) in in_force.faults().filter(|(armed, _)| armed.fault.shapes_connections()) {
+            if self.links.iter().any(|link| link.armed.uid == armed.uid) {
+                continue;
+            }
+            if let Some(link) = self.link(armed) {
+                self.links.push(link);
+            }
+        }
+    }
+
+    /// The link of a fault that has something to do with this direction.
+    fn link(&self, armed: &Arc<Armed>) -> Option<Link> {
+        let whom = self.whom();
+        let (_, connection, shared) = armed.dice(&whom);
+        let filter = armed.fault.filter(self.way, connection, shared)?;
+        self.counted.consider(&armed.count);
+        Some(Link {
+            armed: Arc::clone(armed),
+            filter,
+            point: armed.point(&whom),
+            in_force: false,
+            met: Met::Never,
+            current: true,
+            passed: 0,
+        })
+    }
+
+    /// Puts a fault that was changed by hand into the place of what it was before; what that held
+    /// goes through it.
+    fn replace(&mut self, at: usize, armed: &Arc<Armed>, now: Tick) {
+        let Some(mut new) = self.link(armed) else {
+            return;
+        };
+        let old = &mut self.links[at];
+        old.filter.let_go(now);
+        new.met = old.met;
+        new.filter.resume(old.passed);
+        let mut held = Vec::new();
+        while let Some(out) = old.filter.pull(now) {
+            held.push(out);
+        }
+        // Not in force yet: what was held has served its time.
+        new.filter.tune(now, None);
+        for out in held {
+            match out {
+                Out::Bytes(bytes) => new.filter.push(now, bytes),
+                Out::End => new.filter.finish(now),
+                // The end of the old one is not the end of the connection.
+                Out::Close(_) => {}
+            }
+        }
+        *old = new;
     }
 }

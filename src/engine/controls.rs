@@ -1,13 +1,15 @@
 //! The face of a run that commands.
 
 use crate::{
-    engine::shared::Shared,
+    engine::shared::{Change, Shared},
+    fault::Tick,
     timeline::{Clock, Position, Speed},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use tokio::sync::watch;
 
 /// Commands to a run. Each takes effect at once; requests that are already being delayed keep what
 /// they were dealt, unless the drill ends.
@@ -47,6 +49,16 @@ impl Controls {
             playing: clock.is_playing(),
             over: self.shared.over.load(Ordering::Acquire),
         }
+    }
+
+    /// Announces every edge.
+    pub fn changes(&self) -> watch::Receiver<Change> {
+        self.shared.change.subscribe()
+    }
+
+    /// Real time since the start.
+    pub fn tick(&self) -> Tick {
+        self.shared.tick()
     }
 
     /// Stands still: the phase's faults stay in force.

@@ -1,9 +1,6 @@
 //! The one task that walks the timeline and says what is in force.
 
-use crate::{
-    engine::shared::{Shared, flag},
-    fault::Tick,
-};
+use crate::{engine::shared::Shared, fault::Tick};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -29,7 +26,7 @@ pub(super) async fn direct(shared: Arc<Shared>) {
         if phase.is_none() {
             return shared.end(planned);
         }
-        let waiting = shared.flags() & flag::WAITING != 0 && !clock.is_playing();
+        let waiting = shared.waiting.load(Ordering::Acquire) && !clock.is_playing();
         if !waiting {
             shared.publish(phase, planned);
         }

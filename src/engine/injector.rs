@@ -3,20 +3,22 @@
 use crate::{
     dice,
     engine::{
+        active::flag,
         armed::{Whom, bit},
         counted::Counted,
         director,
-        shared::{Change, Shared, flag},
+        shared::{Change, Shared, lock},
+        station::Station,
         ticket::Ticket,
     },
     event::{Dealt, Did},
     fault::{Close, Cx, Effect, Gate, Stage, Tick},
     scenario::Scenario,
-    select::{RequestView, User},
+    select::{RequestView, User, Users},
 };
 use std::{
     net::IpAddr,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::{sync::watch, time::Instant};
@@ -49,11 +51,27 @@ pub struct Welcome {
 #[derive(Clone, Debug)]
 pub struct Injector {
     pub(super) shared: Arc<Shared>,
+    pub(super) station: Arc<Station>,
 }
 
 impl Injector {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+    pub(super) fn new(shared: Arc<Shared>, station: Arc<Station>) -> Self {
+        Self { shared, station }
+    }
+
+    /// The proxy's name.
+    pub fn proxy(&self) -> &Arc<str> {
+        &self.station.site.name
+    }
+
+    /// Tells the proxy's events from those of others.
+    pub fn proxy_id(&self) -> u32 {
+        self.station.id
+    }
+
+    /// Who is one user of the proxy.
+    pub fn users(&self) -> &Users {
+        &self.station.site.users
     }
 
     /// The scenario being played.
@@ -84,12 +102,12 @@ impl Injector {
     /// The phase that plays now, by the clock that faults go by: what was announced last may be a
     /// moment behind.
     pub fn phase(&self) -> Option<usize> {
-        self.shared.in_force()?.0.phase
+        self.shared.playing_at(self.shared.tick()).map(|(phase, _)| phase)
     }
 
     /// Announces every edge.
     pub fn changes(&self) -> watch::Receiver<Change> {
-        self.shared.change.subscribe()
+        self.station.change.subscribe()
     }
 
     /// Whether the drill is over.
@@ -103,18 +121,16 @@ impl Injector {
             IpAddr::V4(address) => dice::key(&address.octets()),
             IpAddr::V6(address) => dice::key(&address.octets()),
         };
-        ConnKey { peer: key, nth: self.shared.peers.next(key) }
+        ConnKey { peer: key, nth: self.station.peers.next(key) }
     }
 
     /// What is dealt to a connection as it is accepted.
     pub fn welcome(&self, conn: ConnKey) -> Welcome {
         let mut welcome = Welcome { phase: self.phase(), ..Welcome::default() };
-        if self.shared.flags() & flag::CONNECT == 0 {
+        if self.station.flags() & flag::CONNECT == 0 {
             return welcome;
         }
-        let Some((set, moment)) = self.shared.in_force() else {
-            return welcome;
-        };
+        let in_force = self.shared.in_force(&self.station);
         let whom = Whom {
             user: None,
             nth: conn.nth,
@@ -122,7 +138,7 @@ impl Injector {
             targets: 0,
             operation: 0,
         };
-        for armed in &set.faults {
+        for (armed, moment) in in_force.faults() {
             if !armed.acts_at(Stage::Connect) || !armed.is_on(&moment) {
                 continue;
             }
@@ -157,29 +173,37 @@ impl Injector {
     /// The targets that mean a request, one bit each.
     pub fn targets(&self, request: &RequestView<'_>) -> u64 {
         let targets = &self.shared.scenario.targets;
-        targets.iter().enumerate().fold(0, |bits, (at, target)| {
+        let mut bits = targets.iter().enumerate().fold(0, |bits, (at, target)| {
             if target.matchers.iter().any(|m| m.matches(request)) { bits | bit(at) } else { bits }
-        })
+        });
+        if self.station.flags() & flag::HAND != 0 {
+            for (bit, matchers) in &self.station.hand.load().targets {
+                if matchers.iter().any(|matcher| matcher.matches(request)) {
+                    bits |= bit;
+                }
+            }
+        }
+        bits
     }
 
     /// Whether a target can only be decided once small bodies have been read.
     pub fn needs_body(&self) -> bool {
-        self.shared.flags() & flag::BODY != 0
+        self.station.flags() & flag::BODY != 0
     }
 
     /// The how-manieth request of a user this is; zero if nothing needs to know.
     pub fn nth(&self, user: User) -> u64 {
-        if self.shared.counts { self.shared.users.next(user.key) } else { 0 }
+        if self.station.flags() & flag::COUNT != 0 { self.station.users.next(user.key) } else { 0 }
     }
 
     /// Whether a request has to be asked about at all: one load.
     pub fn has_message_faults(&self) -> bool {
-        self.shared.flags() & flag::MESSAGE != 0
+        self.station.flags() & flag::MESSAGE != 0
     }
 
     /// A request came: starts a clock that waits for traffic. One load if it does not.
     pub fn notice_traffic(&self) {
-        if self.shared.flags() & flag::WAITING != 0 {
+        if self.station.flags() & flag::WAITING != 0 {
             self.first_request();
         }
     }
@@ -195,35 +219,32 @@ impl Injector {
     ) -> Ticket {
         let conn = (conn.peer, conn.nth);
         let whom = Whom { user: Some(user.key), nth, conn, targets, operation };
-        Ticket::new(Arc::clone(&self.shared), whom)
+        Ticket::new(Arc::clone(&self.shared), Arc::clone(&self.station), whom)
     }
 
     /// What the listener does now, and when to ask again if no edge comes before.
     pub fn gate(&self) -> (Option<Gate>, Option<Tick>) {
-        let Some((set, moment)) = self.shared.in_force() else {
-            return (None, None);
-        };
-        let gate = set.gate(&moment).map(|(gate, armed)| {
+        let in_force = self.shared.in_force(&self.station);
+        let gates = || in_force.faults().filter(|(armed, _)| armed.fault.gate().is_some());
+        let shut = gates().find(|(armed, moment)| armed.is_on(moment));
+        let gate = shut.and_then(|(armed, _)| {
             armed.count.hit();
-            gate
+            armed.fault.gate()
         });
-        let elapsed = moment.elapsed;
-        let flap = set
-            .faults
-            .iter()
-            .filter(|armed| armed.fault.gate().is_some())
-            .filter_map(|armed| armed.pattern())
-            .map(|pattern| elapsed + pattern.until_change(elapsed))
-            .min();
-        (gate, flap.and_then(|at| self.shared.due(set, at)))
+        let flaps = gates().filter_map(|(armed, moment)| {
+            let change = moment.elapsed + armed.pattern()?.until_change(moment.elapsed);
+            armed.origin.due(&self.shared, change)
+        });
+        let again = flaps.min();
+        (gate, again)
     }
 
     /// Starts a clock that waits for traffic.
     fn first_request(&self) {
         // One starts it, and whoever comes meanwhile waits for the faults that it puts in force,
         // with which the flag goes.
-        let _one = self.shared.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.shared.flags() & flag::WAITING != 0 {
+        let _one = lock(&self.shared.starting);
+        if self.station.flags() & flag::WAITING != 0 {
             // The first request already meets the first phase.
             director::play(&self.shared, self.shared.tick());
             self.shared.moved();

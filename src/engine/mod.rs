@@ -10,22 +10,27 @@ mod chain;
 mod controls;
 mod counted;
 mod director;
+mod hand;
 mod injector;
 mod ordinals;
 mod shared;
+mod station;
 mod ticket;
 
 pub use armed::{FaultCount, FaultTally};
 pub use chain::Chain;
 pub use controls::{Controls, Status};
 pub use counted::Counted;
+pub use hand::{ByHand, Hand, HandError, HandFault, MOST_BY_HAND};
 pub use injector::{ConnKey, Injector, Welcome};
 pub use shared::Change;
+pub use station::Site;
 pub use ticket::{Dealing, Hold, Ticket};
 
 use crate::{
     dice::Seed,
     event::Recorder,
+    fault::catalog::Protocol,
     scenario::Scenario,
     timeline::{Speed, Timeline},
 };
@@ -65,7 +70,8 @@ impl Play {
 #[derive(Debug)]
 pub struct Run {
     shared: Arc<Shared>,
-    director: JoinHandle<()>,
+    /// `None` for a run without phases, which nothing but a command ends.
+    director: Option<JoinHandle<()>>,
 }
 
 impl Run {
@@ -78,12 +84,35 @@ impl Run {
             director::play(&shared, Duration::ZERO);
         }
         let director = tokio::spawn(director::direct(Arc::clone(&shared)));
-        Self { shared, director }
+        Self { shared, director: Some(director) }
     }
 
-    /// The face that asks.
+    /// A run without phases: nothing is in force but what is put on a proxy by hand.
+    pub fn idle(seed: Seed, recorder: Arc<Recorder>) -> Self {
+        let scenario = Arc::new(Scenario::empty());
+        let timeline = Arc::new(scenario.timeline(None));
+        let shared = Shared::new(scenario, timeline, &Play::with_seed(seed), recorder);
+        Self { shared: Arc::new(shared), director: None }
+    }
+
+    /// Takes a proxy in: the face that asks what is dealt on it, and the one that deals by hand.
+    pub fn open(&self, site: Site) -> (Injector, Hand) {
+        self.stations().open(site)
+    }
+
+    /// The face that asks, for a run with one HTTP proxy: the first that was opened, or one called
+    /// `default`.
     pub fn injector(&self) -> Injector {
-        Injector::new(Arc::clone(&self.shared))
+        let first = self.shared.first();
+        let users = || Arc::new(self.shared.scenario.users.clone());
+        let site = || Site { users: users(), ..Site::new("default", Protocol::Http) };
+        let station = first.unwrap_or_else(|| self.shared.add(site()));
+        Injector::new(Arc::clone(&self.shared), station)
+    }
+
+    /// The face that takes proxies in and lets them go.
+    pub fn stations(&self) -> Stations {
+        Stations { shared: Arc::clone(&self.shared) }
     }
 
     /// The face that commands.
@@ -108,15 +137,44 @@ impl Run {
 
     /// Waits for the end of the timeline, or of the drill.
     pub async fn finished(&mut self) {
-        // The director ends by itself and does not panic; an abort is an end as well.
-        let _ended = (&mut self.director).await;
+        if let Some(director) = &mut self.director {
+            // It ends by itself and does not panic; an abort is an end as well.
+            let _ended = director.await;
+        } else {
+            let mut changes = self.shared.change.subscribe();
+            let _over = changes.wait_for(|change| change.over).await;
+        }
+    }
+}
+
+/// The face of a run that takes proxies in and lets them go.
+#[derive(Clone, Debug)]
+pub struct Stations {
+    shared: Arc<Shared>,
+}
+
+impl Stations {
+    /// Takes a proxy in: the face that asks what is dealt on it, and the one that deals by hand.
+    pub fn open(&self, site: Site) -> (Injector, Hand) {
+        let station = self.shared.add(site);
+        let shared = Arc::clone(&self.shared);
+        let hand = Hand { shared: Arc::clone(&shared), station: Arc::clone(&station) };
+        (Injector::new(shared, station), hand)
+    }
+
+    /// Lets a proxy go: what it would be asked for changes no more.
+    pub fn close(&self, hand: &Hand) {
+        hand.clear();
+        self.shared.remove(&hand.station);
     }
 }
 
 impl Drop for Run {
     /// A fault never outlives its drill, whatever ends it.
     fn drop(&mut self) {
-        self.director.abort();
+        if let Some(director) = &self.director {
+            director.abort();
+        }
         self.shared.end(self.shared.tick());
     }
 }

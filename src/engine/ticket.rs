@@ -2,9 +2,10 @@
 
 use crate::{
     engine::{
-        active::{ActiveSet, stage_bit},
+        active::stage_bit,
         armed::{Armed, FaultCount, Whom},
         shared::{Change, Shared},
+        station::{InForce, Station},
     },
     event::{Dealt, Did},
     fault::{Close, Cx, Effect, Loss, Stage},
@@ -23,6 +24,7 @@ const RECHECK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Ticket {
     shared: Arc<Shared>,
+    station: Arc<Station>,
     whom: Whom,
     /// The faults that were asked already.
     known: Vec<Known>,
@@ -45,8 +47,8 @@ pub struct Dealing {
     pub effect: Effect,
     /// Whose doing it is.
     pub dealt: Dealt,
-    /// The phase in which it was dealt.
-    pub phase: usize,
+    /// The phase in which it was dealt; `None` for a fault by hand.
+    pub phase: Option<usize>,
     armed: Arc<Armed>,
 }
 
@@ -54,6 +56,7 @@ pub struct Dealing {
 #[derive(Debug)]
 pub struct Hold {
     shared: Arc<Shared>,
+    station: Arc<Station>,
     whom: Whom,
     dealt: Dealt,
 }
@@ -77,8 +80,8 @@ impl Dealing {
 }
 
 impl Ticket {
-    pub(super) fn new(shared: Arc<Shared>, whom: Whom) -> Self {
-        Self { shared, whom, known: Vec::new(), changes: None }
+    pub(super) fn new(shared: Arc<Shared>, station: Arc<Station>, whom: Whom) -> Self {
+        Self { shared, station, whom, known: Vec::new(), changes: None }
     }
 
     /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
@@ -86,17 +89,11 @@ impl Ticket {
     pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let mut dealings = Vec::new();
         // Most scenarios ask at two or three of the stages; the others take no look at the clock.
-        if self.shared.stages & stage_bit(stage) == 0 {
+        if !self.station.ever_asks(stage_bit(stage)) {
             return dealings;
         }
-        let shared = Arc::clone(&self.shared);
-        let Some((set, moment)) = shared.in_force() else {
-            return dealings;
-        };
-        let Some(phase) = set.phase else {
-            return dealings;
-        };
-        for armed in set.faults.iter().filter(|armed| armed.acts_at(stage)) {
+        let in_force = self.shared.in_force(&self.station);
+        for (armed, moment) in in_force.faults().filter(|(armed, _)| armed.acts_at(stage)) {
             if !self.hits(armed, &moment) {
                 continue;
             }
@@ -109,6 +106,7 @@ impl Ticket {
             };
             let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
+            let phase = armed.origin.phase();
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
                 self.hit(armed);
@@ -124,19 +122,20 @@ impl Ticket {
     /// Whether a fault that holds this request still does, at this moment.
     pub fn is_still_held(&mut self, by: &Dealing) -> bool {
         // Before looking, so that no change between a look and the wait after it is missed.
-        self.changes.get_or_insert_with(|| self.shared.change.subscribe());
-        held_at(&self.shared, &self.whom, &by.dealt).is_some()
+        self.changes.get_or_insert_with(|| self.station.change.subscribe());
+        held_at(&self.shared.in_force(&self.station), &self.whom, &by.dealt).is_some()
     }
 
     /// Whether and where in its phase a fault goes on, for a body that outlives this ticket.
     pub fn hold(&self, by: &Dealing) -> Hold {
-        Hold { shared: Arc::clone(&self.shared), whom: self.whom, dealt: by.dealt.clone() }
+        let (shared, station) = (Arc::clone(&self.shared), Arc::clone(&self.station));
+        Hold { shared, station, whom: self.whom, dealt: by.dealt.clone() }
     }
 
     /// Waits for the next moment at which a fault that holds this request may let go.
     pub async fn next_change(&mut self, by: &Dealing) {
         let until = self.recheck_at(by);
-        let changes = self.changes.get_or_insert_with(|| self.shared.change.subscribe());
+        let changes = self.changes.get_or_insert_with(|| self.station.change.subscribe());
         tokio::select! {
             _ = changes.changed() => {}
             () = async {
@@ -150,19 +149,19 @@ impl Ticket {
 
     /// Waits for the end of the drill, which lets go of everything.
     pub async fn over(&mut self) {
-        let changes = self.changes.get_or_insert_with(|| self.shared.change.subscribe());
+        let changes = self.changes.get_or_insert_with(|| self.station.change.subscribe());
         // The sender lives as long as the run; its loss is an end as well.
         let _over = changes.wait_for(|change| change.over).await;
     }
 
     fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
-        let (set, moment) = self.shared.in_force()?;
-        let armed = going_on(set, &by.dealt)?;
+        let in_force = self.shared.in_force(&self.station);
+        let (armed, moment) = going_on(&in_force, &by.dealt)?;
         if armed.share_moves() {
             return Some(Instant::now() + RECHECK);
         }
         let change = moment.elapsed + armed.pattern()?.until_change(moment.elapsed);
-        Some(self.shared.epoch + self.shared.due(set, change)?)
+        Some(self.shared.epoch + armed.origin.due(&self.shared, change)?)
     }
 
     fn hits(&mut self, armed: &Armed, moment: &Moment) -> bool {
@@ -199,21 +198,20 @@ impl Ticket {
 impl Hold {
     /// Where in its phase the fault is, if it is still in force for this request.
     pub fn moment(&self) -> Option<Moment> {
-        held_at(&self.shared, &self.whom, &self.dealt)
+        held_at(&self.shared.in_force(&self.station), &self.whom, &self.dealt)
     }
 }
 
-fn held_at(shared: &Shared, whom: &Whom, by: &Dealt) -> Option<Moment> {
-    let (set, moment) = shared.in_force()?;
-    let armed = going_on(set, by)?;
+fn held_at(in_force: &InForce, whom: &Whom, by: &Dealt) -> Option<Moment> {
+    let (armed, moment) = going_on(in_force, by)?;
     let holds =
         armed.is_on(&moment) && armed.is_meant_for(whom.targets) && armed.includes(whom, &moment);
     holds.then_some(moment)
 }
 
 /// A fault that dealt something, as it is now: it may go on in the next phase, under the same name.
-fn going_on<'s>(set: &'s ActiveSet, by: &Dealt) -> Option<&'s Arc<Armed>> {
-    set.faults.iter().find(|armed| armed.name == by.fault && armed.kind == by.kind)
+fn going_on<'s>(in_force: &'s InForce, by: &Dealt) -> Option<(&'s Arc<Armed>, Moment)> {
+    in_force.faults().find(|(armed, _)| armed.name == by.fault && armed.kind == by.kind)
 }
 
 fn did(effect: &Effect) -> Option<Did> {

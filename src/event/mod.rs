@@ -22,6 +22,55 @@ pub enum Event {
     Connection(Connection),
     /// A phase began, or the timeline ended.
     Edge(PhaseEdge),
+    /// A proxy came to be; other events tell of it by its number.
+    Proxy {
+        /// Its number.
+        id: u32,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A fault was put on a proxy by hand, changed, or taken away.
+    ByHand(ByHand),
+}
+
+/// Something that somebody did by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByHand {
+    /// The proxy.
+    pub proxy: u32,
+    /// The fault's name.
+    pub fault: Arc<str>,
+    /// Its kind in the catalogue.
+    pub kind: &'static str,
+    /// What was done.
+    pub change: HandChange,
+    /// When, in microseconds.
+    pub at: u64,
+}
+
+/// What was done to a fault by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandChange {
+    /// It was put there.
+    Added,
+    /// It was put into the place of the one of its name.
+    Changed,
+    /// It was taken away.
+    Removed,
+    /// Its time was up.
+    Expired,
+}
+
+impl HandChange {
+    /// As the record writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// A change of phase.
@@ -38,6 +87,8 @@ pub struct PhaseEdge {
 /// A connection and what was dealt to it as a whole.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// The proxy it came to.
+    pub proxy: u32,
     /// Its number.
     pub id: u64,
     /// Who is at the other end.
@@ -52,6 +103,24 @@ pub struct Connection {
     pub dealt: Vec<Dealt>,
     /// Who closed it.
     pub ended_by: EndedBy,
+    /// What it carried, if the proxy passes bytes on without knowing what they mean.
+    pub relay: Option<Relay>,
+}
+
+/// A connection whose bytes were passed on as they came. Times are microseconds since the drill's
+/// start; zero means that it did not come to that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relay {
+    /// The user, hashed.
+    pub user: u64,
+    /// Bytes that reached the upstream.
+    pub up: u64,
+    /// Bytes that reached the client.
+    pub down: u64,
+    /// The upstream took the connection.
+    pub t_connected: u64,
+    /// Why it did not, in a word.
+    pub upstream_error: Option<&'static str>,
 }
 
 /// One fault that hit.
@@ -133,6 +202,10 @@ pub enum EndedBy {
     ClientFin,
     /// The client reset the connection.
     ClientRst,
+    /// The upstream closed its side.
+    UpstreamFin,
+    /// The upstream reset the connection.
+    UpstreamRst,
 }
 
 impl EndedBy {
@@ -145,6 +218,8 @@ impl EndedBy {
             Self::PhaseEdge => "phase_edge",
             Self::ClientFin => "client_fin",
             Self::ClientRst => "client_rst",
+            Self::UpstreamFin => "upstream_fin",
+            Self::UpstreamRst => "upstream_rst",
         }
     }
 }
@@ -153,6 +228,8 @@ impl EndedBy {
 /// did not come to that.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// The proxy it came to.
+    pub proxy: u32,
     /// The connection it came on.
     pub conn: u64,
     /// The how-manieth on that connection, from one.

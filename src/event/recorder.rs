@@ -58,11 +58,12 @@ impl Recorder {
             Event::Exchange(exchange) => usize::try_from(exchange.conn).unwrap_or(0),
             Event::Connection(connection) => usize::try_from(connection.id).unwrap_or(0),
             // All edges in one shard, the one that is fetched first: they stay in order, too.
-            Event::Edge(_) => 0,
+            Event::Edge(_) | Event::Proxy { .. } | Event::ByHand(_) => 0,
         };
         let mut kept = self.shards[shard % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
         // A drill has few edges, and without them nothing else can be placed.
-        if kept.len() < self.limit || matches!(event, Event::Edge(_)) {
+        let is_needed = matches!(event, Event::Edge(_) | Event::Proxy { .. });
+        if kept.len() < self.limit || is_needed {
             kept.push(event);
         } else {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -100,6 +101,8 @@ mod tests {
             ended: 2,
             phase: None,
             dealt: Vec::new(),
+            proxy: 0,
+            relay: None,
             ended_by: EndedBy::ProxyFin,
         })
     }

@@ -49,6 +49,10 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
     /// How many bytes it would take in now; zero stops the reading of the source.
     fn room(&self) -> usize;
 
+    /// The fault was changed by hand, and this filter takes the place of one that so many bytes
+    /// passed.
+    fn resume(&mut self, _passed: u64) {}
+
     /// Takes bytes in.
     fn push(&mut self, now: Tick, bytes: Bytes);
 

@@ -85,8 +85,8 @@ impl Journal {
         out.write_all(b"\n")?;
         out.flush()?;
         let phases = preface.phases.iter().map(|(name, _)| name.clone()).collect();
-        let names =
-            Names { phases, targets: preface.targets.clone(), users: preface.users.clone() };
+        let (targets, users) = (preface.targets.clone(), preface.users.clone());
+        let names = Names { phases, targets, users, proxies: Vec::new() };
         Ok(Self { out, names })
     }
 
@@ -96,6 +96,7 @@ impl Journal {
     ///
     /// Fails if the disk does.
     pub fn write(&mut self, events: &[Event]) -> io::Result<()> {
+        self.names.learn(events);
         for event in events {
             serde_json::to_writer(&mut self.out, &event_line(event, &self.names))?;
             self.out.write_all(b"\n")?;

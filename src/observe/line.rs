@@ -12,9 +12,26 @@ pub(super) struct Names {
     pub(super) phases: Vec<String>,
     pub(super) targets: Vec<String>,
     pub(super) users: Vec<String>,
+    /// By their numbers; they may come at any time.
+    pub(super) proxies: Vec<String>,
 }
 
 impl Names {
+    /// Learns the names that these events bring.
+    pub(super) fn learn(&mut self, events: &[Event]) {
+        for event in events {
+            if let Event::Proxy { id, name } = event {
+                let at = usize::try_from(*id).unwrap_or(usize::MAX);
+                self.proxies.resize(self.proxies.len().max(at.saturating_add(1)), String::new());
+                self.proxies[at] = name.to_string();
+            }
+        }
+    }
+
+    fn proxy(&self, id: u32) -> &str {
+        usize::try_from(id).ok().and_then(|at| self.proxies.get(at)).map_or("", String::as_str)
+    }
+
     fn phase(&self, phase: Option<usize>) -> Option<&str> {
         phase.and_then(|at| self.phases.get(at)).map(String::as_str)
     }
@@ -36,11 +53,23 @@ pub(super) enum Line<'e> {
     Exchange(Box<ExchangeLine<'e>>),
     Connection(ConnectionLine<'e>),
     Phase { phase: Option<&'e str>, planned_us: u64, actual_us: u64 },
+    Proxy { id: u32, name: &'e str },
+    ByHand(ByHandLine<'e>),
+}
+
+#[derive(Serialize)]
+pub(super) struct ByHandLine<'e> {
+    at: u64,
+    proxy: &'e str,
+    name: &'e str,
+    kind: &'static str,
+    did: &'static str,
 }
 
 /// Times are microseconds since the drill's start; what did not happen is left out.
 #[derive(Serialize)]
 pub(super) struct ExchangeLine<'e> {
+    proxy: &'e str,
     conn: ConnLine,
     client: ClientLine<'e>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,6 +200,7 @@ struct SentLine<'e> {
 
 #[derive(Serialize)]
 pub(super) struct ConnectionLine<'e> {
+    proxy: &'e str,
     id: u64,
     peer: String,
     accepted: u64,
@@ -178,7 +208,20 @@ pub(super) struct ConnectionLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<&'e str>,
     faults: Vec<FaultLine<'e>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<RelayLine>,
     ended_by: &'static str,
+}
+
+#[derive(Serialize)]
+struct RelayLine {
+    client: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    connected: u64,
+    up: u64,
+    down: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream_error: Option<&'static str>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -196,6 +239,14 @@ pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
             planned_us: micros(*planned),
             actual_us: micros(*actual),
         },
+        Event::Proxy { id, name } => Line::Proxy { id: *id, name },
+        Event::ByHand(by_hand) => Line::ByHand(ByHandLine {
+            at: by_hand.at,
+            proxy: names.proxy(by_hand.proxy),
+            name: &by_hand.fault,
+            kind: by_hand.kind,
+            did: by_hand.change.name(),
+        }),
     }
 }
 
@@ -204,6 +255,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
     let peer = names.users.last().map_or("peer", String::as_str);
     let targets = names.targets.iter().enumerate().take(64);
     ExchangeLine {
+        proxy: names.proxy(exchange.proxy),
         conn: ConnLine {
             id: exchange.conn,
             seq: exchange.seq,
@@ -270,13 +322,22 @@ fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {
 }
 
 fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> ConnectionLine<'e> {
+    let relay = connection.relay.map(|relay| RelayLine {
+        client: hex(relay.user),
+        connected: relay.t_connected,
+        up: relay.up,
+        down: relay.down,
+        upstream_error: relay.upstream_error,
+    });
     ConnectionLine {
+        proxy: names.proxy(connection.proxy),
         id: connection.id,
         peer: connection.peer.to_string(),
         accepted: connection.accepted,
         ended: connection.ended,
         phase: names.phase(connection.phase),
         faults: connection.dealt.iter().map(fault_line).collect(),
+        relay,
         ended_by: connection.ended_by.name(),
     }
 }

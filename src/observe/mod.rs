@@ -14,9 +14,24 @@ pub use collector::{Collected, Collector};
 pub use journal::{End, Journal, Preface, RECORD_FORMAT};
 pub use keys::KeySet;
 
-use crate::event::{Event, Exchange, Outcome, PhaseEdge, Upstream};
+use crate::event::{Connection, EndedBy, Event, Exchange, Outcome, PhaseEdge, Upstream};
 use gaps::Gaps;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// The connections of one proxy that passes bytes on as they come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relays {
+    /// Those that ended.
+    pub connections: u64,
+    /// Those to which something was dealt.
+    pub injected: u64,
+    /// Those that the upstream did not take.
+    pub unconnected: u64,
+    /// Bytes that reached the upstream.
+    pub up: u64,
+    /// Bytes that reached clients.
+    pub down: u64,
+}
 
 /// The figures of a drill.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +56,9 @@ pub struct Observations {
     pub answered: u64,
     /// Connections that ended without an exchange.
     pub bare_connections: u64,
+    /// Connections whose bytes were passed on as they came, by the name of their proxy.
+    pub relays: BTreeMap<Arc<str>, Relays>,
+    proxies: BTreeMap<u32, Arc<str>>,
     /// Events that did not fit the recorder.
     pub dropped: u64,
     gaps: Gaps,
@@ -51,8 +69,12 @@ impl Observations {
     pub fn fold(&mut self, event: &Event) {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange),
-            Event::Connection(_) => self.bare_connections += 1,
+            Event::Connection(connection) => self.connection(connection),
             Event::Edge(edge) => self.edges.push(*edge),
+            Event::Proxy { id, name } => {
+                self.proxies.insert(*id, Arc::clone(name));
+            }
+            Event::ByHand(_) => {}
         }
     }
 
@@ -68,6 +90,29 @@ impl Observations {
             edge.actual.max(edge.planned).saturating_sub(edge.actual.min(edge.planned))
         };
         self.edges.iter().map(off).max().unwrap_or_default()
+    }
+
+    fn connection(&mut self, connection: &Connection) {
+        let Some(relay) = &connection.relay else {
+            self.bare_connections += 1;
+            return;
+        };
+        let name = self.proxies.get(&connection.proxy).cloned().unwrap_or_default();
+        let relays = self.relays.entry(name).or_default();
+        relays.connections += 1;
+        relays.up += relay.up;
+        relays.down += relay.down;
+        self.users.insert(relay.user);
+        if !connection.dealt.is_empty() || connection.ended_by == EndedBy::PhaseEdge {
+            relays.injected += 1;
+            self.users_hit.insert(relay.user);
+        }
+        if let Some(word) = relay.upstream_error {
+            *self.genuine.entry(word).or_default() += 1;
+            relays.unconnected += 1;
+        } else if relay.t_connected > 0 {
+            self.answered += 1;
+        }
     }
 
     fn exchange(&mut self, exchange: &Exchange) {

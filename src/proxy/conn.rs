@@ -62,6 +62,7 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
     dealt.append(&mut lock(&ctl.wire));
     if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         shared.recorder.say(Event::Connection(Connection {
+            proxy: ctl.injector().proxy_id(),
             id: ctl.id,
             peer: ctl.peer,
             accepted: ctl.accepted,
@@ -69,6 +70,7 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
             phase: ctl.welcome.phase,
             dealt,
             ended_by: ctl.ended_by(),
+            relay: None,
         }));
     }
 }

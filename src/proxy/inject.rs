@@ -316,7 +316,7 @@ impl Injection {
         response.headers_mut().clone_from(&canned.headers);
         if self.mark {
             let injector = self.ctl.injector();
-            let phase = &injector.scenario().phases[by.phase].name;
+            let phase = by.phase.map_or("-", |at| &injector.scenario().phases[at].name);
             let run = injector.run_id();
             let text = format!("run={run}; phase={phase}; fault={}", by.dealt.fault);
             // Names may hold what a header may not.

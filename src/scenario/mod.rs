@@ -204,6 +204,24 @@ pub struct Impact {
 }
 
 impl Scenario {
+    /// Nothing ever happens in it.
+    pub fn empty() -> Self {
+        Self {
+            name: String::new(),
+            title: None,
+            about: None,
+            sources: Vec::new(),
+            seed: None,
+            targets: Vec::new(),
+            users: Users::default(),
+            phases: Vec::new(),
+            expect: Vec::new(),
+            confidence: None,
+            stop_when: Vec::new(),
+            impact: None,
+        }
+    }
+
     /// Its phases as a timeline; plateaus (phases in which nothing moves) no longer than
     /// `longest`.
     pub fn timeline(&self, longest: Option<Duration>) -> Timeline {

@@ -11,8 +11,9 @@ use crate::{
             view::{FRAME, View},
         },
     },
-    engine::Run,
+    engine::{Run, Site},
     event::Recorder,
+    fault::catalog::Protocol,
     observe::{Collector, End, Journal, Preface},
     proxy::{HostHeader, Proxy, Settings},
     report::summary::Summary,
@@ -38,6 +39,9 @@ use tokio::{
 const EVENT_LIMIT: usize = 1 << 18;
 /// How long exchanges under way may take to finish when a drill is over.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the proxy of a drill is called that has only one.
+const DEFAULT_PROXY: &str = "default";
 
 /// What is said to the first Ctrl-C.
 const STOPPING: &str =
@@ -80,7 +84,12 @@ impl Drill {
         let preface = preface(&run, &loaded);
         let host = if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep };
         let settings = Settings { mark: !args.no_mark, host };
-        let injector = run.injector();
+        let site = Site {
+            name: DEFAULT_PROXY.into(),
+            protocol: Protocol::Http,
+            users: Arc::new(scenario.users.clone()),
+        };
+        let (injector, _hand) = run.open(site);
         let proxy =
             Proxy::listen(args.listen, loaded.connector, settings, injector, Arc::clone(&recorder))
                 .map_err(|error| {
@@ -153,7 +162,7 @@ impl Drill {
     /// of the drill and the end of the proxy.
     pub(in crate::cli) async fn play(mut self, goodbye: impl Future<Output = ()>) -> Exit {
         let cause = self.until_over().await;
-        let took = self.run.injector().tick();
+        let took = self.run.controls().tick();
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
         self.view.clear();
@@ -222,7 +231,7 @@ impl Drill {
     }
 
     async fn until_over(&mut self) -> Cause {
-        let mut changes = self.run.injector().changes();
+        let mut changes = self.run.controls().changes();
         // The phase that began before anybody looked is announced as well, and each once: commands
         // make for changes too.
         changes.mark_changed();
@@ -240,12 +249,12 @@ impl Drill {
                 Ok(()) = changes.changed() => {
                     let phase = changes.borrow_and_update().phase;
                     if phase.is_some() && phase != announced {
-                        self.view.phase(phase, self.run.injector().tick());
+                        self.view.phase(phase, self.run.controls().tick());
                         announced = phase;
                     }
                 }
                 () = self.run.finished(), if !played_out => {
-                    self.view.phase(None, self.run.injector().tick());
+                    self.view.phase(None, self.run.controls().tick());
                     played_out = true;
                     if self.beside.is_none() {
                         return if self.lost_record { Cause::Record } else { Cause::Timeline };
@@ -262,7 +271,7 @@ impl Drill {
                     controls.stop();
                 }
                 _ = frames.tick() => {
-                    let took = self.run.injector().tick();
+                    let took = self.run.controls().tick();
                     self.view.frame(&controls, &self.collector, took);
                 }
             }

@@ -110,9 +110,10 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
     };
     // The first request starts a clock that waits for traffic, before anything is asked of it.
     injector.notice_traffic();
-    let user = injector.scenario().users.identify(&view);
+    let user = injector.users().identify(&view);
     let _first = ctl.user.set(user.key);
     Exchange {
+        proxy: injector.proxy_id(),
         conn: ctl.id,
         seq,
         peer: ctl.peer,
@@ -142,7 +143,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_client_gone: 0,
         t_end: 0,
         detail: details.then(|| {
-            let sources = &injector.scenario().users.sources;
+            let sources = &injector.users().sources;
             let is_identity = |name: &str| {
                 sources.iter().any(|s| matches!(s, UserSource::Query(query) if query == name))
             };

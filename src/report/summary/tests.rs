@@ -28,6 +28,7 @@ fn scenario(text: &str) -> Scenario {
 
 fn exchange(phase: Option<usize>) -> Event {
     Event::Exchange(Box::new(Exchange {
+        proxy: 0,
         conn: 1,
         seq: 1,
         peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
