@@ -6,7 +6,7 @@ use crate::{
         armed::{Armed, Origin, Whom},
         counted::Counted,
         injector::{ConnKey, Injector},
-        shared::Shared,
+        shared::{Shared, lock},
         station::Station,
     },
     event::{Dealt, Did},
@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -47,6 +47,8 @@ pub struct Chain {
     passing: VecDeque<Out>,
     /// A filter ended the connection; what it let through before is still on its way.
     closing: Option<Close>,
+    /// What was dealt by filters that are gone.
+    untold: Vec<Dealt>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,10 @@ enum Met {
 }
 
 impl Link {
+    fn dealt(&self) -> Dealt {
+        Dealt { fault: Arc::clone(&self.armed.name), kind: self.armed.kind, did: Did::Wire }
+    }
+
     fn pull(&mut self, now: Tick) -> Option<Out> {
         let out = self.filter.pull(now);
         if let Some(Out::Bytes(bytes)) = &out {
@@ -118,6 +124,7 @@ impl Chain {
             ended: false,
             passing: VecDeque::new(),
             closing: None,
+            untold: Vec::new(),
         }
     }
 
@@ -245,10 +252,15 @@ impl Chain {
     pub fn take_dealt(&mut self, into: &Mutex<Vec<Dealt>>) {
         for link in self.links.iter_mut().filter(|link| link.met == Met::Untold) {
             link.met = Met::Told;
-            let mut into = into.lock().unwrap_or_else(PoisonError::into_inner);
-            if !into.iter().any(|dealt| dealt.fault == link.armed.name) {
-                let fault = Arc::clone(&link.armed.name);
-                into.push(Dealt { fault, kind: link.armed.kind, did: Did::Wire });
+            self.untold.push(link.dealt());
+        }
+        if self.untold.is_empty() {
+            return;
+        }
+        let mut into = lock(into);
+        for new in self.untold.drain(..) {
+            if !into.iter().any(|dealt| dealt.fault == new.fault) {
+                into.push(new);
             }
         }
     }
@@ -281,7 +293,14 @@ impl Chain {
             link.filter.tune(now, moment.as_ref());
         }
         if !self.finished {
-            self.links.retain(|link| link.current || !link.filter.is_empty());
+            let untold = &mut self.untold;
+            self.links.retain(|link| {
+                let stays = link.current || !link.filter.is_empty();
+                if !stays && link.met == Met::Untold {
+                    untold.push(link.dealt());
+                }
+                stays
+            });
         }
         now
     }

@@ -12,7 +12,7 @@ use crate::{
         ticket::Ticket,
     },
     event::{Dealt, Did},
-    fault::{Close, Cx, Effect, Gate, Stage, Tick},
+    fault::{Close, Cx, Effect, Gate, Stage, Tick, catalog::Protocol},
     scenario::Scenario,
     select::{RequestView, User, Users},
 };
@@ -67,6 +67,11 @@ impl Injector {
     /// Tells the proxy's events from those of others.
     pub fn proxy_id(&self) -> u32 {
         self.station.id
+    }
+
+    /// What the proxy understands of its traffic.
+    pub fn protocol(&self) -> Protocol {
+        self.station.site.protocol
     }
 
     /// Who is one user of the proxy.

@@ -95,6 +95,12 @@ impl Run {
         Self { shared: Arc::new(shared), director: None }
     }
 
+    /// A proxy whose users are those of the scenario.
+    pub fn site(&self, name: &str, protocol: Protocol) -> Site {
+        let users = Arc::new(self.shared.scenario.users.clone());
+        Site { name: name.into(), protocol, users }
+    }
+
     /// Takes a proxy in: the face that asks what is dealt on it, and the one that deals by hand.
     pub fn open(&self, site: Site) -> (Injector, Hand) {
         self.stations().open(site)
@@ -104,9 +110,8 @@ impl Run {
     /// `default`.
     pub fn injector(&self) -> Injector {
         let first = self.shared.first();
-        let users = || Arc::new(self.shared.scenario.users.clone());
-        let site = || Site { users: users(), ..Site::new("default", Protocol::Http) };
-        let station = first.unwrap_or_else(|| self.shared.add(site()));
+        let station =
+            first.unwrap_or_else(|| self.shared.add(self.site("default", Protocol::Http)));
         Injector::new(Arc::clone(&self.shared), station)
     }
 

@@ -36,13 +36,6 @@ pub struct Site {
     pub users: Arc<Users>,
 }
 
-impl Site {
-    /// A proxy whose users are told as everywhere else.
-    pub fn new(name: &str, protocol: Protocol) -> Self {
-        Self { name: name.into(), protocol, users: Arc::default() }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Station {
     pub site: Site,

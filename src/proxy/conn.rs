@@ -8,8 +8,11 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
+        meters::Meters,
         socket::{Socket, Stream},
+        tcp,
         timer::Timer,
+        upstream::Connector,
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,10 +33,20 @@ const MAX_BUFFER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) forward: Forward,
+    pub(crate) carry: Carry,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+}
+
+/// How what comes on a connection is carried to the upstream.
+#[derive(Debug)]
+pub(crate) enum Carry {
+    /// Request by request.
+    Http(Forward),
+    /// Byte by byte.
+    Tcp(Connector),
 }
 
 /// Serves a connection to its end, after what was dealt to it when it was accepted.
@@ -44,13 +57,19 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
     if let Some(close) = ctl.welcome.close {
         ctl.kill(close);
     }
+    let mut relayed = None;
     if let Some(close) = ctl.killed() {
         if close == Close::Reset {
             io.reset_on_close();
         }
         drop(io);
     } else {
-        http(io, &ctl, &shared).await;
+        match &shared.carry {
+            Carry::Http(forward) => http(io, &ctl, forward, &shared).await,
+            Carry::Tcp(connector) => {
+                relayed = Some(tcp::serve(io, &ctl, connector, &shared).await);
+            }
+        }
     }
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
@@ -60,7 +79,9 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
     // dealt to bytes that never became an exchange.
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
-    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
+    let silent = ctl.exchanges() == 0 && ctl.killed().is_some();
+    if !dealt.is_empty() || silent || relayed.is_some() {
+        let ended_by = relayed.map_or_else(|| ctl.ended_by(), |(_, by)| by);
         shared.recorder.say(Event::Connection(Connection {
             proxy: ctl.injector().proxy_id(),
             id: ctl.id,
@@ -69,8 +90,8 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
             ended: ctl.injector().micros(),
             phase: ctl.welcome.phase,
             dealt,
-            ended_by: ctl.ended_by(),
-            relay: None,
+            ended_by,
+            relay: relayed.map(|(relay, _)| relay),
         }));
     }
 }
@@ -93,9 +114,9 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
+async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Shared) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
-    let service = stack(ctl, shared);
+    let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client that closed its sending side may still want its answer; the socket itself finds
@@ -143,7 +164,8 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, shared: &Shared) {
 }
 
 /// What a connection is called for from outside.
-enum Call {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
     /// Something changed: bytes held by a fault that is over may leave, an interim answer waits.
     Look,
     /// It is to end after the exchange it carries.
@@ -153,7 +175,7 @@ enum Call {
 }
 
 /// Listens for whatever a connection is called for.
-struct Calls {
+pub(crate) struct Calls {
     ctl: Arc<ConnCtl>,
     changes: watch::Receiver<Change>,
     seen: Change,
@@ -162,14 +184,14 @@ struct Calls {
 }
 
 impl Calls {
-    fn new(ctl: &Arc<ConnCtl>, ending: &Ending) -> Self {
+    pub(crate) fn new(ctl: &Arc<ConnCtl>, ending: &Ending) -> Self {
         let mut changes = ctl.injector().changes();
         let seen = *changes.borrow_and_update();
         Self { ctl: Arc::clone(ctl), changes, seen, ending: ending.clone(), draining: false }
     }
 
     /// The next call, and the listener to hear the one after it.
-    async fn next(mut self) -> (Call, Self) {
+    pub(crate) async fn next(mut self) -> (Call, Self) {
         let call = tokio::select! {
             () = self.ctl.called() => match self.ctl.killed() {
                 Some(_) => Call::End,

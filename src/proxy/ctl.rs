@@ -4,6 +4,7 @@ use crate::{
     engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
+    proxy::meters::Meters,
 };
 use bytes::Bytes;
 use std::{
@@ -71,6 +72,7 @@ pub(crate) struct ConnCtl {
     gone_by_reset: AtomicBool,
     notify: Notify,
     injector: Injector,
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl ConnCtl {
@@ -81,7 +83,9 @@ impl ConnCtl {
         welcome: Welcome,
         injector: Injector,
         recorder: Arc<Recorder>,
+        meters: Arc<Meters>,
     ) -> Self {
+        meters.begin();
         Self {
             id,
             peer,
@@ -108,6 +112,7 @@ impl ConnCtl {
             gone_by_reset: AtomicBool::new(false),
             notify: Notify::new(),
             injector,
+            meters,
         }
     }
 
@@ -329,6 +334,12 @@ impl ConnCtl {
             _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,
             _ => EndedBy::ClientFin,
         }
+    }
+}
+
+impl Drop for ConnCtl {
+    fn drop(&mut self) {
+        self.meters.end();
     }
 }
 

@@ -66,6 +66,11 @@ impl UpstreamError {
         !matches!(self, Self::Broken(_) | Self::Timeout(_) | Self::Switched | Self::Upload(_))
     }
 
+    /// Whether the upstream reset the connection as soon as it had it.
+    pub(crate) fn is_reset(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionReset)
+    }
+
     /// Whether it is the upstream's failure, or the way's to it, and not the client's.
     pub(crate) const fn is_the_upstreams(&self) -> bool {
         !matches!(self, Self::Upload(_) | Self::Refused(..))

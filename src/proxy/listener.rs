@@ -17,7 +17,7 @@ use std::{
     collections::VecDeque,
     future::pending,
     io,
-    net::{Shutdown, SocketAddr},
+    net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -33,8 +33,33 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// After an accept that failed for want of something (files, memory), how long to wait for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A port that is listened on, before anybody is let in.
+#[derive(Debug)]
+pub struct Door {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Door {
+    /// Listens on an address. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be listened on.
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let socket = bind(address)?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// Binds a listening socket.
-pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address)?;
     let socket = if address.port() == 0 {
         // A port that the kernel chose would be given back whenever the door is shut, one that was
@@ -53,6 +78,10 @@ fn bound(address: SocketAddr) -> io::Result<Socket> {
     // A drill that follows another must not wait for its closed connections to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // All addresses are those of both kinds, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&address.into())?;
     Ok(socket)
 }
@@ -75,22 +104,17 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(
-        socket: TcpListener,
-        injector: Injector,
-        shared: Arc<Shared>,
-    ) -> io::Result<Self> {
-        let address = socket.local_addr()?;
-        Ok(Self {
-            open: Some(socket),
+    pub(super) fn new(door: Door, injector: Injector, shared: Arc<Shared>) -> Self {
+        Self {
+            open: Some(door.socket),
             shut: None,
-            address,
+            address: door.address,
             injector,
             shared,
             next_id: 0,
             gate: None,
             fillers: VecDeque::new(),
-        })
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -131,7 +155,8 @@ impl Listener {
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
-        let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder);
+        let meters = Arc::clone(&self.shared.meters);
+        let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder, meters);
         let ctl = Arc::new(ctl);
         let served = serve(stream, ctl, Arc::clone(&self.shared));
         self.shared.ending.tasks.spawn(served);

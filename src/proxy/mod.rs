@@ -12,41 +12,47 @@ mod error;
 mod http;
 mod inject;
 mod listener;
+mod meters;
 mod record;
 mod reply;
 mod rescue;
 mod socket;
+mod tcp;
 mod timer;
 mod upstream;
 
 pub use self::http::HostHeader;
+pub use listener::Door;
+pub use meters::{Metered, Meters};
 pub use upstream::{
     Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamAddr, UpstreamIo, UpstreamUrlError,
 };
 
 use self::http::Forward;
-use crate::{engine::Injector, event::Recorder};
-use conn::Shared;
+use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol};
+use conn::{Carry, Shared};
 use ctl::ConnCtl;
 use drain::Ending;
 use listener::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use timer::Timer;
-use tokio::io::DuplexStream;
+use tokio::{io::DuplexStream, task::JoinHandle};
 use upstream::Upstream;
 
 /// A proxy's settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Whether injected answers say by a header that they are.
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// What counts its bytes, also over several lives of it.
+    pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep }
+        Self { mark: true, host: HostHeader::Keep, meters: Arc::default() }
     }
 }
 
@@ -56,6 +62,7 @@ pub struct Proxy {
     shared: Arc<Shared>,
     injector: Injector,
     address: Option<SocketAddr>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
@@ -71,11 +78,25 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> io::Result<Self> {
-        let socket = listener::bind(address)?;
+        Self::behind(Door::open(address)?, upstream, settings, injector, recorder)
+    }
+
+    /// Takes whoever comes to a door, and passes on to `upstream`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the door's address cannot be told.
+    pub fn behind(
+        door: Door,
+        upstream: Connector,
+        settings: Settings,
+        injector: Injector,
+        recorder: Arc<Recorder>,
+    ) -> io::Result<Self> {
         let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
-        proxy.address = Some(socket.local_addr()?);
-        let listener = Listener::new(socket, proxy.injector.clone(), Arc::clone(&proxy.shared))?;
-        proxy.shared.ending.tasks.spawn(listener.run());
+        proxy.address = Some(door.address());
+        let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
+        proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
         Ok(proxy)
     }
 
@@ -98,14 +119,26 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let forward = Forward::new(Upstream::new(upstream), settings.host, ending.clone());
-        let shared = Shared { recorder, forward, mark: settings.mark, ending, timer };
-        Self { shared: Arc::new(shared), injector, address: None }
+        let carry = match injector.protocol() {
+            Protocol::Http => {
+                let upstream = Upstream::new(upstream);
+                Carry::Http(Forward::new(upstream, settings.host, ending.clone()))
+            }
+            Protocol::Tcp => Carry::Tcp(upstream),
+        };
+        let Settings { meters, mark, .. } = settings;
+        let shared = Shared { recorder, carry, meters, mark, ending, timer };
+        Self { shared: Arc::new(shared), injector, address: None, listening: None }
     }
 
     /// Where it listens, if it does.
     pub const fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// What went through it so far.
+    pub fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     /// Serves one connection that was made in memory, as if `peer` were at its other end.
@@ -114,7 +147,9 @@ impl Proxy {
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
-        let ctl = Arc::new(ConnCtl::new(id, peer, key, welcome, injector, recorder));
+        let meters = Arc::clone(&self.shared.meters);
+        let ctl = ConnCtl::new(id, peer, key, welcome, injector, recorder, meters);
+        let ctl = Arc::new(ctl);
         let served = conn::serve(io, ctl, Arc::clone(&self.shared));
         self.shared.ending.tasks.spawn(served);
     }
@@ -123,6 +158,20 @@ impl Proxy {
     /// them. Says how many connections had to be ended.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.shared.ending.drain(patience).await
+    }
+}
+
+impl Proxy {
+    /// Ends at once: the port is free when this returns, and connections that are open are being
+    /// closed. It waits for no peer.
+    pub async fn close(mut self) {
+        let listening = self.listening.take();
+        // Everything that is served sees this.
+        drop(self);
+        if let Some(listening) = listening {
+            // It does not panic, and nobody aborts it.
+            let _ended = listening.await;
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use rustix::time::{
 };
 use std::{
     collections::BTreeMap,
+    fmt,
     future::Future,
     io,
     os::fd::OwnedFd,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 use tokio::{
@@ -53,6 +54,38 @@ impl Timer {
             Self::Coarse => sleep_until(at).await,
             Self::Fine(fine) => Wait { shared: Arc::clone(&fine.shared), at, key: None }.await,
         }
+    }
+}
+
+/// One who waits for one instant after the other; costs nothing while it waits for none.
+pub(crate) struct Alarm {
+    timer: Timer,
+    waits_for: Option<Instant>,
+    wait: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alarm").field("waits_for", &self.waits_for).finish_non_exhaustive()
+    }
+}
+
+impl Alarm {
+    pub(crate) fn new(timer: Timer) -> Self {
+        // A box of something without a size is no allocation.
+        Self { timer, waits_for: None, wait: Box::pin(async {}) }
+    }
+
+    /// Ready once `at` has come, never before.
+    pub(crate) fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_for != Some(at) {
+            let timer = self.timer.clone();
+            self.waits_for = Some(at);
+            self.wait = Box::pin(async move { timer.until(at).await });
+        }
+        ready!(self.wait.as_mut().poll(cx));
+        self.waits_for = None;
+        Poll::Ready(())
     }
 }
 

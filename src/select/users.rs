@@ -67,6 +67,11 @@ impl Users {
         Some(Self { sources })
     }
 
+    /// The user at the other end of a connection of which nothing else is known.
+    pub fn of_peer(&self, address: IpAddr) -> User {
+        User { key: peer(address), source: self.sources.len() }
+    }
+
     /// The user behind a request.
     ///
     /// The key hashes the kind of the source and the raw value, and not the name of the header or

@@ -6,5 +6,6 @@ mod faults;
 mod hostile;
 mod storm;
 mod support;
+mod tcp;
 mod transparency;
 mod virtual_time;

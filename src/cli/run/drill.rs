@@ -11,7 +11,7 @@ use crate::{
             view::{FRAME, View},
         },
     },
-    engine::{Run, Site},
+    engine::Run,
     event::Recorder,
     fault::catalog::Protocol,
     observe::{Collector, End, Journal, Preface},
@@ -83,13 +83,8 @@ impl Drill {
         let run = Run::start(Arc::clone(&scenario), &loaded.play, Arc::clone(&recorder));
         let preface = preface(&run, &loaded);
         let host = if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep };
-        let settings = Settings { mark: !args.no_mark, host };
-        let site = Site {
-            name: DEFAULT_PROXY.into(),
-            protocol: Protocol::Http,
-            users: Arc::new(scenario.users.clone()),
-        };
-        let (injector, _hand) = run.open(site);
+        let settings = Settings { mark: !args.no_mark, host, ..Settings::default() };
+        let (injector, _hand) = run.open(run.site(DEFAULT_PROXY, Protocol::Http));
         let proxy =
             Proxy::listen(args.listen, loaded.connector, settings, injector, Arc::clone(&recorder))
                 .map_err(|error| {

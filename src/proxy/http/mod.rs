@@ -23,6 +23,7 @@ use tower::{Service, ServiceBuilder};
 /// The services that one connection's requests go through.
 pub(crate) fn stack(
     ctl: &Arc<ConnCtl>,
+    forward: &Forward,
     shared: &Shared,
 ) -> impl Service<
     Request<Incoming>,
@@ -39,5 +40,5 @@ pub(crate) fn stack(
         .layer(InjectLayer::new(shared.mark, shared.timer.clone()))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.
         .layer(RescueLayer)
-        .service(shared.forward.clone())
+        .service(forward.clone())
 }

@@ -12,7 +12,8 @@ mod tests;
 mod timer;
 mod watch;
 
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Presence, Stream};
+pub(crate) use timer::Timer;
 
 use crate::{
     engine::Chain,
@@ -30,7 +31,6 @@ use std::{
     time::Duration,
 };
 use stream::Sent;
-use timer::Timer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     time::timeout,

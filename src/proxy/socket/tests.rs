@@ -20,7 +20,7 @@ fn socket(scenario: &str) -> (Socket<DuplexStream>, DuplexStream, Run) {
     let key = injector.connection(peer.ip());
     let (client, io) = duplex(1_024);
     let welcome = injector.welcome(key);
-    let ctl = ConnCtl::new(1, peer, key, welcome, injector, recorder);
+    let ctl = ConnCtl::new(1, peer, key, welcome, injector, recorder, Arc::default());
     (Socket::new(io, Arc::new(ctl)), client, run)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::proxy::{
     error::UpstreamError,
+    socket::{Presence, Stream},
     upstream::tls::{TlsError, TlsSettings},
 };
 use http::{HeaderValue, Uri, uri::Scheme};
@@ -100,8 +101,14 @@ pub struct Connector {
 
 #[derive(Debug)]
 enum Way {
-    Tcp { host: String, port: u16, tls: Option<(TlsConnector2, ServerName<'static>)> },
+    Tcp {
+        host: String,
+        port: u16,
+        tls: Option<(TlsConnector2, ServerName<'static>)>,
+    },
     Custom(Arc<dyn Dial>),
+    /// The address has no port, or one that is no number.
+    Nowhere,
 }
 
 /// `TlsConnector` with a `Debug` of its own.
@@ -133,6 +140,20 @@ impl Connector {
         Ok(Self { way, authority })
     }
 
+    /// A connector to `host:port`, whose bytes are not looked into. What is not such an address is
+    /// found out when it is dialled.
+    pub fn tcp(upstream: &str) -> Self {
+        let way = match upstream.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            Some((host, Ok(port))) => {
+                let host =
+                    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+                Way::Tcp { host: host.to_owned(), port, tls: None }
+            }
+            _ => Way::Nowhere,
+        };
+        Self { way, authority: HeaderValue::from_static("upstream") }
+    }
+
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
         Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
@@ -151,9 +172,13 @@ impl Connector {
         &self.authority
     }
 
-    pub(super) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
+            Way::Nowhere => {
+                let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
+                return Err(UpstreamError::Resolve(error));
+            }
             Way::Custom(dial) => return dial.dial().await.map_err(UpstreamError::Connect),
         };
         let addresses =
@@ -189,6 +214,32 @@ pub enum UpstreamIo {
     Tls(Box<TlsStream<TcpStream>>),
     /// In memory.
     Memory(DuplexStream),
+}
+
+impl Stream for UpstreamIo {
+    fn reset_on_close(&self) {
+        match self {
+            Self::Tcp(io) => Stream::reset_on_close(io),
+            Self::Tls(io) => Stream::reset_on_close(io.get_ref().0),
+            Self::Memory(_) => {}
+        }
+    }
+
+    fn presence(&self) -> Presence {
+        match self {
+            Self::Tcp(io) => io.presence(),
+            Self::Tls(io) => io.get_ref().0.presence(),
+            Self::Memory(_) => Presence::There,
+        }
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(io) => io.poll_has_input(cx),
+            Self::Tls(io) => io.get_ref().0.poll_has_input(cx),
+            Self::Memory(_) => Poll::Ready(()),
+        }
+    }
 }
 
 macro_rules! each {

@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the head of an answer may take after the upload, and how long an upload may be left
 /// unread. Long polling lives below it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);

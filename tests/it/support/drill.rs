@@ -4,8 +4,9 @@ use crate::support::{Message, Upstream, Wire};
 use firedrill::{
     diag::{Look, Problems, Source, render},
     dice::Seed,
-    engine::{Controls, FaultTally, Injector, Play, Run},
+    engine::{Controls, FaultTally, Hand, Injector, Play, Run},
     event::{Event, Exchange, Recorder},
+    fault::catalog::Protocol,
     proxy::{Connector, Proxy, Settings, TlsSettings},
     scenario::Scenario,
     timeline::Speed,
@@ -42,12 +43,14 @@ pub(crate) struct Setup {
     text: String,
     play: Play,
     pub(crate) settings: Settings,
+    protocol: Protocol,
 }
 
 /// A drill that plays.
 #[derive(Debug)]
 pub(crate) struct Drill {
     run: Run,
+    pub(crate) hand: Hand,
     pub(crate) proxy: Proxy,
     recorder: Arc<Recorder>,
     heard: Mutex<Vec<Event>>,
@@ -82,6 +85,7 @@ impl Setup {
             text: format!("name: test\n{text}\n"),
             play: Play::with_seed(Seed(7)),
             settings: Settings::default(),
+            protocol: Protocol::Http,
         }
     }
 
@@ -107,6 +111,12 @@ impl Setup {
         self
     }
 
+    /// Bytes are passed on as they come, by a proxy called `db`.
+    pub(crate) fn tcp(mut self) -> Self {
+        self.protocol = Protocol::Tcp;
+        self
+    }
+
     /// Only the run, without a proxy.
     pub(crate) fn run(&self, recorder: Arc<Recorder>) -> Run {
         let source = Source::new("test.yaml", self.text.clone());
@@ -129,6 +139,11 @@ impl Setup {
         self.through(connector)
     }
 
+    /// Begins in front of an address, whatever is spoken there.
+    pub(crate) fn facing(self, address: SocketAddr) -> Drill {
+        self.tcp().through(Connector::tcp(&address.to_string()))
+    }
+
     /// Begins in front of what a connector leads to, behind a real listener.
     pub(crate) fn through(self, connector: Connector) -> Drill {
         self.begin(|settings, injector, recorder| {
@@ -147,8 +162,10 @@ impl Setup {
     fn begin(self, proxy: impl FnOnce(Settings, Injector, Arc<Recorder>) -> Proxy) -> Drill {
         let recorder = Arc::new(Recorder::new(1_000_000, true));
         let run = self.run(Arc::clone(&recorder));
-        let proxy = proxy(self.settings, run.injector(), Arc::clone(&recorder));
-        Drill { run, proxy, recorder, heard: Mutex::default(), next_id: AtomicU64::new(1) }
+        let name = if self.protocol == Protocol::Tcp { "db" } else { "default" };
+        let (injector, hand) = run.open(run.site(name, self.protocol));
+        let proxy = proxy(self.settings, injector, Arc::clone(&recorder));
+        Drill { run, hand, proxy, recorder, heard: Mutex::default(), next_id: AtomicU64::new(1) }
     }
 }
 
@@ -198,7 +215,8 @@ impl Drill {
     /// What happened so far.
     pub(crate) fn events(&self) -> Vec<Event> {
         let mut heard = self.heard.lock().expect("no panic");
-        heard.extend(self.recorder.fetch().events);
+        let said = self.recorder.fetch().events.into_iter();
+        heard.extend(said.filter(|event| !matches!(event, Event::Proxy { .. })));
         heard.clone()
     }
 
