@@ -2,8 +2,9 @@
 //! table that lists something lists all of it.
 
 use firedrill::{
+    config::json_schema,
     diag::{Look, Problems, Source, render},
-    scenario::{Scenario, bundled::BUNDLED, json_schema},
+    scenario::{Scenario, bundled::BUNDLED},
     units::show_duration,
 };
 use rustix::process::{Pid, Signal, kill_process};

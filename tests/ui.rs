@@ -4,6 +4,7 @@
 //! with `UI_BLESS=1` and read the difference.
 
 use firedrill::{
+    config::Config,
     diag::{Code, Look, Problems, Source, render, summary},
     scenario::Scenario,
 };
@@ -25,14 +26,21 @@ fn name(folder: &Path) -> &str {
     folder.file_name().and_then(|name| name.to_str()).expect("a name")
 }
 
+fn read(source: &Source, folder: Option<PathBuf>, problems: &mut Problems) -> Option<()> {
+    if source.text.lines().any(|line| line.starts_with("proxies:")) {
+        return Config::read(source, folder, problems).map(|_| ());
+    }
+    Scenario::read(source, folder, problems).map(|_| ())
+}
+
 /// What is said about a case, and in which codes.
 fn said(folder: &Path) -> (String, Vec<Code>) {
     let bytes = fs::read(folder.join("scenario.yaml")).expect("a scenario");
     let mut problems = Problems::default();
     let source = Source::decode("scenario.yaml", &bytes, &mut problems);
     if problems.is_empty() {
-        let scenario = Scenario::read(&source, Some(folder.to_owned()), &mut problems);
-        assert_eq!(scenario.is_none(), problems.has_errors(), "{}", folder.display());
+        let read = read(&source, Some(folder.to_owned()), &mut problems);
+        assert_eq!(read.is_none(), problems.has_errors(), "{}", folder.display());
     }
     let text = render(&source, &problems, Look::Plain) + &summary(&source, &problems) + "\n";
     (text, problems.sorted().iter().map(|problem| problem.code).collect())
@@ -104,6 +112,7 @@ fn in_place(example: &str) -> String {
             let faults = indented("  ");
             format!("name: x\n{targets}\nphases:\n- name: p\n  for: 5m\n  faults:\n  {faults}\n")
         }
+        _ if example.lines().any(|line| line.starts_with("proxies:")) => format!("{example}\n"),
         _ => {
             let mut text = format!("{example}\n");
             for (key, line) in [("name:", "name: x"), ("phases:", "phases: [{ name: p, for: 5m }]")]
@@ -131,7 +140,7 @@ fn examples_of_explanations_are_as_wrong_and_as_right_as_they_say() {
                 example.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
             let text = in_place(lines.join("\n").trim_end());
             let mut problems = Problems::default();
-            let _scenario = Scenario::read(&Source::new("x", &*text), None, &mut problems);
+            let _read = read(&Source::new("x", &*text), None, &mut problems);
             let codes: Vec<Code> = problems.sorted().iter().map(|problem| problem.code).collect();
             (text, codes)
         };

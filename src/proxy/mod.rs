@@ -20,9 +20,7 @@ mod timer;
 mod upstream;
 
 pub use self::http::HostHeader;
-pub use upstream::{
-    Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamAddr, UpstreamIo, UpstreamUrlError,
-};
+pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
 use crate::{engine::Injector, event::Recorder};

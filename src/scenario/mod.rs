@@ -22,7 +22,8 @@ mod vocabulary;
 mod when;
 
 pub use crate::yaml::MAX_BYTES;
-pub use schema::json_schema;
+pub(crate) use file::KEYS;
+pub(crate) use schema::{mapping as schema_of, scenario_schema};
 pub use touched::Touched;
 
 use crate::{
