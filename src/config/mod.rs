@@ -4,21 +4,26 @@
 //! stand in one file, and then each reader passes over the keys of the other.
 
 mod admin;
+mod file;
+mod fit;
 mod proxy;
 mod schema;
 mod token;
 
 pub use admin::Admin;
+pub use file::File;
+pub use fit::fit;
 pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamTls};
 pub use schema::json_schema;
 pub use token::{Secret, Token, TokenError};
 
 use crate::{
     diag::{Code, Diagnostic, Problems, Source, Span},
+    fault::catalog::Protocol,
     read::{Fields, Reader, Shape},
     scenario::KEYS,
     select::Users,
-    yaml,
+    yaml::{self, Node, Spanned},
 };
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -41,11 +46,20 @@ impl Config {
     /// `folder`. All problems are noted at once, and with an error among them there is no config.
     pub fn read(source: &Source, folder: Option<PathBuf>, problems: &mut Problems) -> Option<Self> {
         let tree = yaml::parse(source, problems)?;
-        let mut reader = Reader::new(problems, folder);
-        let fields = reader.keys(&tree, &CONFIG)?;
-        let users = fields.get("users").map(|node| Users::read(node, &mut reader));
-        let config = whole(&fields, users.flatten(), &mut reader);
+        let config = Self::of(&tree, &mut Reader::new(problems, folder));
         config.filter(|_| !problems.has_errors())
+    }
+
+    /// The config in a tree. What is wrong is noted, and something may be given out even so.
+    fn of(tree: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let fields = reader.keys(tree, &CONFIG)?;
+        let users = fields.get("users").map(|node| Users::read(node, reader));
+        whole(&fields, users.flatten(), reader)
+    }
+
+    /// Its proxies, as far as a scenario has to [`fit`] them.
+    pub fn known(&self) -> Vec<(&str, Protocol)> {
+        self.proxies.iter().map(|proxy| (&*proxy.name, proxy.protocol)).collect()
     }
 }
 

@@ -217,3 +217,63 @@ proxies:
 ";
     assert_eq!(codes(text), ["E0101", "E0701", "E0101", "E0103", "E0701", "E0101", "E0205"]);
 }
+
+#[track_caller]
+fn file(text: &str) -> File {
+    let source = Source::new("test.yaml", text);
+    let mut problems = Problems::default();
+    let file = File::read(&source, None, &mut problems);
+    file.unwrap_or_else(|| panic!("{}", render(&source, &problems, Look::Plain)))
+}
+
+fn codes_of_file(text: &str) -> Vec<String> {
+    let source = Source::new("test.yaml", text);
+    let mut problems = Problems::default();
+    let file = File::read(&source, None, &mut problems);
+    assert_eq!(file.is_none(), problems.has_errors(), "{text}");
+    problems.sorted().iter().map(|problem| problem.code.to_string()).collect()
+}
+
+const SCENARIO: &str = "name: x\nphases: [{ name: a, for: 1m }]\n";
+const PROXIES: &str = "proxies: { a: { listen: 0, upstream: a } }\n";
+
+#[test]
+fn a_file_is_what_its_keys_say() {
+    let alone = file(SCENARIO);
+    assert_eq!((alone.scenario.is_some(), alone.config.is_some()), (true, false));
+    let alone = file(PROXIES);
+    assert_eq!((alone.scenario.is_some(), alone.config.is_some()), (false, true));
+    let both = file(&format!("{SCENARIO}{PROXIES}"));
+    assert_eq!((both.scenario.is_some(), both.config.is_some()), (true, true));
+    for neither in ["users: peer\n", "{}\n", "hello: 1\nusers: peer\n"] {
+        assert!(codes_of_file(neither).contains(&"E0708".to_owned()), "{neither}");
+    }
+}
+
+#[test]
+fn users_of_a_file_are_those_of_both() {
+    let both = file(&format!("{SCENARIO}{PROXIES}users: peer\n"));
+    let peer = Users { sources: vec![UserSource::Peer] };
+    assert_eq!(both.scenario.map(|scenario| scenario.users), Some(peer.clone()));
+    assert_eq!(both.config.and_then(|config| config.users), Some(peer));
+
+    let silent = file(&format!("{SCENARIO}{PROXIES}"));
+    assert_eq!(silent.config.and_then(|config| config.users), None);
+}
+
+#[test]
+fn no_problem_of_a_file_is_told_twice() {
+    let text = format!("{SCENARIO}{PROXIES}users: me\noops: 1\noops: 2\nadmin: {{ listn: 1 }}\n");
+    assert_eq!(codes_of_file(&text), ["E0205", "E0101", "E0102", "E0101", "E0101"]);
+}
+
+#[test]
+fn a_scenario_has_to_fit_the_proxies_beside_it() {
+    let scenario = "name: x
+phases: [{ name: a, for: 1m, faults: [{ hang: {}, proxy: b, share: 5% }] }]
+";
+    assert_eq!(codes_of_file(scenario), [""; 0]);
+    assert_eq!(codes_of_file(&format!("{scenario}{PROXIES}")), ["E0706"]);
+    let broken = "proxies: { a: { listen: 0, upstream: a }, b: { listen: 0 } }\n";
+    assert_eq!(codes_of_file(&format!("{scenario}{broken}")), ["E0103"]);
+}

@@ -32,6 +32,12 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// The entries of a mapping as they are, when another reader looks after its keys.
+    pub fn of(node: &'n Spanned<Node>) -> Option<Self> {
+        let Node::Map(entries) = &node.value else { return None };
+        Some(Self { entries, span: node.span })
+    }
+
     /// The value of a key, if it is there.
     pub fn get(&self, key: &str) -> Option<&'n Spanned<Node>> {
         self.entry(key).map(|(_, value)| value)

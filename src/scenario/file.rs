@@ -58,9 +58,13 @@ impl Scenario {
     /// none. All problems are noted at once, and with an error among them there is no scenario.
     pub fn read(source: &Source, folder: Option<PathBuf>, problems: &mut Problems) -> Option<Self> {
         let tree = yaml::parse(source, problems)?;
-        let mut reader = Reader::new(problems, folder);
-        let scenario = whole(&tree, &mut reader);
+        let scenario = Self::of(&tree, &mut Reader::new(problems, folder));
         scenario.filter(|_| !problems.has_errors())
+    }
+
+    /// The scenario in a tree. What is wrong is noted, and something may be given out even so.
+    pub(crate) fn of(tree: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        whole(tree, reader)
     }
 }
 
