@@ -22,7 +22,7 @@ pub struct Admin {
     /// By which names it is called besides its address, in lower case: a request for another name
     /// comes from a web page that plays tricks with DNS.
     pub hosts: Vec<String>,
-    /// Where `listen` stands, if it was written.
+    /// Where the file says where it listens, or else that there is one.
     pub place: Option<Span>,
 }
 
@@ -67,7 +67,7 @@ pub(super) static ADMIN: Shape = Shape {
 
 pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Admin> {
     let fields = reader.fields(node, &ADMIN)?;
-    let mut admin = Admin::default();
+    let mut admin = Admin { place: Some(node.span), ..Admin::default() };
     let mut whole = true;
     for (key, value) in fields.entries() {
         let read = match &*key.value {

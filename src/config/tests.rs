@@ -114,6 +114,8 @@ fn listeners_that_exclude_each_other_are_told() {
     for (one, other) in [("1", "2"), ("0", "0"), ("127.0.0.2:1", "1"), ("0.0.0.0:1", "[::1]:1")] {
         assert_eq!(both(one, other), [""; 0], "{one} {other}");
     }
+    let unsaid = "admin: { hosts: a }\nproxies: { a: { listen: 8474, upstream: a } }\n";
+    assert_eq!(codes(unsaid), ["E0702"]);
 }
 
 #[test]
