@@ -10,7 +10,7 @@
 //!  5  demo                                      an embedded shop and its clients
 //!  4  proxy            report ── observe        act  |  tell (never meet)
 //!  3  engine                                    play
-//!  2  scenario   event                          describe  |  name
+//!  2  config ── scenario   event               describe  |  name
 //!  1  fault   select                            what, whom
 //!  0  timeline  read  units  dice  diag  yaml   words
 //! ```
@@ -18,6 +18,7 @@
 //! Down only; `tests/architecture.rs` keeps it so.
 
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod diag;
 pub mod dice;

@@ -23,12 +23,13 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("select", &["units", "dice", "diag", "yaml", "read"]),
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
+    ("config", &["units", "diag", "yaml", "read", "select", "fault", "scenario"]),
     ("event", &["dice"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
     ("observe", &["dice", "event"]),
-    ("proxy", &["dice", "fault", "select", "scenario", "event", "engine"]),
+    ("proxy", &["units", "dice", "fault", "select", "scenario", "config", "event", "engine"]),
     (
         "report",
         &[
@@ -42,8 +43,8 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "event",
-            "engine", "observe", "proxy", "report", "demo",
+            "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
+            "event", "engine", "observe", "proxy", "report", "demo",
         ],
     ),
 ];

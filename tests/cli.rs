@@ -67,7 +67,7 @@ fn a_good_scenario_is_ok_with_its_effective_rates() {
     let done = firedrill(["check", &path]);
 
     let expected = format!(
-        "ok: {path}: 2 phases, 6m
+        "ok: {path}: a scenario of 2 phases, 6m
   slow: buy: 24.0 % of requests touched, 1.0 % twice
   slow: everything else: 20.0 % of requests touched
 "
@@ -137,7 +137,7 @@ fn standard_input_is_a_file_too() {
     let done = done(child.wait_with_output().expect("it ends"));
 
     assert_eq!((done.code, &*done.err), (Some(0), ""));
-    assert!(done.out.starts_with("ok: <stdin>: 2 phases"), "{}", done.out);
+    assert!(done.out.starts_with("ok: <stdin>: a scenario of 2 phases"), "{}", done.out);
 }
 
 #[test]
@@ -240,6 +240,26 @@ fn faults_lists_the_catalogue_and_shows_a_page() {
     let table = firedrill(["faults", "--markdown"]);
     assert!(table.out.starts_with("| fault | on | what the client meets |\n|---|---|---|\n| `"));
     assert_eq!(table.out.lines().count(), list.out.lines().count() + 2);
+}
+
+#[test]
+fn a_file_may_hold_a_scenario_or_a_config_or_both() {
+    let proxies = "proxies:
+  shop: { listen: 8080, upstream: 'http://127.0.0.1:3000' }
+  db: { listen: 15432, upstream: 127.0.0.1:5432, protocol: tcp, enabled: no }
+";
+    let config = file("a_file_may_hold_1", proxies);
+    let both = format!("{proxies}name: x\nphases: [{{ name: calm, for: 1m }}]\n");
+    let both = file("a_file_may_hold_2", &both);
+    let done = firedrill(["check", &config, &both]);
+
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let rows = "  shop: http, 127.0.0.1:8080 -> http://127.0.0.1:3000
+  db: tcp, 127.0.0.1:15432 -> 127.0.0.1:5432, not enabled
+";
+    let first = format!("ok: {config}: a config of 2 proxies\n{rows}");
+    let second = format!("ok: {both}: a scenario of 1 phase, 1m; a config of 2 proxies\n{rows}");
+    assert_eq!(done.out, first + &second);
 }
 
 #[test]

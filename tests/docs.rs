@@ -2,8 +2,9 @@
 //! table that lists something lists all of it.
 
 use firedrill::{
+    config::{File, json_schema},
     diag::{Look, Problems, Source, render},
-    scenario::{Scenario, bundled::BUNDLED, json_schema},
+    scenario::{Scenario, bundled::BUNDLED},
     units::show_duration,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -78,8 +79,12 @@ impl Page {
     }
 }
 
-/// A scenario around some of its parts.
+/// A scenario around some of its parts. A config is whole as it is.
 fn completed(text: &str) -> String {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    if has("proxies:") || has("admin:") {
+        return text.to_owned();
+    }
     if text.starts_with("- ") {
         // What the examples speak of.
         let head = "name: x\ntargets: { purchase: { path: /purchase/** }, images: { path: /i } }\n";
@@ -89,7 +94,7 @@ fn completed(text: &str) -> String {
             "{head}phases:\n  - name: outage\n    for: 10m\n    faults:\n      {faults}\n"
         );
     }
-    if text.lines().any(|line| line.starts_with("phases:")) {
+    if has("phases:") {
         return text.to_owned();
     }
     let targets = if text.contains("targets:") {
@@ -101,31 +106,36 @@ fn completed(text: &str) -> String {
     format!("name: x\n{targets}{phases}{text}")
 }
 
-/// Reads a scenario; says what is wrong with it, warnings included only if it is `whole`.
+/// Reads a scenario, a config or both; says what is wrong with it, warnings included only if it is `whole`.
 fn problems(place: &str, text: &str, whole: bool) -> Option<String> {
     let source = Source::new(place, text);
     let mut problems = Problems::default();
-    let scenario = Scenario::read(&source, None, &mut problems);
-    let wrong = scenario.is_none() || (whole && !problems.is_empty());
+    let file = File::read(&source, None, &mut problems);
+    let wrong = file.is_none() || (whole && !problems.is_empty());
     wrong.then(|| render(&source, &problems, Look::Plain))
 }
 
 #[test]
 fn every_yaml_block_is_right() {
-    let mut seen = 0;
+    let (mut seen, mut configs) = (0, 0);
     for block in pages().iter().flat_map(|page| page.blocks("yaml")) {
         let whole = block.text.starts_with("name:");
         let text = completed(&block.text);
         let wrong = problems(&block.place, &text, whole);
         assert_eq!(wrong, None, "{}:\n{}", block.place, wrong.as_deref().unwrap_or_default());
         seen += 1;
+        configs += u32::from(text.contains("\nproxies:"));
     }
-    assert!(seen > 20, "only {seen} blocks: is the fence still written so?");
+    assert!(
+        seen > 20 && configs > 2,
+        "only {seen} blocks, {configs} configs: is the fence still written so?"
+    );
 }
 
 #[test]
 fn a_wrong_block_would_be_seen() {
-    for text in ["- latency: 300\n", "targets: { a: {} }\n", "name: x\nphases: []\n"] {
+    for text in ["- latency: 300\n", "targets: { a: {} }\n", "name: x\nphases: []\n", "admin: {}\n"]
+    {
         assert!(problems("block", &completed(text), false).is_some(), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Files that mean harm, or were mangled on the way: never a panic, never a wait, always a place.
 
 use firedrill::{
+    config::File,
     diag::{Code, Look, Problems, Source, json, render, summary},
     scenario::Scenario,
 };
@@ -40,14 +41,18 @@ expect:
 stop_when:
   - upstream_errors: { above: 50%, for: 10s }
 impact: { per_minute: [1, 2], currency: USD, target: items }
+admin: { listen: '[::]:8474', token: { env: TOKEN }, hosts: [drill.example] }
+proxies:
+  shop: { listen: 8080, upstream: 'https://shop.example:3000', host: rewrite, tls: { ca: a.pem } }
+  db: { listen: 0.0.0.0:15432, upstream: 'tcp://[::1]:5432', protocol: tcp, enabled: no }
 ";
 
 /// All that is said about a file.
 fn said(text: &str) -> (Problems, String) {
     let source = Source::new("test.yaml", text);
     let mut problems = Problems::default();
-    let scenario = Scenario::read(&source, None, &mut problems);
-    assert_eq!(scenario.is_none(), problems.has_errors());
+    let file = File::read(&source, None, &mut problems);
+    assert_eq!(file.is_none(), problems.has_errors());
     let mut out = render(&source, &problems, Look::Plain);
     out.push_str(&json(&source, &problems));
     out.push_str(&summary(&source, &problems));

@@ -2,9 +2,10 @@
 //! schema has to catch what an editor can catch.
 
 use firedrill::{
+    config::json_schema,
     diag::{Problems, Source},
     fault::catalog::CATALOG,
-    scenario::{bundled::BUNDLED, json_schema},
+    scenario::bundled::BUNDLED,
     yaml::{self, Node, Spanned},
 };
 use jsonschema::Validator;
@@ -107,6 +108,38 @@ impact: { per_minute: [1, 2], currency: USD, target: purchase }
     accepts(&validator, "the rest", &(around("hang: {}") + rest));
 }
 
+const CONFIG: &str = "
+admin: { listen: 0.0.0.0:8474, token: { env: FIREDRILL_TOKEN }, open: no, hosts: [drill.example] }
+proxies:
+  shop:
+    listen: 8080
+    upstream: https://127.0.0.1:3000
+    enabled: no
+    users: { header: x-user-id }
+    host: rewrite
+    mark: no
+    tls: { ca: shop.pem }
+  db: { listen: 127.0.0.1:15432, upstream: 127.0.0.1:5432, protocol: tcp }
+";
+
+#[test]
+fn a_config_is_valid_alone_and_beside_a_scenario() {
+    let validator = validator();
+    accepts(&validator, "alone", CONFIG);
+    accepts(&validator, "with users", &(CONFIG.to_owned() + "users: peer\n"));
+    accepts(&validator, "beside a scenario", &(around("hang: {}") + CONFIG));
+    accepts(&validator, "empty", "proxies:\n");
+}
+
+#[test]
+fn half_a_scenario_beside_a_config_is_not_valid() {
+    let validator = validator();
+    for half in ["", "admin: {}", "proxies: {}\nname: x", "proxies: {}\nphases: []"] {
+        let tree = tree(&format!("{half}\n")).unwrap_or(Value::Null);
+        assert!(!validator.is_valid(&tree), "{half}");
+    }
+}
+
 #[test]
 fn typical_mistakes_are_not_valid() {
     let validator = validator();
@@ -127,6 +160,10 @@ fn typical_mistakes_are_not_valid() {
     }
     for rest in [
         "oops: 1",
+        "proxies: { a: { listen: 1 } }",
+        "proxies: { ..: { listen: 1, upstream: a } }",
+        "proxies: { a: { listen: 1, upstream: a, protocol: udp } }",
+        "admin: { token: s3cret }",
         "expect: [{ recovery_tiem: 30s }]",
         "expect: [{ recovery_time: { min: 30s } }]",
         "expect: [{ recovery_time: 30s, max_attempts: 3 }]",

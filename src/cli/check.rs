@@ -1,15 +1,16 @@
-//! `firedrill check`: every problem of the files, and of a good one its effective rates.
+//! `firedrill check`: every problem of the files, and of a good one its effective rates and its
+//! proxies.
 
 use crate::{
     cli::{Exit, error, print, say, scenario_file, terminal},
+    config::File,
     diag::{Problems, Source, json, render, summary},
     report,
-    scenario::Scenario,
     units::show_duration,
 };
 use clap::Args as ClapArgs;
 
-/// Check scenarios: every problem with line and caret, and how much traffic each phase touches
+/// Check scenarios and configs: every problem with line and caret, how much traffic each phase touches
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Args {
     /// Paths of files, names of bundled scenarios, or `-` for standard input
@@ -47,16 +48,16 @@ fn one(name: &str, format: Format) -> Exit {
             return Exit::Usage;
         }
     };
-    let scenario = loaded.read();
+    let file = loaded.read_all();
     let (source, problems) = (&loaded.source, &loaded.problems);
     let told = match format {
         Format::Json => print(&json(source, problems)),
         Format::Text => {
             tell(source, problems);
-            scenario.as_ref().map_or(Exit::Passed, |scenario| print(&good(source, scenario)))
+            file.as_ref().map_or(Exit::Passed, |file| print(&good(source, file)))
         }
     };
-    if scenario.is_some() { told } else { Exit::Usage }
+    if file.is_some() { told } else { Exit::Usage }
 }
 
 fn tell(source: &Source, problems: &Problems) {
@@ -68,18 +69,34 @@ fn tell(source: &Source, problems: &Problems) {
     say(&summary(source, problems));
 }
 
-/// What there is to say about a scenario that is in order.
-fn good(source: &Source, scenario: &Scenario) -> String {
-    let count = match scenario.phases.len() {
-        1 => "1 phase".to_owned(),
-        many => format!("{many} phases"),
-    };
-    let length = show_duration(scenario.timeline(None).length());
-    let mut text = format!("ok: {}: {count}, {length}\n", source.name);
-    for (at, phase) in scenario.phases.iter().enumerate() {
-        for (whose, rate) in report::rates(&scenario.touched(at), |_| true, scenario) {
-            text.push_str(&format!("  {}: {whose}: {rate}\n", phase.name));
+/// What there is to say about a file that is in order.
+fn good(source: &Source, file: &File) -> String {
+    let scenario = file.scenario.as_ref().map(|scenario| {
+        let length = show_duration(scenario.timeline(None).length());
+        format!("a scenario of {}, {length}", count(scenario.phases.len(), "phase", "phases"))
+    });
+    let config = file.config.as_ref();
+    let config =
+        config.map(|c| format!("a config of {}", count(c.proxies.len(), "proxy", "proxies")));
+    let both: Vec<String> = scenario.into_iter().chain(config).collect();
+    let mut text = format!("ok: {}: {}\n", source.name, both.join("; "));
+    if let Some(scenario) = &file.scenario {
+        for (at, phase) in scenario.phases.iter().enumerate() {
+            for (whose, rate) in report::rates(&scenario.touched(at), |_| true, scenario) {
+                text.push_str(&format!("  {}: {whose}: {rate}\n", phase.name));
+            }
         }
     }
+    for proxy in file.config.iter().flat_map(|config| &config.proxies) {
+        let (protocol, off) =
+            (proxy.protocol.name(), if proxy.enabled { "" } else { ", not enabled" });
+        let line =
+            format!("{}: {protocol}, {} -> {}{off}", proxy.name, proxy.listen, proxy.upstream);
+        text.push_str(&format!("  {line}\n"));
+    }
     text
+}
+
+fn count(many: usize, one: &str, more: &str) -> String {
+    format!("{many} {}", if many == 1 { one } else { more })
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{Exit, terminal},
+    config,
     diag::{Problems, Source, closest, render},
     scenario::{
         MAX_BYTES, Scenario,
@@ -84,6 +85,14 @@ impl Loaded {
         }
         let source = Source::decode(name, bytes, &mut problems);
         Self { source, folder, problems }
+    }
+
+    /// Reads whatever the file holds, unless it is no text.
+    pub(super) fn read_all(&mut self) -> Option<config::File> {
+        if self.problems.has_errors() {
+            return None;
+        }
+        config::File::read(&self.source, self.folder.clone(), &mut self.problems)
     }
 
     /// Reads the scenario, unless the text is none.

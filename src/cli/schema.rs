@@ -1,8 +1,8 @@
-//! `firedrill schema`: the JSON Schema of scenario files.
+//! `firedrill schema`: the JSON Schema of scenario and config files.
 
 use crate::{
     cli::{Exit, print},
-    scenario::json_schema,
+    config::json_schema,
 };
 
 /// Prints it.

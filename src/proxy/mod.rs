@@ -21,12 +21,10 @@ mod tcp;
 mod timer;
 mod upstream;
 
-pub use self::http::HostHeader;
+pub use crate::config::HostHeader;
 pub use listener::Door;
 pub use meters::{Metered, Meters};
-pub use upstream::{
-    Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamAddr, UpstreamIo, UpstreamUrlError,
-};
+pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
 use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol};

@@ -32,6 +32,12 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// The entries of a mapping as they are, when another reader looks after its keys.
+    pub fn of(node: &'n Spanned<Node>) -> Option<Self> {
+        let Node::Map(entries) = &node.value else { return None };
+        Some(Self { entries, span: node.span })
+    }
+
     /// The value of a key, if it is there.
     pub fn get(&self, key: &str) -> Option<&'n Spanned<Node>> {
         self.entry(key).map(|(_, value)| value)
@@ -90,6 +96,22 @@ impl<'p> Reader<'p> {
         node: &'n Spanned<Node>,
         shape: &Shape,
     ) -> Option<Fields<'n>> {
+        let fields = self.keys(node, shape)?;
+        for field in shape.fields.iter().filter(|field| field.need == Need::Required) {
+            if fields.get(field.name).is_none() {
+                let title = format!("{} needs `{}`", shape.what, field.name);
+                self.problem(
+                    Diagnostic::new(Code::E0103, title, node.span)
+                        .help(format!("`{}`: {}", field.name, field.doc)),
+                );
+            }
+        }
+        Some(fields)
+    }
+
+    /// The entries of a mapping that may be a part of what its shape says: unknown and repeated
+    /// keys are noted, and what is missing is the caller's business.
+    pub fn keys<'n>(&mut self, node: &'n Spanned<Node>, shape: &Shape) -> Option<Fields<'n>> {
         let Node::Map(entries) = &node.value else {
             self.wrong_kind(node, &format!("a mapping with the keys of {}", shape.what));
             return None;
@@ -108,15 +130,6 @@ impl<'p> Reader<'p> {
                     problem.help(format!("the keys of {} are {}", shape.what, list_of(names())))
                 }
             });
-        }
-        for field in shape.fields.iter().filter(|field| field.need == Need::Required) {
-            if !entries.iter().any(|(key, _)| key.value == field.name) {
-                let title = format!("{} needs `{}`", shape.what, field.name);
-                self.problem(
-                    Diagnostic::new(Code::E0103, title, node.span)
-                        .help(format!("`{}`: {}", field.name, field.doc)),
-                );
-            }
         }
         Some(Fields { entries, span: node.span })
     }

@@ -18,35 +18,38 @@ use crate::{
 use std::path::PathBuf;
 
 /// The keys of a scenario.
-pub(super) static SCENARIO: Shape = Shape {
-    what: "a scenario",
-    fields: &[
-        Field::required("name", Kind::Text, "a short name, such as `slow-database`"),
-        Field::optional("title", Kind::Text, "one line for people"),
-        Field::optional("about", Kind::Text, "what happened, to whom, and what clients saw"),
-        Field::optional("sources", Kind::List(&Kind::Text), "where that is from"),
-        Field::optional(
-            "seed",
-            Kind::Integer(0, i64::MAX),
-            "what random choices follow from; a new one for each run if left out",
-        ),
-        Field::optional(
-            "targets",
-            Kind::Names(&Kind::Any(&[MATCHER, Kind::List(&MATCHER)])),
-            "what the scenario talks about, by name",
-        ),
-        Field::optional("users", Kind::Ref("users"), "who is one user"),
-        Field::required("phases", Kind::List(&Kind::Map(&PHASE)), "what happens, in order"),
-        Field::optional("expect", Kind::List(&Kind::Ref("expectation")), "what a good client does"),
-        Field::optional("confidence", Kind::Map(&CONFIDENCE), "how sure a judgement has to be"),
-        Field::optional(
-            "stop_when",
-            Kind::List(&Kind::Ref("stop")),
-            "conditions that end the drill by themselves",
-        ),
-        Field::optional("impact", Kind::Map(&IMPACT), "what the outage costs"),
-    ],
-};
+pub(super) static SCENARIO: Shape = Shape { what: "a scenario", fields: KEYS };
+
+/// The keys of a file that holds a scenario, a config or both.
+pub(crate) static KEYS: &[Field] = &[
+    Field::required("name", Kind::Text, "a short name, such as `slow-database`"),
+    Field::optional("title", Kind::Text, "one line for people"),
+    Field::optional("about", Kind::Text, "what happened, to whom, and what clients saw"),
+    Field::optional("sources", Kind::List(&Kind::Text), "where that is from"),
+    Field::optional(
+        "seed",
+        Kind::Integer(0, i64::MAX),
+        "what random choices follow from; a new one for each run if left out",
+    ),
+    Field::optional(
+        "targets",
+        Kind::Names(&Kind::Any(&[MATCHER, Kind::List(&MATCHER)])),
+        "what the scenario talks about, by name",
+    ),
+    Field::optional("users", Kind::Ref("users"), "who is one user"),
+    Field::required("phases", Kind::List(&Kind::Map(&PHASE)), "what happens, in order"),
+    Field::optional("expect", Kind::List(&Kind::Ref("expectation")), "what a good client does"),
+    Field::optional("confidence", Kind::Map(&CONFIDENCE), "how sure a judgement has to be"),
+    Field::optional(
+        "stop_when",
+        Kind::List(&Kind::Ref("stop")),
+        "conditions that end the drill by themselves",
+    ),
+    Field::optional("impact", Kind::Map(&IMPACT), "what the outage costs"),
+    // Read by `config`.
+    Field::optional("proxies", Kind::Ref("proxies"), "where clients connect, by name"),
+    Field::optional("admin", Kind::Ref("admin"), "where a running drill is commanded"),
+];
 
 const MATCHER: Kind = Kind::Ref("matcher");
 
@@ -55,9 +58,13 @@ impl Scenario {
     /// none. All problems are noted at once, and with an error among them there is no scenario.
     pub fn read(source: &Source, folder: Option<PathBuf>, problems: &mut Problems) -> Option<Self> {
         let tree = yaml::parse(source, problems)?;
-        let mut reader = Reader::new(problems, folder);
-        let scenario = whole(&tree, &mut reader);
+        let scenario = Self::of(&tree, &mut Reader::new(problems, folder));
         scenario.filter(|_| !problems.has_errors())
+    }
+
+    /// The scenario in a tree. What is wrong is noted, and something may be given out even so.
+    pub(crate) fn of(tree: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        whole(tree, reader)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     diag::Span,
     read::{Field, Fields, Kind, Reader},
     scenario::{
-        Times,
+        Places, Times,
         share::{self, WrittenShare},
         targets::Targets,
         when::{self, Flap},
@@ -49,7 +49,7 @@ pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];
 pub(super) struct Keys {
     pub name: Option<Spanned<String>>,
     pub targets: Option<Spanned<Vec<usize>>>,
-    pub proxy: Option<String>,
+    pub proxy: Option<Spanned<String>>,
     pub share: Option<Spanned<WrittenShare>>,
     /// One of them could not be read, so the entry is not what its author meant.
     pub broken: bool,
@@ -71,7 +71,7 @@ impl Keys {
             match &*key.value {
                 "name" => keys.take(|k| &mut k.name, at(span, reader.name(node))),
                 "cohort" => keys.take(|k| &mut k.cohort, at(span, reader.name(node))),
-                "proxy" => keys.take(|k| &mut k.proxy, reader.name(node)),
+                "proxy" => keys.take(|k| &mut k.proxy, at(span, reader.name(node))),
                 "target" => {
                     let places = targets.resolve(node, reader);
                     keys.take(|k| &mut k.targets, at(span, places));
@@ -83,6 +83,17 @@ impl Keys {
             }
         }
         keys
+    }
+
+    /// Where they stand, beside a fault at this place.
+    pub(super) fn places(&self, fault: Span) -> Places {
+        Places {
+            fault,
+            proxy: self.proxy.as_ref().map(|proxy| proxy.span),
+            target: self.targets.as_ref().map(|targets| targets.span),
+            share: self.share.as_ref().map(|share| share.span),
+            times: self.times.as_ref().map(|times| times.span),
+        }
     }
 
     fn take<T>(&mut self, field: impl FnOnce(&mut Self) -> &mut Option<T>, value: Option<T>) {

@@ -22,10 +22,12 @@ mod vocabulary;
 mod when;
 
 pub use crate::yaml::MAX_BYTES;
-pub use schema::json_schema;
+pub(crate) use file::KEYS;
+pub(crate) use schema::{mapping as schema_of, scenario_schema};
 pub use touched::Touched;
 
 use crate::{
+    diag::Span,
     dice::Seed,
     fault::Fault,
     select::{Matcher, Unit, Users},
@@ -126,6 +128,23 @@ pub struct FaultEntry {
     pub cohort: Option<String>,
     /// The `one_of` group it is a slice of, numbered within the phase.
     pub group: Option<usize>,
+    /// Where the file says so.
+    pub places: Places,
+}
+
+/// Where the parts of a fault entry stand in their file, for what is found wrong with them later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The key that names the fault.
+    pub fault: Span,
+    /// The value of `proxy`.
+    pub proxy: Option<Span>,
+    /// The value of `target`.
+    pub target: Option<Span>,
+    /// The value of `share`.
+    pub share: Option<Span>,
+    /// The value of `times`.
+    pub times: Option<Span>,
 }
 
 /// How many of what.

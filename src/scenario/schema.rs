@@ -18,8 +18,8 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// The schema, draft 2020-12.
-pub fn json_schema() -> Value {
+/// The schema, draft 2020-12; what `config` reads is left for it to define.
+pub(crate) fn scenario_schema() -> Value {
     let mut schema = mapping(&SCENARIO);
     let root = [
         ("$schema", json!("https://json-schema.org/draft/2020-12/schema")),
@@ -87,7 +87,7 @@ fn reference(name: &str) -> Value {
 }
 
 /// A mapping with its keys, and no others.
-fn mapping(shape: &Shape) -> Value {
+pub(crate) fn mapping(shape: &Shape) -> Value {
     let required: Vec<&str> =
         shape.fields.iter().filter(|f| f.need == Need::Required).map(|f| f.name).collect();
     let mut schema = json!({

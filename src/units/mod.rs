@@ -1,14 +1,16 @@
-//! Quantities that carry their unit, and the one way to read them.
+//! Quantities that carry their unit, addresses, and the one way to read them.
 //!
 //! Every quantity of a scenario is text with a unit (`300ms`, `17%`, `64KiB/s`). A bare number is
 //! refused with the text to write instead, since a reader of a scenario can't see which unit a
 //! tool had in mind.
 
+mod address;
 mod bytes;
 mod duration;
 mod factor;
 mod percent;
 
+pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upstream};
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;

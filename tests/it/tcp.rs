@@ -171,7 +171,7 @@ async fn a_client_that_stopped_reading_holds_no_command_up() {
     let drill = Drill::calm().facing(address);
     let (client, mut server) = pair(&drill, &listener).await;
     // Nobody reads: the way to the client fills up to its brim.
-    let flood = tokio::spawn(async move { while server.write_all(&[0; 65_536]).await.is_ok() {} });
+    let flood = tokio::spawn(async move { while server.write_all(&[0; 16_384]).await.is_ok() {} });
     eventually("the way is full", || {
         let before = drill.proxy.meters().read().to_clients;
         (before > 0).then_some(())

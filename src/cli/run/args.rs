@@ -1,6 +1,10 @@
 //! The flags of `firedrill run`.
 
-use crate::{dice::Seed, timeline::Speed, units::Quantity};
+use crate::{
+    dice::Seed,
+    timeline::Speed,
+    units::{self, Quantity},
+};
 use clap::Args as ClapArgs;
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -16,7 +20,7 @@ pub(in crate::cli) struct Args {
     pub upstream: Option<String>,
 
     /// Where clients connect: an address and a port, or a port on loopback; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = listen)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = units::listen)]
     pub listen: SocketAddr,
 
     #[command(flatten)]
@@ -104,45 +108,4 @@ pub(in crate::cli) fn duration(text: &str) -> Result<Duration, String> {
 /// A seed.
 fn seed(text: &str) -> Result<Seed, String> {
     text.parse().map_err(|_| "write a whole number, such as 20141102".to_owned())
-}
-
-/// An address to listen on. The host may be left out: what listens for everybody says so.
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    let port = text.strip_prefix("localhost").unwrap_or(text);
-    let port = port.strip_prefix(':').unwrap_or(port);
-    if let Ok(port) = port.parse() {
-        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
-    }
-    text.parse().map_err(|_| {
-        "write an address and a port, such as `127.0.0.1:8080`, or `0.0.0.0:8080` for everybody"
-            .to_owned()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_alone_is_one_on_loopback() {
-        for text in ["8081", ":8081", "localhost:8081", "127.0.0.1:8081"] {
-            let address = listen(text).map(|address| address.to_string());
-            assert_eq!(address, Ok("127.0.0.1:8081".to_owned()), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_address_of_everybody_has_to_be_written() {
-        for text in ["0.0.0.0:8081", "[::]:8081"] {
-            assert_eq!(listen(text).map(|address| address.to_string()), Ok(text.to_owned()));
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_listened_on_is_refused_with_what_to_write() {
-        for text in ["", ":", "localhost", "65536", "shop:8080", "127.0.0.1"] {
-            let why = listen(text).expect_err(text);
-            assert!(why.contains("`127.0.0.1:8080`"), "{why}");
-        }
-    }
 }

@@ -5,11 +5,11 @@ use crate::{
     diag::{closest, list_of},
     dice::Seed,
     engine::Play,
-    proxy::{Connector, TlsRoots, TlsSettings, UpstreamAddr},
+    proxy::{Connector, TlsRoots, TlsSettings},
     scenario::Scenario,
     select::Matcher,
     timeline::Speed,
-    units::Quantity,
+    units::{Quantity, UpstreamAddr},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;

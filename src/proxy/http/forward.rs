@@ -1,13 +1,16 @@
 //! The innermost service: rewrite what belongs to a hop, send upstream, give back.
 
-use crate::proxy::{
-    ask::Ask,
-    ctl::{ConnCtl, lock},
-    drain::Ending,
-    error::UpstreamError,
-    http::{hop, upgrade},
-    reply::Reply,
-    upstream::Upstream,
+use crate::{
+    config::HostHeader,
+    proxy::{
+        ask::Ask,
+        ctl::{ConnCtl, lock},
+        drain::Ending,
+        error::UpstreamError,
+        http::{hop, upgrade},
+        reply::Reply,
+        upstream::Upstream,
+    },
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
@@ -18,16 +21,6 @@ use std::{
     task::{Context, Poll},
 };
 use tower::Service;
-
-/// What becomes of a request's `host`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HostHeader {
-    /// It is passed on as it came.
-    #[default]
-    Keep,
-    /// It becomes the upstream's own, for services that choose a site by it.
-    Rewrite,
-}
 
 /// Passes requests on to the upstream. Cloned for every request, so it is one pointer.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@ mod hop;
 mod upgrade;
 
 pub(crate) use forward::Forward;
-pub use forward::HostHeader;
 
 use crate::proxy::{
     conn::Shared,

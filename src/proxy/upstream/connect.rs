@@ -1,18 +1,20 @@
 //! Dialling the upstream: name, TCP, TLS.
 
-use crate::proxy::{
-    error::UpstreamError,
-    socket::{Presence, Stream},
-    upstream::tls::{TlsError, TlsSettings},
+use crate::{
+    proxy::{
+        error::UpstreamError,
+        socket::{Presence, Stream},
+        upstream::tls::{TlsError, TlsSettings},
+    },
+    units::UpstreamAddr,
 };
-use http::{HeaderValue, Uri, uri::Scheme};
+use http::HeaderValue;
 use rustls::pki_types::ServerName;
 use std::{
     fmt,
     future::Future,
     io,
     pin::Pin,
-    str::FromStr,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -21,69 +23,6 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
-
-/// Where the upstream is: `http://host:port` or `https://host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamAddr {
-    tls: bool,
-    host: String,
-    port: u16,
-}
-
-/// Why a text is no upstream.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UpstreamUrlError {
-    /// No URL at all, or one without a host.
-    #[error("`{0}` is not the URL of an upstream; write one such as `http://127.0.0.1:3000`")]
-    Malformed(String),
-    /// Neither http nor https.
-    #[error("the scheme of `{0}` is neither `http` nor `https`")]
-    Scheme(String),
-    /// It has a path.
-    #[error("`{0}` has a path: requests are passed on with their own; write the URL without it")]
-    Path(String),
-}
-
-impl FromStr for UpstreamAddr {
-    type Err = UpstreamUrlError;
-
-    fn from_str(text: &str) -> Result<Self, UpstreamUrlError> {
-        let malformed = || UpstreamUrlError::Malformed(text.to_owned());
-        let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let uri: Uri = full.parse().map_err(|_| malformed())?;
-        let tls = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(UpstreamUrlError::Scheme(text.to_owned())),
-        };
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(UpstreamUrlError::Path(text.to_owned()));
-        }
-        let authority = uri.authority().ok_or_else(malformed)?;
-        if authority.as_str().contains('@') || authority.host().is_empty() {
-            return Err(malformed());
-        }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        Ok(Self { tls, host, port })
-    }
-}
-
-impl fmt::Display for UpstreamAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.authority())
-    }
-}
-
-impl UpstreamAddr {
-    fn authority(&self) -> String {
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let default = if self.tls { 443 } else { 80 };
-        if self.port == default { host } else { format!("{host}:{}", self.port) }
-    }
-}
 
 /// A way to the upstream that is not a URL: for programs that embed the proxy, and for tests in
 /// virtual time over in-memory streams.
@@ -129,14 +68,15 @@ impl Connector {
     pub fn new(upstream: &UpstreamAddr, tls: &TlsSettings) -> Result<Self, TlsError> {
         let authority = HeaderValue::from_str(&upstream.authority())
             .unwrap_or(HeaderValue::from_static("upstream"));
-        let tls = if upstream.tls {
-            let name = ServerName::try_from(upstream.host.clone())
-                .map_err(|_| TlsError::Name(upstream.host.clone()))?;
+        let host = upstream.host().to_owned();
+        let tls = if upstream.is_tls() {
+            let name =
+                ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host.clone()))?;
             Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
         } else {
             None
         };
-        let way = Way::Tcp { host: upstream.host.clone(), port: upstream.port, tls };
+        let way = Way::Tcp { host, port: upstream.port(), tls };
         Ok(Self { way, authority })
     }
 
@@ -293,28 +233,5 @@ impl AsyncWrite for UpstreamIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, io => Pin::new(io).poll_shutdown(cx))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn upstreams_are_read_with_their_default_ports() {
-        let shown = |text: &str| UpstreamAddr::from_str(text).map(|u| u.to_string());
-        assert_eq!(shown("http://127.0.0.1:3000"), Ok("http://127.0.0.1:3000".into()));
-        assert_eq!(shown("https://shop.example/"), Ok("https://shop.example".into()));
-        assert_eq!(shown("localhost:3000"), Ok("http://localhost:3000".into()));
-        assert_eq!(shown("http://[::1]:80"), Ok("http://[::1]".into()));
-    }
-
-    #[test]
-    fn what_cannot_be_an_upstream_is_refused() {
-        assert!(matches!("ftp://a".parse::<UpstreamAddr>(), Err(UpstreamUrlError::Scheme(_))));
-        assert!(matches!("http://a/b".parse::<UpstreamAddr>(), Err(UpstreamUrlError::Path(_))));
-        for text in ["", "http://", "http://user:pw@a", "http://a b", "::::"] {
-            assert!(text.parse::<UpstreamAddr>().is_err(), "{text}");
-        }
     }
 }

@@ -12,7 +12,7 @@ mod pool;
 mod tls;
 
 pub(crate) use body::Body;
-pub use connect::{Connector, Dial, UpstreamAddr, UpstreamIo, UpstreamUrlError};
+pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
 use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};

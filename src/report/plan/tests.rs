@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     dice::Seed,
     fault::Fault,
-    scenario::{FaultEntry, OpenConnections, Phase, Share, Target},
+    scenario::{FaultEntry, OpenConnections, Phase, Places, Share, Target},
     select::{Unit, Users},
     timeline::{Moment, Moving, Pattern},
     units::{Percent, Quantity},
@@ -52,6 +52,7 @@ fn entry(name: &str, amount: Moving<Percent>, unit: Unit) -> FaultEntry {
         times: None,
         cohort: None,
         group: None,
+        places: Places::default(),
     }
 }
 

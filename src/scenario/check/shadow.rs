@@ -74,7 +74,8 @@ fn covers(other: &DraftEntry, entry: &DraftEntry) -> bool {
     let (outer, inner) = (other.places(), entry.places());
     let targets =
         outer.is_empty() || (!inner.is_empty() && inner.iter().all(|t| outer.contains(t)));
-    let proxies = other.keys.proxy.is_none() || other.keys.proxy == entry.keys.proxy;
+    let proxy = |entry: &DraftEntry| entry.keys.proxy.as_ref().map(|proxy| proxy.value.clone());
+    let proxies = proxy(other).is_none_or(|other| proxy(entry) == Some(other));
     targets && proxies
 }
 

@@ -1,0 +1,157 @@
+//! Whether a scenario can be played on a config's proxies.
+//!
+//! A fault acts on every proxy that speaks one of its protocols, or on the one it names. One that
+//! would act on none proves nothing, and a drill that passes because of it is a lie.
+
+use crate::{
+    diag::{Code, Diagnostic, Problems, Span, closest, list_of},
+    fault::catalog::{self, Protocol},
+    scenario::{FaultEntry, Scenario},
+    select::Unit,
+};
+
+/// Notes every fault that names a proxy which is not there, or that none of those it is meant for
+/// can play. Where there are no proxies at all they are made later, and nothing is noted.
+pub fn fit(scenario: &Scenario, proxies: &[(&str, Protocol)], problems: &mut Problems) {
+    if proxies.is_empty() {
+        return;
+    }
+    let entries = scenario.phases.iter().flat_map(|phase| &phase.faults);
+    let mut found: Vec<Diagnostic> = entries.filter_map(|entry| check(entry, proxies)).collect();
+    // The slices of a `one_of` share its keys.
+    found.dedup();
+    for problem in found {
+        problems.push(problem);
+    }
+}
+
+fn check(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Diagnostic> {
+    let Some(name) = &entry.proxy else {
+        let misfits: Option<Vec<Misfit>> =
+            proxies.iter().map(|(_, protocol)| misfit(entry, *protocol)).collect();
+        let misfit = misfits?.into_iter().next()?;
+        let title = format!("{}, and no proxy does", misfit.needs);
+        let help = format!("{}, or add a proxy with `protocol: http`", misfit.help);
+        return Some(Diagnostic::new(Code::E0707, title, misfit.span).help(help));
+    };
+    let place = entry.places.proxy.unwrap_or(entry.places.fault);
+    let Some((_, protocol)) = proxies.iter().find(|(known, _)| known == name) else {
+        let names = || proxies.iter().map(|(name, _)| *name);
+        let problem =
+            Diagnostic::new(Code::E0706, format!("nothing defines the proxy `{name}`"), place);
+        return Some(match closest(name, names()) {
+            Some(near) => problem.saying(format!("did you mean `{near}`?")),
+            None => {
+                problem.help(format!("define it under `proxies:`, or use {}", list_of(names())))
+            }
+        });
+    };
+    let misfit = misfit(entry, *protocol)?;
+    let title = format!("{}, and `{name}` does not", misfit.needs);
+    let problem = Diagnostic::new(Code::E0707, title, misfit.span);
+    let problem = problem.label(place, format!("a proxy for {}", protocol.name()));
+    Some(problem.help(format!("{}, or name another proxy", misfit.help)))
+}
+
+/// What keeps a fault from being played on a proxy.
+struct Misfit {
+    span: Span,
+    /// A sentence about what the proxy would have to do.
+    needs: String,
+    help: &'static str,
+}
+
+fn misfit(entry: &FaultEntry, protocol: Protocol) -> Option<Misfit> {
+    let (kind, places) = (entry.kind, &entry.places);
+    let plays = catalog::find(kind).is_none_or(|kind| kind.protocols.contains(&protocol));
+    let share = places.share.filter(|_| entry.share.unit == Unit::Requests);
+    let (span, needs, help) = if !plays {
+        let needs = format!("`{kind}` needs a proxy that understands requests");
+        (places.fault, needs, "remove the fault")
+    } else if protocol == Protocol::Http {
+        return None;
+    } else if let Some(span) = places.target {
+        let help = "choose by `share: 17% of connections` instead";
+        (span, "a `target` needs a proxy that understands requests".to_owned(), help)
+    } else if let Some(span) = share {
+        let help = "count it in connections: `share: 17% of connections`";
+        (span, "a share of requests needs a proxy that understands them".to_owned(), help)
+    } else {
+        let help = "remove `times`";
+        (places.times?, "`times` needs a proxy that understands requests".to_owned(), help)
+    };
+    Some(Misfit { span, needs, help })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Source;
+
+    const HTTP: (&str, Protocol) = ("shop", Protocol::Http);
+    const TCP: (&str, Protocol) = ("db", Protocol::Tcp);
+
+    /// What is said of one fault on some proxies.
+    fn said(fault: &str, proxies: &[(&str, Protocol)]) -> Vec<(String, String)> {
+        let text = format!(
+            "name: x\nphases: [{{ name: a, for: 1m, faults: [{{ {fault} }}] }}]\n\
+             targets: {{ buy: {{ path: /buy }} }}\n"
+        );
+        let source = Source::new("test.yaml", &*text);
+        let scenario = Scenario::read(&source, None, &mut Problems::default());
+        let mut problems = Problems::default();
+        fit(&scenario.expect("a scenario"), proxies, &mut problems);
+        let place = |problem: &Diagnostic| text[problem.primary.span.range()].to_owned();
+        problems.sorted().into_iter().map(|p| (p.code.to_string(), place(p))).collect()
+    }
+
+    #[track_caller]
+    fn is_refused(fault: &str, proxies: &[(&str, Protocol)], code: &str, place: &str) {
+        assert_eq!(said(fault, proxies), [(code.to_owned(), place.to_owned())], "{fault}");
+    }
+
+    #[test]
+    fn a_proxy_has_to_be_there() {
+        is_refused("blackhole: {}, proxy: dd", &[HTTP, TCP], "E0706", "dd");
+        is_refused("blackhole: {}, proxy: queue", &[HTTP, TCP], "E0706", "queue");
+        assert_eq!(said("blackhole: {}, proxy: db", &[HTTP, TCP]), []);
+    }
+
+    #[test]
+    fn a_fault_on_requests_needs_requests() {
+        for fault in ["respond: 503", "hang: {}", "truncate: 50%", "lose_response: {}"] {
+            let kind = fault.split(':').next().expect("a key");
+            is_refused(&format!("{fault}, proxy: db"), &[HTTP, TCP], "E0707", kind);
+            is_refused(fault, &[TCP], "E0707", kind);
+            assert_eq!(said(fault, &[TCP, HTTP]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn what_chooses_requests_needs_requests() {
+        for (keys, place) in [
+            ("target: buy", "buy"),
+            ("share: 17%", "17%"),
+            ("share: 17% of requests", "17% of requests"),
+            ("times: 2", "2"),
+        ] {
+            let fault = format!("latency: 1s, {keys}");
+            is_refused(&format!("{fault}, proxy: db"), &[HTTP, TCP], "E0707", place);
+            is_refused(&fault, &[TCP], "E0707", place);
+            assert_eq!(said(&fault, &[TCP, HTTP]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_enough_for_faults_on_bytes() {
+        for fault in ["blackhole: {}", "latency: 1s", "latency: 1s, share: 17% of connections"] {
+            assert_eq!(said(fault, &[TCP]), [], "{fault}");
+            assert_eq!(said(&format!("{fault}, proxy: db"), &[TCP]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn proxies_that_are_made_later_are_not_missed() {
+        assert_eq!(said("respond: 503, proxy: shop", &[]), []);
+    }
+}

@@ -1,0 +1,282 @@
+//! `proxies`: each by its name, with where it listens and what it stands in front of.
+
+use crate::{
+    config::{admin::address, token::beside},
+    diag::{Code, Diagnostic, Span},
+    fault::catalog::Protocol,
+    read::{Field, Fields, Kind, Reader, Shape},
+    select::Users,
+    units::{UpstreamAddr, tcp_upstream},
+    yaml::{Node, Spanned},
+};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// Longer names are hard on variables, URLs and reports.
+pub(super) const LONGEST_NAME: usize = 64;
+
+/// A proxy, as the file writes it.
+#[derive(Clone, Debug)]
+pub struct ProxyEntry {
+    /// Its name: ASCII letters, digits, `-`, `_` and `.`, beginning with a letter or a digit.
+    pub name: String,
+    /// Where clients connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`.
+    pub upstream: String,
+    /// What it understands of the traffic.
+    pub protocol: Protocol,
+    /// Whether it listens from the start.
+    pub enabled: bool,
+    /// Who is one user of it, if it is not the same as elsewhere.
+    pub users: Option<Users>,
+    /// Whose name the upstream is sent as `host`.
+    pub host: HostHeader,
+    /// Whether injected answers carry the header that tells them from genuine ones.
+    pub mark: bool,
+    /// How to speak TLS with the upstream, if it is not the usual way.
+    pub tls: Option<UpstreamTls>,
+    /// Where it says so.
+    pub places: Places,
+}
+
+/// Whose name the upstream is sent as `host`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The one the client sent.
+    #[default]
+    Keep,
+    /// The upstream's own.
+    Rewrite,
+}
+
+/// How to speak TLS with an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Trust the certificates of this PEM file, and no others.
+    pub ca: Option<PathBuf>,
+    /// Whether its certificate has to be right.
+    pub verify: bool,
+}
+
+/// Where the parts of a proxy stand in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Its name.
+    pub name: Span,
+    /// The value of `listen`.
+    pub listen: Span,
+    /// The value of `upstream`.
+    pub upstream: Span,
+}
+
+/// The keys of a proxy.
+pub(super) static PROXY: Shape = Shape {
+    what: "a proxy",
+    fields: &[
+        Field::required(
+            "listen",
+            Kind::Text,
+            "where clients connect: an address and a port, or a port on loopback; 0 is a free one",
+        ),
+        Field::required(
+            "upstream",
+            Kind::Text,
+            "the service behind it: `http://127.0.0.1:3000`, or `127.0.0.1:5432` for `tcp`",
+        ),
+        Field::optional(
+            "protocol",
+            Kind::Word(&["http", "tcp"]),
+            "what the traffic is understood as; `http` if left out",
+        ),
+        Field::optional(
+            "enabled",
+            Kind::Flag,
+            "whether it listens from the start; yes if left out",
+        ),
+        Field::optional("users", Kind::Ref("users"), "who is one user of it"),
+        Field::optional(
+            "host",
+            Kind::Word(&["keep", "rewrite"]),
+            "whose name the upstream is sent as `host`: the client's (`keep`, the default) or its own",
+        ),
+        Field::optional(
+            "mark",
+            Kind::Flag,
+            "whether injected answers carry a header that says so; yes if left out",
+        ),
+        Field::optional("tls", Kind::Map(&TLS), "how to speak TLS with an https upstream"),
+    ],
+};
+
+static TLS: Shape = Shape {
+    what: "`tls`",
+    fields: &[
+        Field::optional(
+            "ca",
+            Kind::Text,
+            "a PEM file: its certificates are trusted, and no others",
+        ),
+        Field::optional(
+            "verify",
+            Kind::Flag,
+            "whether the upstream's certificate has to be right; yes if left out",
+        ),
+    ],
+};
+
+const PROTOCOLS: [(&str, Protocol); 2] =
+    [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
+
+impl ProxyEntry {
+    /// The variable in which a command beside the drill finds where this proxy listens:
+    /// `FIREDRILL_URL_MY_SHOP` for `my-shop`.
+    pub fn variable(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("FIREDRILL_URL_{}", self.name.chars().map(plain).collect::<String>())
+    }
+}
+
+/// Reads `proxies:`, which may be empty.
+pub(super) fn read_all(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Vec<ProxyEntry> {
+    if node.value == Node::Null {
+        return Vec::new();
+    }
+    let Some(names) = reader.names(node, "a mapping from names to proxies") else {
+        return Vec::new();
+    };
+    let all = names.entries().iter().filter_map(|(name, value)| {
+        let named = check_name(name, reader);
+        let proxy = read(name, value, reader);
+        proxy.filter(|_| named)
+    });
+    let all: Vec<ProxyEntry> = all.collect();
+    told_apart(&all, reader);
+    all
+}
+
+/// Names end up in variables, URLs and commands.
+fn check_name(name: &Spanned<String>, reader: &mut Reader<'_>) -> bool {
+    let text = &name.value;
+    let fits = text.len() <= LONGEST_NAME
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !fits {
+        let title = format!("`{}` cannot be the name of a proxy", text.escape_debug());
+        reader.problem(Diagnostic::new(Code::E0705, title, name.span).help(format!(
+            "use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}; begin with a letter or a digit"
+        )));
+    }
+    fits
+}
+
+/// Two names that are one as a variable would hide a proxy from the command beside the drill.
+fn told_apart(proxies: &[ProxyEntry], reader: &mut Reader<'_>) {
+    for (at, proxy) in proxies.iter().enumerate() {
+        let variable = proxy.variable();
+        let before = proxies[..at].iter().find(|other| other.variable() == variable);
+        // The same name twice has been told already.
+        let Some(first) = before.filter(|first| first.name != proxy.name) else { continue };
+        let title = format!("`{}` and `{}` would share a variable", first.name, proxy.name);
+        let problem = Diagnostic::new(Code::E0302, title, proxy.places.name);
+        let problem = problem.label(first.places.name, "the other proxy");
+        reader.problem(problem.help(format!("rename one of them: both would be `{variable}`")));
+    }
+}
+
+fn read(
+    name: &Spanned<String>,
+    node: &Spanned<Node>,
+    reader: &mut Reader<'_>,
+) -> Option<ProxyEntry> {
+    let fields = reader.fields_so_far(node, &PROXY)?;
+    let protocol = match fields.get("protocol") {
+        Some(node) => reader.choice(node, &PROTOCOLS),
+        None => Some(Protocol::Http),
+    };
+    let listen = fields.get("listen").and_then(|node| address(node, reader));
+    let upstream = fields.get("upstream").zip(protocol);
+    let upstream = upstream.and_then(|(node, protocol)| upstream_of(node, protocol, reader));
+    let enabled = flag(&fields, "enabled", reader);
+    let mark = flag(&fields, "mark", reader);
+    let users = fields.get("users").map(|node| Users::read(node, reader));
+    let host = fields.get("host").map(|node| {
+        let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
+        reader.choice(node, &words)
+    });
+    let tls = fields.get("tls").map(|node| tls(node, reader));
+    let (upstream, protocol) = (upstream?, protocol?);
+    fit_together(&fields, &upstream, protocol, reader);
+    Some(ProxyEntry {
+        name: name.value.clone(),
+        listen: listen?,
+        upstream,
+        protocol,
+        enabled,
+        users: users.flatten(),
+        host: host.flatten().unwrap_or_default(),
+        mark,
+        tls: tls.flatten(),
+        places: Places {
+            name: name.span,
+            listen: fields.get("listen")?.span,
+            upstream: fields.get("upstream")?.span,
+        },
+    })
+}
+
+/// A yes or no that is yes if left out.
+fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
+    fields.get(key).and_then(|node| reader.boolean(node)).unwrap_or(true)
+}
+
+fn upstream_of(
+    node: &Spanned<Node>,
+    protocol: Protocol,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    let text = reader.name(node)?;
+    let read = match protocol {
+        Protocol::Http => match text.parse::<UpstreamAddr>() {
+            Ok(address) => Ok(address.to_string()),
+            Err(_) if tcp_upstream(&text).is_ok() => {
+                Err("the proxy understands http; add `protocol: tcp` to pass on bytes".to_owned())
+            }
+            Err(why) => Err(why.to_string()),
+        },
+        Protocol::Tcp => tcp_upstream(&text).map_err(|why| why.to_string()),
+    };
+    read.map_err(|why| {
+        let title = format!("`{text}` is no upstream of a proxy for {}", protocol.name());
+        reader.problem(Diagnostic::new(Code::E0701, title, node.span).help(why));
+    })
+    .ok()
+}
+
+fn tls(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
+    let fields = reader.fields(node, &TLS)?;
+    let ca = fields.get("ca").map(|node| reader.name(node));
+    let verify = flag(&fields, "verify", reader);
+    if let (Some(span), false) = (fields.key_span("ca"), verify) {
+        let title = "`ca` says whom to trust, `verify: no` trusts anybody";
+        reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove one of them"));
+        return None;
+    }
+    let ca = ca.flatten().map(|name| beside(&name, reader));
+    Some(UpstreamTls { ca, verify })
+}
+
+/// Notes keys that such a proxy has no use for.
+fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
+    if protocol == Protocol::Tcp {
+        for key in ["users", "host", "mark", "tls"] {
+            let Some(span) = fields.key_span(key) else { continue };
+            let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
+            let problem = Diagnostic::new(Code::E0414, title, span);
+            reader.problem(problem.help(format!("remove `{key}`, or `protocol: tcp`")));
+        }
+    } else if let Some(span) = fields.key_span("tls").filter(|_| upstream.starts_with("http://")) {
+        let title = "the upstream is spoken to without TLS";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help("write the upstream as `https://…`, or remove `tls`"));
+    }
+}
