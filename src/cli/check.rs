@@ -10,12 +10,12 @@ use crate::{
 };
 use clap::Args as ClapArgs;
 
-/// Check scenarios and configs: every problem with line and caret, how much traffic each phase touches
+/// Check scenarios and configs: every problem with line and caret, and what they amount to
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Args {
     /// Paths of files, names of bundled scenarios, or `-` for standard input
-    #[arg(required = true, value_name = "SCENARIO")]
-    pub scenarios: Vec<String>,
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
 
     /// How problems are told: as text on standard error, or as JSON lines on standard output
     #[arg(long, value_name = "FORM", default_value = "text")]
@@ -34,7 +34,7 @@ pub(super) enum Format {
 /// Checks them all, whatever is wrong with the first.
 pub(super) fn run(args: &Args) -> Exit {
     let mut exit = Exit::Passed;
-    for name in &args.scenarios {
+    for name in &args.files {
         exit = exit.worst(one(name, args.format));
     }
     exit

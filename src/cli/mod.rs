@@ -42,7 +42,7 @@ enum Command {
     Show(bundled::Args),
     Faults(faults::Args),
     Explain(explain::Args),
-    /// Print the JSON Schema of scenario files, for editors
+    /// Print the JSON Schema of scenario and config files, for editors
     Schema,
     Completions(completions::Args),
 }

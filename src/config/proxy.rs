@@ -9,7 +9,7 @@ use crate::{
     units::{UpstreamAddr, tcp_upstream},
     yaml::{Node, Spanned},
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 /// Longer names are hard on variables, URLs and reports.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -171,11 +171,14 @@ fn check_name(name: &Spanned<String>, reader: &mut Reader<'_>) -> bool {
 
 /// Two names that are one as a variable would hide a proxy from the command beside the drill.
 fn told_apart(proxies: &[ProxyEntry], reader: &mut Reader<'_>) {
-    for (at, proxy) in proxies.iter().enumerate() {
+    let mut firsts: HashMap<String, &ProxyEntry> = HashMap::new();
+    for proxy in proxies {
         let variable = proxy.variable();
-        let before = proxies[..at].iter().find(|other| other.variable() == variable);
+        let first = *firsts.entry(variable.clone()).or_insert(proxy);
         // The same name twice has been told already.
-        let Some(first) = before.filter(|first| first.name != proxy.name) else { continue };
+        if first.name == proxy.name {
+            continue;
+        }
         let title = format!("`{}` and `{}` would share a variable", first.name, proxy.name);
         let problem = Diagnostic::new(Code::E0302, title, proxy.places.name);
         let problem = problem.label(first.places.name, "the other proxy");

@@ -184,6 +184,7 @@ fn names_fit_into_variables_and_urls() {
     }
     let two = "proxies: { a-b: { listen: 0, upstream: a }, A.b: { listen: 0, upstream: a } }\n";
     assert_eq!(codes(two), ["E0302"]);
+    assert_eq!(codes(&two.replace("A.b", "a-b")), ["E0102"]);
 }
 
 #[test]
