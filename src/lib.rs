@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  6  cli                                       wires everything; nobody imports it
-//!  5  demo                                      an embedded shop and its clients
+//!  5  control          demo                     command  |  an embedded shop and its clients
 //!  4  proxy            report ── observe        act  |  tell (never meet)
 //!  3  engine                                    play
 //!  2  config ── scenario   event               describe  |  name
@@ -19,6 +19,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod diag;
 pub mod dice;

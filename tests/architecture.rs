@@ -37,22 +37,30 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
             "observe",
         ],
     ),
-    // 5: an embedded shop and its clients
+    // 5: an embedded shop and its clients; the doors through which a run is commanded
     ("demo", &["units", "dice"]),
+    (
+        "control",
+        &[
+            "units", "dice", "diag", "yaml", "timeline", "read", "fault", "select", "scenario",
+            "config", "event", "engine", "observe", "proxy",
+        ],
+    ),
     // 6: wires everything
     (
         "cli",
         &[
             "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
-            "event", "engine", "observe", "proxy", "report", "demo",
+            "event", "engine", "observe", "proxy", "report", "demo", "control",
         ],
     ),
 ];
 
 /// Crates that only these parts or files may name, so that each could be replaced in one place.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("hyper::", &["proxy/", "demo/"]),
-    ("hyper_util::", &["proxy/", "demo/"]),
+    ("hyper::", &["proxy/", "demo/", "control/"]),
+    ("hyper_util::", &["proxy/", "demo/", "control/"]),
+    ("axum::", &["control/"]),
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/"]),
     ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),

@@ -76,26 +76,23 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> io::Result<Self> {
-        Self::behind(Door::open(address)?, upstream, settings, injector, recorder)
+        let door = Door::open(address)?;
+        Ok(Self::behind(door, upstream, settings, injector, recorder))
     }
 
     /// Takes whoever comes to a door, and passes on to `upstream`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the door's address cannot be told.
     pub fn behind(
         door: Door,
         upstream: Connector,
         settings: Settings,
         injector: Injector,
         recorder: Arc<Recorder>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
         proxy.address = Some(door.address());
         let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
         proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
-        Ok(proxy)
+        proxy
     }
 
     /// A proxy without a listener, for connections that are made in memory.
@@ -167,7 +164,8 @@ impl Proxy {
         // Everything that is served sees this.
         drop(self);
         if let Some(listening) = listening {
-            // It does not panic, and nobody aborts it.
+            // Whatever it waits for, a filler's connection or a pause after a failed accept.
+            listening.abort();
             let _ended = listening.await;
         }
     }

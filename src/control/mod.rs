@@ -1,0 +1,36 @@
+//! The control plane: the proxies of a run by name, and the doors through which they are commanded.
+//!
+//! Everything here commands through the faces that the floors below give it; a command publishes
+//! what it changes and waits for nobody's traffic.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/api/v1/…` | our own API: [`api`] |
+//! | `/proxies`, `/populate`, `/reset`, `/version` | Toxiproxy's: [`toxiproxy`] |
+//! | `/healthz` | whether anybody is there |
+
+mod api;
+mod guard;
+mod registry;
+mod server;
+mod toxiproxy;
+
+pub use guard::Guard;
+pub use registry::{Change, Proxied, Registry, RegistryError, Spec, State};
+pub use server::Server;
+
+use crate::{engine::Controls, scenario::Scenario};
+use std::sync::Arc;
+
+/// What is commanded.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The proxies.
+    pub registry: Arc<Registry>,
+    /// The drill.
+    pub controls: Controls,
+    /// What is played; nothing but faults by hand if there is none.
+    pub scenario: Option<Arc<Scenario>>,
+    /// The name of the run.
+    pub run: String,
+}

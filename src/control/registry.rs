@@ -1,0 +1,425 @@
+//! The proxies of a run, by name: made, changed, switched off and on, and taken away while others
+//! carry traffic.
+//!
+//! One change at a time; looking never waits for one. A change waits for no peer: what is switched
+//! off gives its port back and closes its connections by itself.
+
+use crate::{
+    config::{HostHeader, ProxyEntry, UpstreamTls},
+    engine::{Hand, Injector, Run, Site, Stations},
+    event::Recorder,
+    fault::catalog::Protocol,
+    proxy::{Connector, Door, Meters, Proxy, Settings, TlsError, TlsRoots, TlsSettings},
+    select::Users,
+    units::{UpstreamAddr, UpstreamUrlError},
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// What a proxy is to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    /// Its name.
+    pub name: String,
+    /// Where it listens; port 0 takes a free one, and keeps it.
+    pub listen: SocketAddr,
+    /// The service behind it: a URL without a path for HTTP, else `host:port`.
+    pub upstream: String,
+    /// What it understands of its traffic.
+    pub protocol: Protocol,
+    /// Whether it listens.
+    pub enabled: bool,
+    /// Who is one user of it; the run says if it does not.
+    pub users: Option<Arc<Users>>,
+    /// What becomes of a request's `host`.
+    pub host: HostHeader,
+    /// Whether injected answers say that they are.
+    pub mark: bool,
+    /// How TLS is spoken with the upstream, if not as usual.
+    pub tls: Option<UpstreamTls>,
+}
+
+impl Spec {
+    /// A proxy that passes bytes on.
+    pub fn tcp(name: &str, listen: SocketAddr, upstream: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            listen,
+            upstream: upstream.to_owned(),
+            protocol: Protocol::Tcp,
+            enabled: true,
+            users: None,
+            host: HostHeader::Keep,
+            mark: true,
+            tls: None,
+        }
+    }
+
+    /// A proxy as a config file writes it.
+    pub fn of(entry: &ProxyEntry) -> Self {
+        Self {
+            name: entry.name.clone(),
+            listen: entry.listen,
+            upstream: entry.upstream.clone(),
+            protocol: entry.protocol,
+            enabled: entry.enabled,
+            users: entry.users.clone().map(Arc::new),
+            host: entry.host,
+            mark: entry.mark,
+            tls: entry.tls.clone(),
+        }
+    }
+
+    /// The way to its upstream.
+    fn connector(&self) -> Result<Connector, RegistryError> {
+        if self.protocol == Protocol::Tcp {
+            return Ok(Connector::tcp(&self.upstream));
+        }
+        let upstream: UpstreamAddr = self.upstream.parse()?;
+        let roots = match &self.tls {
+            Some(UpstreamTls { ca: Some(file), .. }) => TlsRoots::File(file.clone()),
+            Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
+            _ => TlsRoots::System,
+        };
+        Ok(Connector::new(&upstream, &TlsSettings { roots })?)
+    }
+}
+
+/// What is to change about a proxy; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+    /// The service behind it.
+    pub upstream: Option<String>,
+    /// Whether it listens.
+    pub enabled: Option<bool>,
+}
+
+/// Why a proxy cannot be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// There is one of that name.
+    #[error("there is a proxy `{0}` already")]
+    Exists(String),
+    /// There is none of that name.
+    #[error("there is no proxy `{0}`")]
+    Unknown(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The upstream is no URL.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamUrlError),
+    /// TLS cannot be spoken as asked.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A proxy of the registry. It stays the same while it is switched off and on.
+#[derive(Debug)]
+pub struct Proxied {
+    /// Its name.
+    pub name: String,
+    /// Puts faults on it.
+    pub hand: Hand,
+    /// What goes through it, counted over all its lives.
+    pub meters: Arc<Meters>,
+    injector: Injector,
+    state: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    spec: Spec,
+    /// Whether `listen` is an address that it had.
+    bound: bool,
+    running: Option<Proxy>,
+}
+
+/// How a proxy stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// As it was asked for; once it listened, `listen` is where.
+    pub spec: Spec,
+    /// Whether it listened at least once, so that its address is known.
+    pub bound: bool,
+}
+
+impl Proxied {
+    /// How it stands.
+    pub fn state(&self) -> State {
+        let inner = lock(&self.state);
+        State { spec: inner.spec.clone(), bound: inner.bound }
+    }
+
+    /// Ends it; says when its port is free.
+    async fn stop(&self) {
+        let running = {
+            let mut inner = lock(&self.state);
+            inner.spec.enabled = false;
+            inner.running.take()
+        };
+        if let Some(proxy) = running {
+            proxy.close().await;
+        }
+    }
+}
+
+/// The proxies of a run.
+#[derive(Debug)]
+pub struct Registry {
+    stations: Stations,
+    recorder: Arc<Recorder>,
+    users: Arc<Users>,
+    proxies: Mutex<BTreeMap<String, Arc<Proxied>>>,
+    /// Held while something is changed.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Registry {
+    /// No proxies yet. Those that do not say who is one user take the run's.
+    pub fn new(run: &Run, recorder: Arc<Recorder>, users: Users) -> Self {
+        Self {
+            stations: run.stations(),
+            recorder,
+            users: Arc::new(users),
+            proxies: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// All of them, by name.
+    pub fn list(&self) -> Vec<Arc<Proxied>> {
+        lock(&self.proxies).values().cloned().collect()
+    }
+
+    /// The proxy of this name.
+    pub fn find(&self, name: &str) -> Option<Arc<Proxied>> {
+        lock(&self.proxies).get(name).cloned()
+    }
+
+    /// Makes a proxy, which listens at once if it is enabled.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`]; then nothing was made.
+    pub async fn add(&self, spec: Spec) -> Result<Arc<Proxied>, RegistryError> {
+        let _one = self.changing.lock().await;
+        self.make(spec, None)
+    }
+
+    /// Changes a proxy. A new address or upstream ends its connections, as switching it off does.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`]. If it cannot listen on its new address it is left switched off, with
+    /// that address; otherwise nothing was changed.
+    pub async fn change(&self, name: &str, change: Change) -> Result<Arc<Proxied>, RegistryError> {
+        let _one = self.changing.lock().await;
+        let proxied = self.find(name).ok_or_else(|| RegistryError::Unknown(name.to_owned()))?;
+        let before = proxied.state().spec;
+        let mut spec = before.clone();
+        spec.listen = change.listen.unwrap_or(spec.listen);
+        spec.upstream = change.upstream.unwrap_or(spec.upstream);
+        spec.enabled = change.enabled.unwrap_or(spec.enabled);
+        if spec == before {
+            return Ok(proxied);
+        }
+        spec.connector()?;
+        let moves = spec.listen != before.listen || spec.upstream != before.upstream;
+        if moves || !spec.enabled {
+            proxied.stop().await;
+        }
+        {
+            let mut inner = lock(&proxied.state);
+            inner.bound &= spec.listen == before.listen;
+            inner.spec = Spec { enabled: inner.running.is_some(), ..spec.clone() };
+        }
+        if spec.enabled {
+            self.start(&proxied, None)?;
+        }
+        Ok(proxied)
+    }
+
+    /// Takes a proxy away with all that is on it, and ends its connections.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none of that name.
+    pub async fn remove(&self, name: &str) -> Result<(), RegistryError> {
+        let _one = self.changing.lock().await;
+        self.take(name).await
+    }
+
+    /// Puts a fresh proxy into the place of the one of its name, if there is one that differs.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`].
+    pub async fn put(&self, spec: Spec) -> Result<Arc<Proxied>, RegistryError> {
+        let _one = self.changing.lock().await;
+        if let Some(proxied) = self.find(&spec.name) {
+            let old = proxied.state().spec;
+            if old.listen == spec.listen && old.upstream == spec.upstream {
+                return Ok(proxied);
+            }
+            self.take(&spec.name).await?;
+        }
+        self.make(spec, None)
+    }
+
+    /// Switches everything on and takes every fault by hand away. Connections stay.
+    ///
+    /// # Errors
+    ///
+    /// Fails at the first proxy that cannot listen; those after it are not touched.
+    pub async fn reset(&self) -> Result<(), RegistryError> {
+        let _one = self.changing.lock().await;
+        for proxied in self.list() {
+            self.start(&proxied, None)?;
+            proxied.hand.clear();
+        }
+        Ok(())
+    }
+
+    /// Goes over to other proxies: those of `specs` are made, changed or left alone, and those of
+    /// `gone` taken away. All new addresses are listened on before anything is changed, so that a
+    /// port that is taken changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`]; then nothing was changed.
+    pub async fn go_over(&self, specs: &[Spec], gone: &[String]) -> Result<(), RegistryError> {
+        let _one = self.changing.lock().await;
+        let mut plan = Vec::new();
+        for spec in specs {
+            spec.connector()?;
+            if lock(&self.proxies).contains_key(&spec.name) && gone.contains(&spec.name) {
+                continue;
+            }
+            let old = self.find(&spec.name).map(|proxied| proxied.state().spec);
+            let same = |old: &Spec| old.listen == spec.listen || spec.listen.port() == 0;
+            if old
+                .as_ref()
+                .is_some_and(|old| same(old) && *old == Spec { listen: old.listen, ..spec.clone() })
+            {
+                continue;
+            }
+            // A port that one of our own gives up is free only then.
+            let ours = self.list().iter().any(|other| other.state().spec.listen == spec.listen);
+            let door = if spec.enabled && !ours { Some(open(spec.listen)?) } else { None };
+            plan.push((spec.clone(), door));
+        }
+        for name in gone {
+            // Somebody may have taken it away by hand.
+            let _gone = self.take(name).await;
+        }
+        for (spec, _) in &plan {
+            if self.find(&spec.name).is_some() {
+                self.take(&spec.name).await?;
+            }
+        }
+        for (spec, door) in plan {
+            self.make(spec, door)?;
+        }
+        Ok(())
+    }
+
+    /// Takes no new connections, waits for what is under way for at most `patience`, then ends it.
+    /// Says how many connections had to be ended.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        let running: Vec<Proxy> = {
+            let all = self.list();
+            all.iter().filter_map(|proxied| lock(&proxied.state).running.take()).collect()
+        };
+        let drained = running.iter().map(|proxy| proxy.drain(patience));
+        futures_util::future::join_all(drained).await.into_iter().sum()
+    }
+
+    async fn take(&self, name: &str) -> Result<(), RegistryError> {
+        let gone = lock(&self.proxies).remove(name);
+        let proxied = gone.ok_or_else(|| RegistryError::Unknown(name.to_owned()))?;
+        proxied.stop().await;
+        self.stations.close(&proxied.hand);
+        Ok(())
+    }
+
+    fn make(&self, spec: Spec, door: Option<Door>) -> Result<Arc<Proxied>, RegistryError> {
+        if self.find(&spec.name).is_some() {
+            return Err(RegistryError::Exists(spec.name));
+        }
+        spec.connector()?;
+        // Before it is known to anybody, so that one that cannot listen never was.
+        let door = match door {
+            None if spec.enabled => Some(open(spec.listen)?),
+            door => door,
+        };
+        let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
+        let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
+        let (injector, hand) = self.stations.open(site);
+        let starts = spec.enabled;
+        let proxied = Arc::new(Proxied {
+            name: spec.name.clone(),
+            hand,
+            meters: Arc::default(),
+            injector,
+            state: Mutex::new(Inner {
+                spec: Spec { enabled: false, ..spec },
+                bound: false,
+                running: None,
+            }),
+        });
+        if starts {
+            self.start(&proxied, door)?;
+        }
+        lock(&self.proxies).insert(proxied.name.clone(), Arc::clone(&proxied));
+        Ok(proxied)
+    }
+
+    /// Has a proxy listen, if it does not.
+    fn start(&self, proxied: &Proxied, door: Option<Door>) -> Result<(), RegistryError> {
+        let mut inner = lock(&proxied.state);
+        if inner.running.is_some() {
+            return Ok(());
+        }
+        let door = match door {
+            Some(door) => door,
+            None => open(inner.spec.listen)?,
+        };
+        let address = door.address();
+        let settings = Settings {
+            mark: inner.spec.mark,
+            host: inner.spec.host,
+            meters: Arc::clone(&proxied.meters),
+        };
+        let connector = inner.spec.connector()?;
+        let injector = proxied.injector.clone();
+        let recorder = Arc::clone(&self.recorder);
+        inner.running = Some(Proxy::behind(door, connector, settings, injector, recorder));
+        inner.bound = true;
+        inner.spec.listen = address;
+        inner.spec.enabled = true;
+        Ok(())
+    }
+}
+
+fn open(address: SocketAddr) -> Result<Door, RegistryError> {
+    Door::open(address).map_err(|source| RegistryError::Listen { address, source })
+}
+
+/// Locks what no panic can leave half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
