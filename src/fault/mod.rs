@@ -22,6 +22,7 @@ mod lose_response;
 mod normal;
 mod packet_loss;
 mod queue;
+mod rate_limit;
 mod refuse;
 mod reset;
 mod respond;
@@ -44,6 +45,8 @@ pub enum Stage {
     Connect,
     /// A request head was read: how long to hold it.
     RequestDelay,
+    /// The request has come to the service's door: turn it away, or let it in. Asked once.
+    Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
     /// The request goes to the upstream: what becomes of its answer.

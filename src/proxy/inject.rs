@@ -1,6 +1,7 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, answer or end, upstream, response delay, body, cut.
+//! The stages of an exchange in order: delay, admission, answer or end, upstream, response delay,
+//! body, cut.
 //! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
 //! is over. Nothing in force costs one load and a branch, and no allocation.
 
@@ -162,6 +163,11 @@ impl Injection {
             let hold = self.delay(&delays);
             request.body_mut().held_until(hold).await;
         }
+        match self.admit(request.body_mut()).await {
+            Ended::Answered(response) => return Ok(*response),
+            Ended::Closed => return pending().await,
+            Ended::LetGo => {}
+        }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
                 Ended::Answered(response) => return Ok(*response),
@@ -210,6 +216,17 @@ impl Injection {
             dealing.held(own);
             left -= own;
         }
+    }
+
+    /// Lets it in, or turns it away.
+    async fn admit(&mut self, body: &mut Ask) -> Ended {
+        for dealing in self.ask(Stage::Admission) {
+            let ended = self.end(&dealing, body).await;
+            if !matches!(ended, Ended::LetGo) {
+                return ended;
+            }
+        }
+        Ended::LetGo
     }
 
     async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {

@@ -12,4 +12,5 @@ mod loss;
 mod losses;
 mod over;
 mod patience;
+mod rates;
 mod silences;
