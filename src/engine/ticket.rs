@@ -107,7 +107,7 @@ impl Ticket {
             let Some(did) = did(&effect) else {
                 continue;
             };
-            let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
+            let ends = !matches!(effect, Effect::Delay(_) | Effect::Queue(_) | Effect::Shape(_));
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
@@ -220,6 +220,7 @@ fn did(effect: &Effect) -> Option<Did> {
     Some(match effect {
         Effect::Pass => return None,
         Effect::Delay(time) => Did::Delayed(*time),
+        Effect::Queue(time) => Did::Queued(*time),
         Effect::Respond(canned) => Did::Responded(canned.status.as_u16()),
         Effect::Hang { .. } => Did::Hung,
         Effect::Close(Close::Fin) => Did::Closed,

@@ -70,6 +70,8 @@ pub struct Dealt {
 pub enum Did {
     /// Held the message for so long.
     Delayed(Duration),
+    /// Had the message wait in a queue for so long, unless it let go before.
+    Queued(Duration),
     /// Answered in the upstream's place.
     Responded(u16),
     /// Said nothing.
@@ -93,6 +95,7 @@ impl Did {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Delayed(_) => "delayed",
+            Self::Queued(_) => "queued",
             Self::Responded(_) => "responded",
             Self::Hung => "hung",
             Self::Closed => "closed",

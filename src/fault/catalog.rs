@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, rate_limit, refuse,
-        reset, respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, hang, latency, lose_response, overload, packet_loss,
+        rate_limit, refuse, reset, respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -83,6 +83,7 @@ pub static CATALOG: &[Entry] = &[
     respond::ENTRY,
     lose_response::ENTRY,
     rate_limit::ENTRY,
+    overload::ENTRY,
     truncate::ENTRY,
 ];
 

@@ -20,6 +20,7 @@ mod hang;
 mod latency;
 mod lose_response;
 mod normal;
+mod overload;
 mod packet_loss;
 mod queue;
 mod rate_limit;
@@ -45,7 +46,8 @@ pub enum Stage {
     Connect,
     /// A request head was read: how long to hold it.
     RequestDelay,
-    /// The request has come to the service's door: turn it away, or let it in. Asked once.
+    /// The request has come to the service's door: let it in, have it wait, or turn it away.
+    /// Asked once.
     Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
@@ -108,6 +110,8 @@ pub enum Effect {
     Pass,
     /// Hold it for so long. Never zero.
     Delay(Duration),
+    /// Have it wait for its turn for so long, or until the fault lets go. Never zero.
+    Queue(Duration),
     /// Answer it.
     Respond(Arc<Canned>),
     /// Read the request and say nothing, until the limit or until the fault lets go.

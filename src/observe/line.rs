@@ -283,7 +283,7 @@ fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> Connecti
 
 fn fault_line(dealt: &Dealt) -> FaultLine<'_> {
     let (delay_us, status) = match dealt.did {
-        Did::Delayed(time) => (Some(micros(time)), None),
+        Did::Delayed(time) | Did::Queued(time) => (Some(micros(time)), None),
         Did::Responded(status) => (None, Some(status)),
         _ => (None, None),
     };

@@ -218,9 +218,13 @@ impl Injection {
         }
     }
 
-    /// Lets it in, or turns it away.
+    /// Lets it in, perhaps after a while, or turns it away.
     async fn admit(&mut self, body: &mut Ask) -> Ended {
         for dealing in self.ask(Stage::Admission) {
+            if let Effect::Queue(wait) = dealing.effect {
+                body.held_until(self.queue(&dealing, wait)).await;
+                continue;
+            }
             let ended = self.end(&dealing, body).await;
             if !matches!(ended, Ended::LetGo) {
                 return ended;
@@ -269,6 +273,22 @@ impl Injection {
             self.withdraw(end);
         }
         over
+    }
+
+    /// Waits for its turn, or until the fault lets go.
+    async fn queue(&mut self, by: &Dealing, wait: Duration) {
+        let held = Held { by, since: Instant::now() };
+        let ticket = &mut self.ticket;
+        let let_go = async {
+            while ticket.is_still_held(by) {
+                ticket.next_change(by).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.timer.until(held.since + wait) => {}
+            () = let_go => {}
+        }
     }
 
     /// Says nothing until the fault lets go (true) or the limit is reached (false).

@@ -122,7 +122,7 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
 }
 
 /// What other tools call our faults.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("abort", "respond"),
     ("delay", "latency"),
     ("down", "refuse"),
@@ -140,6 +140,8 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("limit_rate", "bandwidth"),
     ("ratelimit", "rate_limit"),
     ("quota", "rate_limit"),
+    ("capacity", "overload"),
+    ("queue", "overload"),
 ];
 
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {

@@ -12,5 +12,6 @@ mod loss;
 mod losses;
 mod over;
 mod patience;
+mod queues;
 mod rates;
 mod silences;
