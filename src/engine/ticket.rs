@@ -59,10 +59,10 @@ pub struct Hold {
 }
 
 impl Dealing {
-    /// Whether it comes about in any case. A loss needs an answer to lose, and a cut a body that is
-    /// long enough; whoever carries these out says when it came to them.
+    /// Whether it comes about in any case. A loss needs an answer to lose, a duplicate a body that is
+    /// short enough, and a cut one that is long enough; whoever carries these out says when it came to them.
     pub fn is_certain(&self) -> bool {
-        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. })
+        !matches!(self.effect, Effect::Lose(_) | Effect::Duplicate { .. } | Effect::Cut { .. })
     }
 
     /// Notes that it came about after all.
@@ -107,14 +107,18 @@ impl Ticket {
             let Some(did) = did(&effect) else {
                 continue;
             };
-            let ends = !matches!(effect, Effect::Delay(_) | Effect::Queue(_) | Effect::Shape(_));
+            let ends = !matches!(
+                effect,
+                Effect::Delay(_) | Effect::Queue(_) | Effect::Duplicate { .. } | Effect::Shape(_)
+            );
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
                 self.hit(armed);
             }
             dealings.push(dealing);
-            if ends {
+            // Whoever loses the answer leaves the request to others that send it.
+            if ends && stage != Stage::Upstream {
                 break;
             }
         }
@@ -225,6 +229,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Hang { .. } => Did::Hung,
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
+        Effect::Duplicate { .. } => Did::Duplicated,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::Cut { .. } => Did::Cut,
         Effect::Shape(_) => Did::Shaped,

@@ -14,6 +14,7 @@ pub mod catalog;
 #[cfg(test)]
 mod contract;
 mod distribution;
+mod duplicate;
 mod filter;
 mod form;
 mod hang;
@@ -51,7 +52,7 @@ pub enum Stage {
     Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
-    /// The request goes to the upstream: what becomes of its answer.
+    /// The request goes to the upstream: how often, and what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
     ResponseDelay,
@@ -121,6 +122,11 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send it to the upstream, and then again.
+    Duplicate {
+        /// How long after the first.
+        delay: Duration,
+    },
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
     /// Break the response off, its announced length intact.

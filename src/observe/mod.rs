@@ -52,6 +52,8 @@ impl Observations {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange),
             Event::Connection(_) => self.bare_connections += 1,
+            // No client asked for it, and none had its answer.
+            Event::Duplicate(_) => {}
             Event::Edge(edge) => self.edges.push(*edge),
         }
     }

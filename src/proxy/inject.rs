@@ -12,10 +12,12 @@ use crate::{
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
+        drain::Ending,
         error::Aborted,
         record::Draft,
         reply::{Reply, read_out},
         rescue::MARK,
+        second::Second,
         timer::Timer,
     },
     select::{RequestView, User},
@@ -40,6 +42,7 @@ const UNKNOWN_LENGTH: u64 = 64 * 1024;
 pub(crate) struct InjectLayer {
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 /// See the module's documentation.
@@ -48,12 +51,13 @@ pub(crate) struct Inject<S> {
     inner: S,
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 impl InjectLayer {
     /// With `mark`, injected answers say by a header that they are.
-    pub(crate) const fn new(mark: bool, timer: Timer) -> Self {
-        Self { mark, timer }
+    pub(crate) const fn new(mark: bool, timer: Timer, ending: Ending) -> Self {
+        Self { mark, timer, ending }
     }
 }
 
@@ -61,7 +65,7 @@ impl<S> Layer<S> for InjectLayer {
     type Service = Inject<S>;
 
     fn layer(&self, inner: S) -> Inject<S> {
-        Inject { inner, mark: self.mark, timer: self.timer.clone() }
+        Inject { inner, mark: self.mark, timer: self.timer.clone(), ending: self.ending.clone() }
     }
 }
 
@@ -89,9 +93,10 @@ where
         }
         let draft = draft.clone();
         let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
+        let ending = self.ending.clone();
         Box::pin(async move {
             let (injection, request) = Injection::open(draft, mark, timer, request).await;
-            injection.carry_out(inner, request).await
+            injection.carry_out(inner, request, &ending).await
         })
     }
 }
@@ -154,9 +159,13 @@ impl Injection {
         mut self,
         mut inner: S,
         mut request: Request<Ask>,
+        ending: &Ending,
     ) -> Result<Response<Reply>, Aborted>
     where
-        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>,
+        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>
+            + Clone
+            + Send
+            + 'static,
     {
         let delays = self.ask(Stage::RequestDelay);
         if !delays.is_empty() {
@@ -176,7 +185,17 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
-        let loss = self.ask(Stage::Upstream).pop();
+        let mut loss = None;
+        for dealing in self.ask(Stage::Upstream) {
+            if let Effect::Duplicate { delay } = dealing.effect {
+                let second = Second::of(&mut request, dealing, delay, self.timer.clone());
+                if let Some(second) = second {
+                    second.spawn(inner.clone(), ending);
+                }
+            } else {
+                loss.get_or_insert(dealing);
+            }
+        }
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;

@@ -15,7 +15,9 @@ mod listener;
 mod record;
 mod reply;
 mod rescue;
+mod second;
 mod socket;
+mod tee;
 mod timer;
 mod upstream;
 

@@ -122,7 +122,7 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
 }
 
 /// What other tools call our faults.
-const ELSEWHERE: [(&str, &str); 19] = [
+const ELSEWHERE: [(&str, &str); 22] = [
     ("abort", "respond"),
     ("delay", "latency"),
     ("down", "refuse"),
@@ -142,6 +142,9 @@ const ELSEWHERE: [(&str, &str); 19] = [
     ("quota", "rate_limit"),
     ("capacity", "overload"),
     ("queue", "overload"),
+    ("mirror", "duplicate"),
+    ("replay", "duplicate"),
+    ("shadow", "duplicate"),
 ];
 
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {

@@ -4,6 +4,7 @@ mod answers;
 mod bytes;
 mod counts;
 mod delays;
+mod doubles;
 mod edges;
 mod ends;
 mod hangs;
