@@ -205,6 +205,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it hits only those of its share that come too fast or in too great a number.
+    fn follows_load(&self) -> bool {
+        false
+    }
+
     /// Whether any of its quantities moves over the phase.
     fn moves(&self) -> bool {
         false

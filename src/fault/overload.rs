@@ -166,6 +166,10 @@ impl Fault for Overload {
         }))
     }
 
+    fn follows_load(&self) -> bool {
+        true
+    }
+
     fn moves(&self) -> bool {
         self.capacity.moves()
     }

@@ -206,6 +206,10 @@ impl Fault for RateLimit {
         }))
     }
 
+    fn follows_load(&self) -> bool {
+        true
+    }
+
     fn moves(&self) -> bool {
         self.rate.moves()
     }
