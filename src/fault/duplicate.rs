@@ -33,7 +33,8 @@ pub(super) const ENTRY: Entry = Entry {
 as all of the request was read, or `delay` after that. The client gets the first answer; the second is
 read and thrown away, and the record tells of it in a line of its own. A body of more than 256 KiB, or
 one that the upstream answered before it was complete, is not sent again, and neither is a request for
-an upgrade; the fault has not hit these. A copy that waits for its delay when the drill ends is not
+an upgrade; the fault has not hit these. Copies that wait take at most 128 MiB together: what comes
+beyond that is not sent again either. A copy that waits for its delay when the drill ends is not
 sent.",
     examples: &["duplicate: {}", "duplicate: { delay: 100ms }"],
     kind: Kind::Map(&SHAPE),

@@ -133,8 +133,7 @@ impl Ask {
     fn finish_tees(&mut self) {
         let over = self.draft.ctl.injector().is_over();
         for tee in self.tees.drain(..).filter(|_| !over) {
-            self.draft.dealt(tee.dealt.clone());
-            tee.finish();
+            tee.finish(|dealt| self.draft.dealt(dealt));
         }
     }
 

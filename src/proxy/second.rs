@@ -79,9 +79,10 @@ impl Second {
         S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted>,
     {
         let Self { head, body, delay, by, first, timer } = self;
-        let Ok(body) = body.await else {
+        let Ok(mut body) = body.await else {
             return;
         };
+        let _room = body.take_room();
         let second = first.second();
         if is_let_go(&first, delay, &timer).await {
             lock(&first.exchange).dealt.retain(|dealt| *dealt != by.dealt);
