@@ -16,7 +16,7 @@ mod server;
 mod toxiproxy;
 
 pub use guard::Guard;
-pub use registry::{Change, Proxied, Registry, RegistryError, Spec, State};
+pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
 pub use server::Server;
 
 use crate::{engine::Controls, scenario::Scenario};

@@ -41,8 +41,9 @@ pub(super) struct ActiveSet {
 }
 
 /// The stages of a message, in order.
-const MESSAGE: [Stage; 6] = [
+const MESSAGE: [Stage; 7] = [
     Stage::RequestDelay,
+    Stage::Admission,
     Stage::End,
     Stage::Upstream,
     Stage::ResponseDelay,

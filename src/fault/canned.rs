@@ -94,6 +94,11 @@ pub(super) fn read_canned(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option
     Some(Canned { status, headers, body })
 }
 
+/// A wait as `retry-after` counts it: rounded down, an obedient client would come too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// Adds the `content-type` that the body looks like, unless the author gave one.
 fn describe_body(headers: &mut HeaderMap, body: &[u8], file: Option<&str>) {
     if body.is_empty() || headers.contains_key(header::CONTENT_TYPE) {
@@ -135,9 +140,7 @@ fn read_headers(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<HeaderMap
             );
             return None;
         }
-        // The field counts whole seconds; rounded down, an obedient client would come too early.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     whole.then_some(headers)
 }

@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, refuse, reset,
-        respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, duplicate, hang, latency, lose_response, overload,
+        packet_loss, rate_limit, refuse, reset, respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -82,6 +82,9 @@ pub static CATALOG: &[Entry] = &[
     hang::ENTRY,
     respond::ENTRY,
     lose_response::ENTRY,
+    duplicate::ENTRY,
+    rate_limit::ENTRY,
+    overload::ENTRY,
     truncate::ENTRY,
 ];
 

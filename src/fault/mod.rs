@@ -14,14 +14,17 @@ pub mod catalog;
 #[cfg(test)]
 mod contract;
 mod distribution;
+mod duplicate;
 mod filter;
 mod form;
 mod hang;
 mod latency;
 mod lose_response;
 mod normal;
+mod overload;
 mod packet_loss;
 mod queue;
+mod rate_limit;
 mod refuse;
 mod reset;
 mod respond;
@@ -44,9 +47,12 @@ pub enum Stage {
     Connect,
     /// A request head was read: how long to hold it.
     RequestDelay,
+    /// The request has come to the service's door: let it in, have it wait, or turn it away.
+    /// Asked once.
+    Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
-    /// The request goes to the upstream: what becomes of its answer.
+    /// The request goes to the upstream: how often, and what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
     ResponseDelay,
@@ -105,6 +111,8 @@ pub enum Effect {
     Pass,
     /// Hold it for so long. Never zero.
     Delay(Duration),
+    /// Have it wait for its turn for so long, or until the fault lets go. Never zero.
+    Queue(Duration),
     /// Answer it.
     Respond(Arc<Canned>),
     /// Read the request and say nothing, until the limit or until the fault lets go.
@@ -114,6 +122,11 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send it to the upstream, and then again.
+    Duplicate {
+        /// How long after the first.
+        delay: Duration,
+    },
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
     /// Break the response off, its announced length intact.
@@ -190,6 +203,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// A copy with state of its own for one run, for a fault whose victims share something.
     fn armed(&self) -> Option<Arc<dyn Fault>> {
         None
+    }
+
+    /// Whether it hits only those of its share that come too fast or in too great a number.
+    fn follows_load(&self) -> bool {
+        false
     }
 
     /// Whether any of its quantities moves over the phase.

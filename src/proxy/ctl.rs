@@ -116,6 +116,14 @@ impl ConnCtl {
         }
     }
 
+    /// A control block for a request of our own on behalf of this connection's client, who is told
+    /// nothing of it.
+    pub(crate) fn detached(&self) -> Self {
+        let (injector, recorder) = (self.injector.clone(), Arc::clone(&self.recorder));
+        let meters = Arc::default();
+        Self::new(self.id, self.peer, self.key, Welcome::default(), injector, recorder, meters)
+    }
+
     pub(crate) fn injector(&self) -> &Injector {
         &self.injector
     }

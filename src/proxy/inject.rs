@@ -1,6 +1,7 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, answer or end, upstream, response delay, body, cut.
+//! The stages of an exchange in order: delay, admission, answer or end, upstream, response delay,
+//! body, cut.
 //! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
 //! is over. Nothing in force costs one load and a branch, and no allocation.
 
@@ -11,10 +12,12 @@ use crate::{
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
+        drain::Ending,
         error::Aborted,
         record::Draft,
         reply::{Reply, read_out},
         rescue::MARK,
+        second::Second,
         timer::Timer,
     },
     select::{RequestView, User},
@@ -39,6 +42,7 @@ const UNKNOWN_LENGTH: u64 = 64 * 1024;
 pub(crate) struct InjectLayer {
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 /// See the module's documentation.
@@ -47,12 +51,13 @@ pub(crate) struct Inject<S> {
     inner: S,
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 impl InjectLayer {
     /// With `mark`, injected answers say by a header that they are.
-    pub(crate) const fn new(mark: bool, timer: Timer) -> Self {
-        Self { mark, timer }
+    pub(crate) const fn new(mark: bool, timer: Timer, ending: Ending) -> Self {
+        Self { mark, timer, ending }
     }
 }
 
@@ -60,7 +65,7 @@ impl<S> Layer<S> for InjectLayer {
     type Service = Inject<S>;
 
     fn layer(&self, inner: S) -> Inject<S> {
-        Inject { inner, mark: self.mark, timer: self.timer.clone() }
+        Inject { inner, mark: self.mark, timer: self.timer.clone(), ending: self.ending.clone() }
     }
 }
 
@@ -88,9 +93,10 @@ where
         }
         let draft = draft.clone();
         let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
+        let ending = self.ending.clone();
         Box::pin(async move {
             let (injection, request) = Injection::open(draft, mark, timer, request).await;
-            injection.carry_out(inner, request).await
+            injection.carry_out(inner, request, &ending).await
         })
     }
 }
@@ -153,14 +159,23 @@ impl Injection {
         mut self,
         mut inner: S,
         mut request: Request<Ask>,
+        ending: &Ending,
     ) -> Result<Response<Reply>, Aborted>
     where
-        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>,
+        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>
+            + Clone
+            + Send
+            + 'static,
     {
         let delays = self.ask(Stage::RequestDelay);
         if !delays.is_empty() {
             let hold = self.delay(&delays);
             request.body_mut().held_until(hold).await;
+        }
+        match self.admit(request.body_mut()).await {
+            Ended::Answered(response) => return Ok(*response),
+            Ended::Closed => return pending().await,
+            Ended::LetGo => {}
         }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
@@ -170,7 +185,17 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
-        let loss = self.ask(Stage::Upstream).pop();
+        let mut loss = None;
+        for dealing in self.ask(Stage::Upstream) {
+            if let Effect::Duplicate { delay } = dealing.effect {
+                let second = Second::of(&mut request, dealing, delay, self.timer.clone());
+                if let Some(second) = second {
+                    second.spawn(inner.clone(), ending);
+                }
+            } else {
+                loss.get_or_insert(dealing);
+            }
+        }
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;
@@ -210,6 +235,21 @@ impl Injection {
             dealing.held(own);
             left -= own;
         }
+    }
+
+    /// Lets it in, perhaps after a while, or turns it away.
+    async fn admit(&mut self, body: &mut Ask) -> Ended {
+        for dealing in self.ask(Stage::Admission) {
+            if let Effect::Queue(wait) = dealing.effect {
+                body.held_until(self.queue(&dealing, wait)).await;
+                continue;
+            }
+            let ended = self.end(&dealing, body).await;
+            if !matches!(ended, Ended::LetGo) {
+                return ended;
+            }
+        }
+        Ended::LetGo
     }
 
     async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {
@@ -252,6 +292,22 @@ impl Injection {
             self.withdraw(end);
         }
         over
+    }
+
+    /// Waits for its turn, or until the fault lets go.
+    async fn queue(&mut self, by: &Dealing, wait: Duration) {
+        let held = Held { by, since: Instant::now() };
+        let ticket = &mut self.ticket;
+        let let_go = async {
+            while ticket.is_still_held(by) {
+                ticket.next_change(by).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.timer.until(held.since + wait) => {}
+            () = let_go => {}
+        }
     }
 
     /// Says nothing until the fault lets go (true) or the limit is reached (false).

@@ -16,8 +16,10 @@ mod meters;
 mod record;
 mod reply;
 mod rescue;
+mod second;
 mod socket;
 mod tcp;
+mod tee;
 mod timer;
 mod upstream;
 

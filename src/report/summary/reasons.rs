@@ -52,7 +52,11 @@ fn why(summary: &Summary<'_>, tally: &FaultTally) -> String {
         return format!("no {what}{} came by in {}", whose(summary, &tally.name), names.join(", "));
     }
     let plural = if tally.considered == 1 { "" } else { "s" };
-    format!("{} {what}{plural} came by, and its share fell on none of them", tally.considered)
+    // A rate that nobody exceeded, a body that ended before the break.
+    let is_for_all = summary.chief(&tally.name).is_some_and(|entry| entry.share.is_all());
+    let why =
+        if is_for_all { "none gave it cause to act" } else { "its share fell on none of them" };
+    format!("{} {what}{plural} came by, and {why}", tally.considered)
 }
 
 /// What a fault is counted in.

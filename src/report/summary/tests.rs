@@ -195,6 +195,16 @@ fn a_fault_that_hit_nothing_says_why() {
 }
 
 #[test]
+fn a_rate_that_nobody_exceeded_is_not_blamed_on_a_share() {
+    let text = "name: shop\nphases: [{ name: calm, for: 1m, faults: [{ rate_limit: 10/s }] }]\n";
+    let tallies = [tally("rate_limit", "rate_limit", 5, 0)];
+    let why = summed(text, &[edge(0)], &tallies, |summary| {
+        summary.silences().into_iter().map(|silence| silence.why).collect::<Vec<_>>()
+    });
+    assert_eq!(why, ["5 requests came by, and none gave it cause to act"]);
+}
+
+#[test]
 fn a_fault_before_the_start_is_not_missed() {
     let tallies = [tally("latency:purchase", "latency", 0, 0)];
     let text = SCENARIO.replace("- { latency: 2s, share: 40% of users, target: purchase }", "");
