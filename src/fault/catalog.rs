@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, refuse, reset,
-        respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, corrupt, dribble, hang, latency, limit_data, lose_response,
+        packet_loss, refuse, reset, respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -83,6 +83,11 @@ pub static CATALOG: &[Entry] = &[
     respond::ENTRY,
     lose_response::ENTRY,
     truncate::ENTRY,
+    dribble::ENTRY,
+    corrupt::ENTRY,
+    slice::ENTRY,
+    limit_data::ENTRY,
+    slow_close::ENTRY,
 ];
 
 /// The fault of this name.

@@ -3,7 +3,7 @@
 use super::{Quantity, QuantityError, split_number};
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
 /// Bytes per second; never zero (a pipe that carries nothing is `blackhole`).
