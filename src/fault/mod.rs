@@ -9,6 +9,7 @@
 mod after;
 mod bandwidth;
 mod blackhole;
+mod budget;
 mod canned;
 pub mod catalog;
 #[cfg(test)]

@@ -10,6 +10,11 @@ use crate::{
 pub(super) trait Bytewise: Fault {
     /// The shaper of one direction, as [`Fault::filter`].
     fn shaper(&self, way: Way, connection: Dice, shared: Dice) -> Option<Box<dyn ByteFilter>>;
+
+    /// What it does there, as [`Fault::describe`].
+    fn describe_bytes(&self) -> String {
+        self.describe()
+    }
 }
 
 /// Such a fault on the bytes of connections: all but the shaper is the same.
@@ -42,6 +47,6 @@ impl<F: Bytewise> Fault for OnBytes<F> {
     }
 
     fn describe(&self) -> String {
-        self.0.describe()
+        self.0.describe_bytes()
     }
 }
