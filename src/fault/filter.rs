@@ -92,4 +92,7 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
 
     /// The drill is over: whatever is held may leave now, and nothing is held from now on.
     fn let_go(&mut self, now: Tick);
+
+    /// The fault was changed by hand: so many bytes passed the filter that this one replaces.
+    fn resume(&mut self, _passed: u64) {}
 }

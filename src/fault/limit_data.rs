@@ -167,7 +167,7 @@ impl ByteFilter for Limit {
         if let Some(most) = self.now {
             let left = most.saturating_sub(self.passed);
             bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            self.passed += bytes.len() as u64;
+            self.passed = self.passed.saturating_add(bytes.len() as u64);
             if self.passed >= most {
                 self.next = Next::Close;
             }
@@ -205,6 +205,10 @@ impl ByteFilter for Limit {
     fn let_go(&mut self, _now: Tick) {
         self.gone = true;
         self.now = None;
+    }
+
+    fn resume(&mut self, passed: u64) {
+        self.passed = self.passed.saturating_add(passed);
     }
 }
 

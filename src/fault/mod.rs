@@ -34,6 +34,7 @@ mod slice;
 mod slow_close;
 #[cfg(test)]
 mod support;
+pub mod toxic;
 mod truncate;
 mod unreachable;
 

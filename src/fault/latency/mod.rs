@@ -109,6 +109,12 @@ struct Latency {
     wander: Option<Wander>,
 }
 
+/// One direction of a connection whose every chunk is held so long, drawn for each.
+pub(super) fn of_chunks(delays: Distribution, way: Way, connection: Dice) -> Box<dyn ByteFilter> {
+    let draws = Draws::Each(way.dice(connection).rng(Purpose::Delay));
+    Box::new(Staggered::new(Arc::new(delays), draws, &budget::SHARED))
+}
+
 impl Latency {
     fn staggered(&self, draws: Draws) -> Staggered {
         Staggered::new(Arc::clone(&self.distribution), draws, &budget::SHARED)
