@@ -311,11 +311,7 @@ impl Registry {
                 continue;
             }
             let old = self.find(&spec.name).map(|proxied| proxied.spec());
-            let same = |old: &Spec| old.listen == spec.listen || spec.listen.port() == 0;
-            if old
-                .as_ref()
-                .is_some_and(|old| same(old) && *old == Spec { listen: old.listen, ..spec.clone() })
-            {
+            if old.is_some_and(|old| old.is_like(spec)) {
                 continue;
             }
             // A port that one of our own gives up is free only then.

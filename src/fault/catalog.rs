@@ -3,8 +3,9 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, duplicate, hang, latency, lose_response, overload,
-        packet_loss, rate_limit, refuse, reset, respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, corrupt, dribble, duplicate, hang, latency, limit_data,
+        lose_response, overload, packet_loss, rate_limit, refuse, reset, respond, slice,
+        slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -86,6 +87,11 @@ pub static CATALOG: &[Entry] = &[
     rate_limit::ENTRY,
     overload::ENTRY,
     truncate::ENTRY,
+    dribble::ENTRY,
+    corrupt::ENTRY,
+    slice::ENTRY,
+    limit_data::ENTRY,
+    slow_close::ENTRY,
 ];
 
 /// The fault of this name.

@@ -9,18 +9,23 @@
 mod after;
 mod bandwidth;
 mod blackhole;
+mod budget;
 mod canned;
 pub mod catalog;
 #[cfg(test)]
 mod contract;
+mod corrupt;
 mod distribution;
+mod dribble;
 mod duplicate;
 mod filter;
 mod form;
 mod hang;
 mod latency;
+mod limit_data;
 mod lose_response;
 mod normal;
+mod on_bytes;
 mod overload;
 mod packet_loss;
 mod queue;
@@ -28,14 +33,17 @@ mod rate_limit;
 mod refuse;
 mod reset;
 mod respond;
+mod slice;
+mod slow_close;
 #[cfg(test)]
 mod support;
+pub mod toxic;
 mod truncate;
 mod unreachable;
 
-pub use filter::{ByteFilter, Out, Tick, Way};
+pub use filter::{ByteFilter, Out, Promise, Tick, Way};
 
-use crate::{dice::Dice, timeline::Moment};
+use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
@@ -193,6 +201,17 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// messages; `None` if it is the same there.
     fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
         None
+    }
+
+    /// Whether it does what it says where only so much is understood of the traffic; if not, what
+    /// is wrong, in a line for whoever wrote it.
+    fn works_on(&self, _protocol: Protocol) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What it exists to break of what byte filters keep.
+    fn breaks(&self) -> &'static [Promise] {
+        &[]
     }
 
     /// What it does to the listener as a whole, if anything.

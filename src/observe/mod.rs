@@ -70,13 +70,12 @@ impl Observations {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange),
             Event::Connection(connection) => self.connection(connection),
-            // No client asked for it, and none had its answer.
-            Event::Duplicate(_) => {}
             Event::Edge(edge) => self.edges.push(*edge),
             Event::Proxy { id, name } => {
                 self.proxies.insert(*id, Arc::clone(name));
             }
-            Event::ByHand(_) => {}
+            // No client asked for a copy, and none had its answer.
+            Event::Duplicate(_) | Event::ByHand(_) => {}
         }
     }
 

@@ -65,6 +65,9 @@ pub(crate) struct Cut {
 #[derive(Debug)]
 pub(crate) struct Shaped {
     body: Reply,
+    /// How much of the length that the head announces is left; what a filter adds beyond it has no
+    /// place in the message.
+    left: Option<u64>,
     filter: Box<dyn ByteFilter>,
     hold: Hold,
     ctl: Arc<ConnCtl>,
@@ -93,8 +96,10 @@ impl Reply {
 
     /// This body through a filter.
     pub(crate) fn shaped(self, filter: Box<dyn ByteFilter>, hold: Hold, ctl: Arc<ConnCtl>) -> Self {
+        let left = self.size_hint().exact();
         Self::Shaped(Box::new(Shaped {
             body: self,
+            left,
             filter,
             hold,
             ctl,
@@ -207,7 +212,16 @@ impl Shaped {
                 self.filter.let_go(now);
             }
             match self.filter.pull(now) {
-                Some(Out::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Out::Bytes(mut bytes)) => {
+                    if let Some(left) = &mut self.left {
+                        bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                        *left -= bytes.len() as u64;
+                    }
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
                 Some(Out::End) => {
                     self.ended = true;
                     continue;

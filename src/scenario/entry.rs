@@ -122,7 +122,7 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
 }
 
 /// What other tools call our faults.
-const ELSEWHERE: [(&str, &str); 22] = [
+const ELSEWHERE: &[(&str, &str)] = &[
     ("abort", "respond"),
     ("delay", "latency"),
     ("down", "refuse"),
@@ -145,6 +145,13 @@ const ELSEWHERE: [(&str, &str); 22] = [
     ("mirror", "duplicate"),
     ("replay", "duplicate"),
     ("shadow", "duplicate"),
+    ("bit_flip", "corrupt"),
+    ("chunked_dribble", "dribble"),
+    ("limit", "limit_data"),
+    ("slicer", "slice"),
+    ("slow_body", "dribble"),
+    ("trickle", "dribble"),
+    ("reset_peer", "reset"),
 ];
 
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {

@@ -69,6 +69,8 @@ pub(crate) struct Socket<S: Stream> {
     watch: Watch,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
+    /// A fault on the bytes ends the connection as soon as those it let through have left.
+    closing: Option<Close>,
 }
 
 impl<S: Stream> Socket<S> {
@@ -93,6 +95,7 @@ impl<S: Stream> Socket<S> {
             head: HeadTimer::default(),
             watch: Watch::default(),
             last_bytes: None,
+            closing: None,
         }
     }
 
@@ -132,10 +135,16 @@ impl<S: Stream> Socket<S> {
         self.send_interims();
         loop {
             ready!(self.poll_outgoing(cx))?;
+            if let Some(close) = self.closing {
+                if close == Close::Reset {
+                    ready!(self.poll_all_sent(cx));
+                }
+                return Poll::Ready(Err(self.closed_by(close)));
+            }
             match self.down.pull() {
                 Some(Out::Bytes(bytes)) => self.outgoing = bytes,
                 Some(Out::End) => return Poll::Ready(Ok(())),
-                Some(Out::Close(close)) => return Poll::Ready(Err(self.closed_by(close))),
+                Some(Out::Close(close)) => self.closing = Some(close),
                 None if self.down.is_empty() => return Poll::Ready(Ok(())),
                 None => {
                     let Some(tick) = self.down.wake_at() else {
@@ -173,6 +182,12 @@ impl<S: Stream> Socket<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Waits until the client has what was written: a reset would take it away.
+    fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
+        Pin::new(self.last_bytes.insert(last)).poll(cx)
+    }
+
     /// A write's outcome, noting a client that is gone and giving up one that takes nothing.
     fn watched<T>(
         &mut self,
@@ -196,7 +211,10 @@ impl<S: Stream> Socket<S> {
 
     /// Whether bytes may go straight to the socket.
     fn passes_straight(&mut self) -> bool {
-        self.outgoing.is_empty() && !self.ctl.has_interims() && self.down.is_idle()
+        self.outgoing.is_empty()
+            && self.closing.is_none()
+            && !self.ctl.has_interims()
+            && self.down.is_idle()
     }
 
     /// Tells the record what was done to this connection's bytes.
@@ -308,8 +326,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         }
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         if self.ctl.resets_after_flush() {
-            let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
-            ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
+            ready!(self.poll_all_sent(cx));
         }
         self.ctl.flushed();
         Poll::Ready(Ok(()))

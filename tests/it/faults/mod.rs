@@ -2,12 +2,16 @@
 
 mod answers;
 mod bytes;
+mod closes;
+mod corruption;
 mod counts;
 mod delays;
 mod doubles;
+mod dribbles;
 mod edges;
 mod ends;
 mod hangs;
+mod limits;
 mod listener;
 mod loss;
 mod losses;
@@ -16,3 +20,4 @@ mod patience;
 mod queues;
 mod rates;
 mod silences;
+mod slices;
