@@ -20,18 +20,20 @@ pub(super) struct ActiveSet {
 }
 
 /// The stages of a message, in order.
-const MESSAGE: [Stage; 6] = [
+const MESSAGE: [Stage; 8] = [
     Stage::RequestDelay,
     Stage::End,
+    Stage::Request,
     Stage::Upstream,
     Stage::ResponseDelay,
+    Stage::Response,
     Stage::Body,
     Stage::Cut,
 ];
 
 /// The bit of a stage in a set of stages.
-pub(super) const fn stage_bit(stage: Stage) -> u8 {
-    1 << stage as u8
+pub(super) const fn stage_bit(stage: Stage) -> u16 {
+    1 << stage as u16
 }
 
 impl ActiveSet {
@@ -82,7 +84,7 @@ impl ActiveSet {
     }
 
     /// The stages at which any fault is asked, a [`bit`](stage_bit) each.
-    pub(super) fn stages(&self) -> u8 {
+    pub(super) fn stages(&self) -> u16 {
         let stages = self.faults.iter().flat_map(|armed| armed.fault.stages());
         stages.fold(0, |bits, stage| bits | stage_bit(*stage))
     }

@@ -93,7 +93,7 @@ pub(super) struct Shared {
     pub peers: Ordinals,
     pub times: Ordinals,
     /// The stages at which anything is asked in any phase, a bit each.
-    pub stages: u8,
+    pub stages: u16,
     /// Whether the n-th request of a user has to be counted at all.
     pub counts: bool,
     /// Whether any phase has a fault on the bytes of connections.

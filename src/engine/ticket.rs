@@ -59,10 +59,11 @@ pub struct Hold {
 }
 
 impl Dealing {
-    /// Whether it comes about in any case. A loss needs an answer to lose, and a cut a body that is
-    /// long enough; whoever carries these out says when it came to them.
+    /// Whether it comes about in any case. A loss needs an answer to lose, a cut a body that is
+    /// long enough, and an edit something that it changes; whoever carries these out says when it
+    /// came to them.
     pub fn is_certain(&self) -> bool {
-        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. })
+        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. } | Effect::EditHead(_))
     }
 
     /// Notes that it came about after all.
@@ -81,8 +82,8 @@ impl Ticket {
         Self { shared, whom, known: Vec::new(), changes: None }
     }
 
-    /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
-    /// exchange.
+    /// What is dealt at `stage` now: all delays, edits and shapes, but only the first that ends
+    /// the exchange.
     pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let mut dealings = Vec::new();
         // Most scenarios ask at two or three of the stages; the others take no look at the clock.
@@ -107,14 +108,15 @@ impl Ticket {
             let Some(did) = did(&effect) else {
                 continue;
             };
-            let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
+            let goes_on =
+                matches!(effect, Effect::Delay(_) | Effect::EditHead(_) | Effect::Shape(_));
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
                 self.hit(armed);
             }
             dealings.push(dealing);
-            if ends {
+            if !goes_on {
                 break;
             }
         }
@@ -225,6 +227,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
+        Effect::EditHead(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
         Effect::Shape(_) => Did::Shaped,
     })

@@ -80,6 +80,8 @@ pub enum Did {
     Reset,
     /// Let the upstream do the work and lost its answer.
     LostResponse,
+    /// Changed what the head or the body says.
+    Edited,
     /// Broke the response off.
     Cut,
     /// Shaped the body's bytes.
@@ -98,6 +100,7 @@ impl Did {
             Self::Closed => "closed",
             Self::Reset => "reset",
             Self::LostResponse => "lost_response",
+            Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
             Self::Wire => "wire",

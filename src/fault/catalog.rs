@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, refuse, reset,
-        respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, hang, headers, latency, lose_response, packet_loss, refuse,
+        reset, respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -83,6 +83,7 @@ pub static CATALOG: &[Entry] = &[
     respond::ENTRY,
     lose_response::ENTRY,
     truncate::ENTRY,
+    headers::ENTRY,
 ];
 
 /// The fault of this name.

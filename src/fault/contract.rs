@@ -17,12 +17,14 @@ use std::{
     time::Duration,
 };
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 9] = [
     Stage::Connect,
     Stage::RequestDelay,
     Stage::End,
+    Stage::Request,
     Stage::Upstream,
     Stage::ResponseDelay,
+    Stage::Response,
     Stage::Body,
     Stage::Cut,
 ];

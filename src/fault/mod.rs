@@ -17,6 +17,7 @@ mod distribution;
 mod filter;
 mod form;
 mod hang;
+mod headers;
 mod latency;
 mod lose_response;
 mod normal;
@@ -31,6 +32,7 @@ mod truncate;
 mod unreachable;
 
 pub use filter::{ByteFilter, Out, Tick, Way};
+pub use headers::HeadEdit;
 
 use crate::{dice::Dice, timeline::Moment};
 use bytes::Bytes;
@@ -46,10 +48,14 @@ pub enum Stage {
     RequestDelay,
     /// The request would now be passed on: answer it or end it instead.
     End,
+    /// The request goes on: what it says is changed.
+    Request,
     /// The request goes to the upstream: what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
     ResponseDelay,
+    /// The response goes on: what it says is changed.
+    Response,
     /// The response body begins: what is done to its bytes.
     Body,
     /// The response body begins: where it breaks off.
@@ -116,6 +122,8 @@ pub enum Effect {
     Close(Close),
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
+    /// Change the fields of the head.
+    EditHead(HeadEdit),
     /// Break the response off, its announced length intact.
     Cut {
         /// Where.

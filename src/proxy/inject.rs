@@ -1,7 +1,7 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, answer or end, upstream, response delay, body, cut.
-//! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
+//! The stages of an exchange in order: delay, answer or end, what the request says, upstream,
+//! response delay, what the response says, body, cut. Each is asked for at its own moment, so that a failure after a delay is decided when the delay
 //! is over. Nothing in force costs one load and a branch, and no allocation.
 
 use crate::{
@@ -170,6 +170,11 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
+        for edit in self.ask(Stage::Request) {
+            if let Effect::EditHead(head) = &edit.effect {
+                self.edited(&edit, head.apply(request.headers_mut()));
+            }
+        }
         let loss = self.ask(Stage::Upstream).pop();
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
@@ -179,7 +184,20 @@ impl Injection {
         if !delays.is_empty() {
             self.delay(&delays).await;
         }
+        for edit in self.ask(Stage::Response) {
+            if let Effect::EditHead(head) = &edit.effect {
+                self.edited(&edit, head.apply(response.headers_mut()));
+            }
+        }
         Ok(self.shape(response))
+    }
+
+    /// Notes an edit, if it changed anything.
+    fn edited(&self, edit: &Dealing, changed: bool) {
+        if changed {
+            edit.came_about();
+            self.draft.dealt(edit.dealt.clone());
+        }
     }
 
     /// What is dealt at a stage, noted.

@@ -7,6 +7,7 @@ mod delays;
 mod edges;
 mod ends;
 mod hangs;
+mod heads;
 mod listener;
 mod loss;
 mod losses;
