@@ -63,7 +63,10 @@ impl Dealing {
     /// long enough, and an edit something that it changes; whoever carries these out says when it
     /// came to them.
     pub fn is_certain(&self) -> bool {
-        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. } | Effect::EditHead(_))
+        !matches!(
+            self.effect,
+            Effect::Lose(_) | Effect::Cut { .. } | Effect::EditHead(_) | Effect::EditBody(_)
+        )
     }
 
     /// Notes that it came about after all.
@@ -108,8 +111,10 @@ impl Ticket {
             let Some(did) = did(&effect) else {
                 continue;
             };
-            let goes_on =
-                matches!(effect, Effect::Delay(_) | Effect::EditHead(_) | Effect::Shape(_));
+            let goes_on = matches!(
+                effect,
+                Effect::Delay(_) | Effect::EditHead(_) | Effect::EditBody(_) | Effect::Shape(_)
+            );
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
             if dealing.is_certain() {
@@ -227,7 +232,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
-        Effect::EditHead(_) => Did::Edited,
+        Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
         Effect::Shape(_) => Did::Shaped,
     })

@@ -228,7 +228,7 @@ fn read_body(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Body> {
     }
 }
 
-fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
+pub(super) fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
     let outcome = match reader.folder() {
         Some(folder) => load(folder, name),
         None => Err(Unusable::NoFolder),
@@ -237,7 +237,7 @@ fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
         Ok(body) => Some(body),
         Err(why) => {
             let help = match why {
-                Unusable::NoFolder => "write the answer itself, as `body`",
+                Unusable::NoFolder => "write the text itself into the scenario",
                 _ => "name a file of at most 1 MiB in the folder of the scenario, or below it",
             };
             let title = format!("the file `{}` cannot be used: {why}", name.escape_debug());

@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, headers, latency, lose_response, packet_loss, refuse,
-        reset, respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, hang, headers, latency, lose_response, packet_loss,
+        refuse, reset, respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -84,6 +84,7 @@ pub static CATALOG: &[Entry] = &[
     lose_response::ENTRY,
     truncate::ENTRY,
     headers::ENTRY,
+    body::ENTRY,
 ];
 
 /// The fault of this name.

@@ -9,6 +9,7 @@
 mod after;
 mod bandwidth;
 mod blackhole;
+mod body;
 mod canned;
 pub mod catalog;
 #[cfg(test)]
@@ -31,8 +32,9 @@ mod support;
 mod truncate;
 mod unreachable;
 
+pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Tick, Way};
-pub use headers::HeadEdit;
+pub use headers::{HeadEdit, take_out};
 
 use crate::{dice::Dice, timeline::Moment};
 use bytes::Bytes;
@@ -124,6 +126,8 @@ pub enum Effect {
     Lose(Loss),
     /// Change the fields of the head.
     EditHead(HeadEdit),
+    /// Change the body.
+    EditBody(Arc<BodyEdit>),
     /// Break the response off, its announced length intact.
     Cut {
         /// Where.

@@ -11,6 +11,7 @@ use crate::{
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
+        edit,
         error::Aborted,
         record::Draft,
         reply::{Reply, read_out},
@@ -170,10 +171,15 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
-        for edit in self.ask(Stage::Request) {
-            if let Effect::EditHead(head) = &edit.effect {
-                self.edited(&edit, head.apply(request.headers_mut()));
-            }
+        for dealing in self.ask(Stage::Request) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(request.headers_mut()),
+                Effect::EditBody(body) => {
+                    edit::request(&mut request, body, self.ticket.over()).await
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
         }
         let loss = self.ask(Stage::Upstream).pop();
         let mut response = inner.call(request).await?;
@@ -184,12 +190,35 @@ impl Injection {
         if !delays.is_empty() {
             self.delay(&delays).await;
         }
-        for edit in self.ask(Stage::Response) {
-            if let Effect::EditHead(head) = &edit.effect {
-                self.edited(&edit, head.apply(response.headers_mut()));
-            }
+        let (response, announced) = self.edit(response).await;
+        Ok(self.shape(response, announced))
+    }
+
+    /// What the response says after all edits, and the length that its head announces if that is
+    /// more than there is.
+    async fn edit(&mut self, mut response: Response<Reply>) -> (Response<Reply>, Option<u64>) {
+        let mut length = None;
+        for dealing in self.ask(Stage::Response) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(response.headers_mut()),
+                Effect::EditBody(body) => {
+                    let method = lock(&self.draft.exchange).method.clone();
+                    let outcome;
+                    (response, outcome) =
+                        edit::response(response, &method, body, self.ticket.over()).await;
+                    match outcome {
+                        edit::Outcome::Untouched => false,
+                        edit::Outcome::Edited { announced } => {
+                            length = announced;
+                            true
+                        }
+                    }
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
         }
-        Ok(self.shape(response))
+        (response, length)
     }
 
     /// Notes an edit, if it changed anything.
@@ -350,12 +379,19 @@ impl Injection {
     }
 
     /// What is done to the response's body.
-    fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
+    fn shape(
+        &mut self,
+        mut response: Response<Reply>,
+        announced_length: Option<u64>,
+    ) -> Response<Reply> {
         for dealing in self.ask(Stage::Body) {
             let hold = self.ticket.hold(&dealing);
             if let Effect::Shape(filter) = dealing.effect {
                 response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
             }
+        }
+        if let Some(length) = announced_length {
+            response = response.map(|body| body.short(length, Arc::clone(&self.ctl)));
         }
         for dealing in self.ask(Stage::Cut) {
             if let Effect::Cut { after, close } = dealing.effect {

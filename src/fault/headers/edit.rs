@@ -41,14 +41,7 @@ impl HeadEdit {
     /// Changes a head; says whether anything is another than before.
     pub fn apply(&self, headers: &mut HeaderMap) -> bool {
         let before = headers.clone();
-        if self.rules.remove.iter().any(|name| headers.contains_key(name)) {
-            // Not `remove`, which would move the last field into the gap.
-            headers.clear();
-            for (name, value) in before.iter().filter(|(name, _)| !self.rules.remove.contains(name))
-            {
-                headers.append(name, value.clone());
-            }
-        }
+        take_out(headers, &self.rules.remove);
         for name in self.rules.set.keys() {
             let mut values = self.rules.set.get_all(name).iter().cloned();
             if let Some(first) = values.next() {
@@ -63,6 +56,17 @@ impl HeadEdit {
         }
         bloat(headers, self.bloat.0);
         *headers != before
+    }
+}
+
+/// Takes fields out of a head, the order of the others kept, which `HeaderMap::remove` does not: it
+/// moves the last one into the gap.
+pub fn take_out(headers: &mut HeaderMap, names: &[HeaderName]) {
+    if names.iter().any(|name| headers.contains_key(name)) {
+        let before = std::mem::take(headers);
+        for (name, value) in before.iter().filter(|(name, _)| !names.contains(name)) {
+            headers.append(name, value.clone());
+        }
     }
 }
 

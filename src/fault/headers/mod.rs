@@ -13,7 +13,7 @@
 
 mod edit;
 
-pub use edit::HeadEdit;
+pub use edit::{HeadEdit, take_out};
 
 use crate::{
     diag::{Code, Diagnostic},

@@ -1,6 +1,7 @@
 //! Each fault as a client meets it, over real sockets.
 
 mod answers;
+mod bodies;
 mod bytes;
 mod counts;
 mod delays;
