@@ -54,6 +54,8 @@ pub enum Purpose {
     Syn = 5,
     /// The sojourn times of a burst, or the knots of a random walk.
     Weather = 6,
+    /// Bytes that mean nothing.
+    Garbage = 7,
 }
 
 /// A key to draw with: a fault, and whom it decides about.

@@ -231,6 +231,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Hang { .. } => Did::Hung,
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
+        Effect::Say(_) | Effect::Lose(Loss::Say(_)) => Did::Malformed,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,

@@ -80,6 +80,8 @@ pub enum Did {
     Reset,
     /// Let the upstream do the work and lost its answer.
     LostResponse,
+    /// Wrote something that is no HTTP, and closed the connection with a FIN.
+    Malformed,
     /// Changed what the head or the body says.
     Edited,
     /// Broke the response off.
@@ -100,6 +102,7 @@ impl Did {
             Self::Closed => "closed",
             Self::Reset => "reset",
             Self::LostResponse => "lost_response",
+            Self::Malformed => "malformed",
             Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",

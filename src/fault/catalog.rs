@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, body, hang, headers, latency, lose_response, packet_loss,
-        refuse, reset, respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, hang, headers, latency, lose_response, malformed,
+        packet_loss, refuse, reset, respond, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -85,6 +85,7 @@ pub static CATALOG: &[Entry] = &[
     truncate::ENTRY,
     headers::ENTRY,
     body::ENTRY,
+    malformed::ENTRY,
 ];
 
 /// The fault of this name.

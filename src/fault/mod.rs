@@ -21,6 +21,7 @@ mod hang;
 mod headers;
 mod latency;
 mod lose_response;
+mod malformed;
 mod normal;
 mod packet_loss;
 mod queue;
@@ -94,6 +95,15 @@ pub struct Canned {
     pub body: Bytes,
 }
 
+/// Bytes in place of an answer, which need not be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// All that is written before the connection is closed with a FIN; perhaps nothing.
+    pub bytes: Bytes,
+    /// The status that a client can read from them, if it can.
+    pub status: Option<StatusCode>,
+}
+
 /// What the client meets when the upstream did the work and its answer is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -103,6 +113,8 @@ pub enum Loss {
     Hang,
     /// Another answer.
     Respond(Arc<Canned>),
+    /// Bytes in its place, and the end of the connection.
+    Say(Raw),
 }
 
 /// What the data plane must do to one connection or exchange.
@@ -122,6 +134,8 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Write these bytes and end the connection.
+    Say(Raw),
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
     /// Change the fields of the head.

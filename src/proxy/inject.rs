@@ -7,7 +7,7 @@
 use crate::{
     engine::{Dealing, Ticket},
     event::Upstream,
-    fault::{Canned, Close, Effect, Loss, Offset, Stage},
+    fault::{Canned, Close, Effect, Loss, Offset, Raw, Stage},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
@@ -275,6 +275,13 @@ impl Injection {
                 self.ctl.kill(*close);
                 Ended::Closed
             }
+            Effect::Say(raw) => {
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
+                self.say(raw);
+                Ended::Closed
+            }
             Effect::Hang { limit } => {
                 let let_go = body.held_until(self.hang(end, *limit)).await;
                 if let_go {
@@ -346,8 +353,23 @@ impl Injection {
                 pending().await
             }
             Loss::Respond(canned) => self.answer(canned, loss),
+            Loss::Say(raw) => {
+                self.say(raw);
+                pending().await
+            }
             Loss::Hang => pending().await,
         }
+    }
+
+    /// Writes bytes in place of an answer, and ends the connection.
+    fn say(&self, raw: &Raw) {
+        if let Some(status) = raw.status {
+            let now = self.ctl.injector().micros();
+            let mut exchange = lock(&self.draft.exchange);
+            exchange.t_sent_first = now;
+            exchange.status = status.as_u16();
+        }
+        self.ctl.say_last(raw.bytes.clone());
     }
 
     /// Takes back what was noted of a dealing that the drill's end let go.

@@ -18,7 +18,7 @@ use tokio::{
 
 /// How long it lasts.
 const STORM: Duration = Duration::from_secs(2);
-const FAULTS: [&str; 17] = [
+const FAULTS: [&str; 19] = [
     "respond: 503, share: 20% of requests",
     "reset: {}, share: 5% of requests",
     "reset: { at: response, after: 100B }, share: 10% of requests",
@@ -34,6 +34,8 @@ const FAULTS: [&str; 17] = [
     "body: { replace: changed, length: keep }, share: 5% of requests",
     "body: { replace: new }, name: new, share: 10% of requests",
     "body: { side: request, replace: other }, name: sent, share: 10% of requests",
+    "malformed: garbage, share: 5% of requests",
+    "malformed: { kind: chunk, after_upstream: yes }, name: lost-chunk, share: 5% of requests",
     "bandwidth: 10MB/s, share: 30% of connections",
     "blackhole: {}, share: 10% of connections, pattern: { every: 50ms, on: 20ms }",
 ];

@@ -12,6 +12,7 @@ mod heads;
 mod listener;
 mod loss;
 mod losses;
+mod nonsense;
 mod over;
 mod patience;
 mod silences;
