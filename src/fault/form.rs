@@ -106,11 +106,11 @@ impl Half {
         }
     }
 
-    /// What is changed of which part, in a few words; the response goes without saying.
-    pub(super) fn describe(self, part: &str, what: &str) -> String {
+    /// What is changed, in a few words; the response goes without saying.
+    pub(super) fn describe(self, what: String) -> String {
         match self {
-            Self::Request => format!("request {part}: {what}"),
-            Self::Response => format!("{part}: {what}"),
+            Self::Request => format!("request: {what}"),
+            Self::Response => what,
         }
     }
 }

@@ -42,7 +42,8 @@ pub(super) const ENTRY: Entry = Entry {
 
 The upstream never sees the request, so repeating it is safe, unless `after_upstream: yes` lets it do
 the work first and loses its answer; then a request that gets no answer from the upstream is not hit.
-An answer to `HEAD` ends with its head, so `chunk` does it no harm.",
+Some clients take `header`, `length` and `half_head` for a whole answer (Python does, and curl the last
+one): those are worth finding. An answer to `HEAD` ends with its head, so `chunk` does it no harm.",
     examples: &[
         "malformed: garbage",
         "malformed: empty",

@@ -48,7 +48,7 @@ null is taken out. What else the JSON says stays, though not its spaces and not 
 and numbers of more than 64 bits lose digits. The announced length is right, unless `length: keep`
 announces that of the true body: a client then waits for bytes that never come until the connection is
 closed, or takes the beginning for all of it if the new body is the longer one. `content_type` stays
-as it was unless it is given.
+as it was unless it is given, and so does what else the head says, such as an `etag` or a checksum.
 
 A body is held until all of it came. What cannot be changed passes untouched, and does not count as
 hit: a message without a body, such as an answer to `HEAD` or a 304; a body of more than 1 MiB; an
@@ -192,8 +192,8 @@ fn read_change(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<(Change, S
 
 fn replaced(body: Bytes) -> (Change, String) {
     let what = match body.len() {
-        0 => "empty".to_owned(),
-        bytes => format!("another one, {}", ByteSize(bytes as u64).show()),
+        0 => "emptied".to_owned(),
+        bytes => format!("replaced by {}", ByteSize(bytes as u64).show()),
     };
     (Change::Replace(body), what)
 }
@@ -208,7 +208,7 @@ impl Fault for Body {
     }
 
     fn describe(&self) -> String {
-        self.half.describe("body", &self.what)
+        self.half.describe(self.what.clone())
     }
 }
 

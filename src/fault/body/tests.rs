@@ -133,10 +133,10 @@ fn a_patch_cannot_grow_a_document_without_end() {
 #[test]
 fn it_describes_itself_by_what_changes() {
     for (entry, words) in [
-        ("body: { replace: 0123456789 }", "body: another one, 10B"),
-        ("body: { replace: '', length: keep }", "body: empty, old length announced"),
-        ("body: { patch: [{ op: remove, path: /a/b }] }", "body: /a/b changed"),
-        ("body: { side: request, merge: { a: 1, b: 2 } }", "request body: 2 keys changed"),
+        ("body: { replace: 0123456789 }", "replaced by 10B"),
+        ("body: { replace: '', length: keep }", "emptied, old length announced"),
+        ("body: { patch: [{ op: remove, path: /a/b }] }", "/a/b changed"),
+        ("body: { side: request, merge: { a: 1, b: 2 } }", "request: 2 keys changed"),
     ] {
         assert_eq!(fault(entry).describe(), words, "{entry}");
     }

@@ -176,7 +176,7 @@ impl Fault for Headers {
         if self.bloat.peak() > ByteSize(0) {
             parts.push(format!("{} of bloat", self.bloat.show()));
         }
-        self.half.describe("head", &parts.join(", "))
+        self.half.describe(parts.join(", "))
     }
 }
 
@@ -266,8 +266,8 @@ mod tests {
         assert_eq!(fault("headers: { bloat: 1KiB }").stages(), [Stage::Response]);
         assert_eq!(fault("headers: { side: request, bloat: 1KiB }").stages(), [Stage::Request]);
         let described = fault("headers: { side: request, remove: a, set: { b: 1, c: 2 } }");
-        assert_eq!(described.describe(), "request head: a removed, 2 fields set");
-        assert_eq!(fault("headers: { bloat: 1KiB }").describe(), "head: 1KiB of bloat");
+        assert_eq!(described.describe(), "request: a removed, 2 fields set");
+        assert_eq!(fault("headers: { bloat: 1KiB }").describe(), "1KiB of bloat");
     }
 
     #[test]
