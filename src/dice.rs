@@ -60,6 +60,8 @@ pub enum Purpose {
     Slice = 8,
     /// Which bytes are hit.
     Corrupt = 9,
+    /// Bytes that mean nothing.
+    Garbage = 10,
 }
 
 /// A key to draw with: a fault, and whom it decides about.

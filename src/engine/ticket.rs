@@ -63,9 +63,17 @@ pub struct Hold {
 
 impl Dealing {
     /// Whether it comes about in any case. A loss needs an answer to lose, a duplicate a body that is
-    /// short enough, and a cut one that is long enough; whoever carries these out says when it came to them.
+    /// short enough, a cut one that is long enough, and an edit something that it changes; whoever
+    /// carries these out says when it came to them.
     pub fn is_certain(&self) -> bool {
-        !matches!(self.effect, Effect::Lose(_) | Effect::Duplicate { .. } | Effect::Cut { .. })
+        !matches!(
+            self.effect,
+            Effect::Lose(_)
+                | Effect::Duplicate { .. }
+                | Effect::Cut { .. }
+                | Effect::EditHead(_)
+                | Effect::EditBody(_)
+        )
     }
 
     /// Notes that it came about after all.
@@ -84,8 +92,8 @@ impl Ticket {
         Self { shared, station, whom, known: Vec::new(), changes: None }
     }
 
-    /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
-    /// exchange.
+    /// What is dealt at `stage` now: all delays, edits and shapes, but only the first that ends
+    /// the exchange.
     pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let mut dealings = Vec::new();
         // Most scenarios ask at two or three of the stages; the others take no look at the clock.
@@ -106,7 +114,12 @@ impl Ticket {
             };
             let ends = !matches!(
                 effect,
-                Effect::Delay(_) | Effect::Queue(_) | Effect::Duplicate { .. } | Effect::Shape(_)
+                Effect::Delay(_)
+                    | Effect::Queue(_)
+                    | Effect::Duplicate { .. }
+                    | Effect::EditHead(_)
+                    | Effect::EditBody(_)
+                    | Effect::Shape(_)
             );
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let phase = armed.origin.phase();
@@ -228,7 +241,9 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
         Effect::Duplicate { .. } => Did::Duplicated,
+        Effect::Say(_) | Effect::Lose(Loss::Say(_)) => Did::Malformed,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
+        Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
         Effect::Shape(_) => Did::Shaped,
     })

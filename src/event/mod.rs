@@ -176,6 +176,10 @@ pub enum Did {
     Duplicated,
     /// Let the upstream do the work and lost its answer.
     LostResponse,
+    /// Wrote something that is no HTTP, and closed the connection with a FIN.
+    Malformed,
+    /// Changed what the head or the body says.
+    Edited,
     /// Broke the response off.
     Cut,
     /// Shaped the body's bytes.
@@ -196,6 +200,8 @@ impl Did {
             Self::Reset => "reset",
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
+            Self::Malformed => "malformed",
+            Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
             Self::Wire => "wire",

@@ -19,10 +19,11 @@ use std::{
 /// A body from a file is held in memory once per scenario.
 const MAX_BODY: u64 = 1 << 20;
 
-/// Fields that say how the message is framed; the proxy writes them.
+/// Fields that say how the message is framed or handed over; the proxy writes them.
 const FRAMING: &[&str] = &[
     "connection",
     "content-length",
+    "expect",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -126,9 +127,9 @@ fn read_headers(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<HeaderMap
     let mut headers = HeaderMap::new();
     let mut whole = true;
     if let Some(node) = fields.get("headers") {
-        for (name, value) in reader.names(node, "a mapping of header fields")?.entries() {
-            whole &= read_field(name, value, &mut headers, reader).is_some();
-        }
+        let fields = read_header_fields(node, reader);
+        whole &= fields.is_some();
+        headers = fields.unwrap_or_default();
     }
     if let (Some(node), Some(key)) = (fields.get("retry_after"), fields.key_span("retry_after")) {
         let wait = reader.quantity::<Duration>(node)?;
@@ -145,16 +146,29 @@ fn read_headers(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<HeaderMap
     whole.then_some(headers)
 }
 
-fn read_field(
-    key: &Spanned<String>,
+/// Reads a mapping of header fields, each with a value or a list of values.
+pub(super) fn read_header_fields(
     node: &Spanned<Node>,
-    headers: &mut HeaderMap,
     reader: &mut Reader<'_>,
-) -> Option<()> {
-    let Ok(name) = HeaderName::from_bytes(key.value.as_bytes()) else {
-        let title = format!("`{}` is not the name of a header field", key.value.escape_debug());
+) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let mut whole = true;
+    for (name, value) in reader.names(node, "a mapping of header fields")?.entries() {
+        whole &= read_field(name, value, &mut headers, reader).is_some();
+    }
+    whole.then_some(headers)
+}
+
+/// Reads the name of a field that is not the proxy's own to write.
+pub(super) fn read_field_name(
+    text: &str,
+    span: Span,
+    reader: &mut Reader<'_>,
+) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
+        let title = format!("`{}` is not the name of a header field", text.escape_debug());
         reader.problem(
-            Diagnostic::new(Code::E0416, title, key.span)
+            Diagnostic::new(Code::E0416, title, span)
                 .help("write letters, digits and dashes, such as `x-reason`"),
         );
         return None;
@@ -162,11 +176,21 @@ fn read_field(
     if FRAMING.contains(&name.as_str()) {
         let title = format!("`{name}` is for the proxy to write");
         reader.problem(
-            Diagnostic::new(Code::E0417, title, key.span)
-                .help("remove it: it follows from the body and the connection"),
+            Diagnostic::new(Code::E0417, title, span)
+                .help("leave it out: it follows from the body and the connection"),
         );
         return None;
     }
+    Some(name)
+}
+
+fn read_field(
+    key: &Spanned<String>,
+    node: &Spanned<Node>,
+    headers: &mut HeaderMap,
+    reader: &mut Reader<'_>,
+) -> Option<()> {
+    let name = read_field_name(&key.value, key.span, reader)?;
     let one = std::slice::from_ref(node);
     let values = if let Node::List(values) = &node.value { values } else { one };
     for value in values {
@@ -207,7 +231,7 @@ fn read_body(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Body> {
     }
 }
 
-fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
+pub(super) fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
     let outcome = match reader.folder() {
         Some(folder) => load(folder, name),
         None => Err(Unusable::NoFolder),
@@ -216,7 +240,7 @@ fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
         Ok(body) => Some(body),
         Err(why) => {
             let help = match why {
-                Unusable::NoFolder => "write the answer itself, as `body`",
+                Unusable::NoFolder => "write the text itself into the scenario",
                 _ => "name a file of at most 1 MiB in the folder of the scenario, or below it",
             };
             let title = format!("the file `{}` cannot be used: {why}", name.escape_debug());

@@ -3,9 +3,9 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, corrupt, dribble, duplicate, hang, latency, limit_data,
-        lose_response, overload, packet_loss, rate_limit, refuse, reset, respond, slice,
-        slow_close, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
+        limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
+        respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -87,6 +87,9 @@ pub static CATALOG: &[Entry] = &[
     rate_limit::ENTRY,
     overload::ENTRY,
     truncate::ENTRY,
+    headers::ENTRY,
+    body::ENTRY,
+    malformed::ENTRY,
     dribble::ENTRY,
     corrupt::ENTRY,
     slice::ENTRY,

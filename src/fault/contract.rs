@@ -19,13 +19,15 @@ use std::{
     time::Duration,
 };
 
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 10] = [
     Stage::Connect,
     Stage::RequestDelay,
     Stage::Admission,
     Stage::End,
+    Stage::Request,
     Stage::Upstream,
     Stage::ResponseDelay,
+    Stage::Response,
     Stage::Body,
     Stage::Cut,
 ];

@@ -9,6 +9,7 @@
 mod after;
 mod bandwidth;
 mod blackhole;
+mod body;
 mod budget;
 mod canned;
 pub mod catalog;
@@ -21,9 +22,11 @@ mod duplicate;
 mod filter;
 mod form;
 mod hang;
+mod headers;
 mod latency;
 mod limit_data;
 mod lose_response;
+mod malformed;
 mod normal;
 mod on_bytes;
 mod overload;
@@ -41,7 +44,9 @@ pub mod toxic;
 mod truncate;
 mod unreachable;
 
+pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
+pub use headers::{HeadEdit, take_out};
 
 use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
@@ -60,10 +65,14 @@ pub enum Stage {
     Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
+    /// The request goes on: what it says is changed.
+    Request,
     /// The request goes to the upstream: how often, and what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
     ResponseDelay,
+    /// The response goes on: what it says is changed.
+    Response,
     /// The response body begins: what is done to its bytes.
     Body,
     /// The response body begins: where it breaks off.
@@ -100,6 +109,15 @@ pub struct Canned {
     pub body: Bytes,
 }
 
+/// Bytes in place of an answer, which need not be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// All that is written before the connection is closed with a FIN; perhaps nothing.
+    pub bytes: Bytes,
+    /// The status that a client can read from them, if it can.
+    pub status: Option<StatusCode>,
+}
+
 /// What the client meets when the upstream did the work and its answer is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -109,6 +127,8 @@ pub enum Loss {
     Hang,
     /// Another answer.
     Respond(Arc<Canned>),
+    /// Bytes in its place, and the end of the connection.
+    Say(Raw),
 }
 
 /// What the data plane must do to one connection or exchange.
@@ -135,8 +155,14 @@ pub enum Effect {
         /// How long after the first.
         delay: Duration,
     },
+    /// Write these bytes and end the connection.
+    Say(Raw),
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
+    /// Change the fields of the head.
+    EditHead(HeadEdit),
+    /// Change the body.
+    EditBody(Arc<BodyEdit>),
     /// Break the response off, its announced length intact.
     Cut {
         /// Where.

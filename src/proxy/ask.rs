@@ -155,12 +155,33 @@ impl Ask {
 
     /// Whether more could be read ahead.
     fn has_room(&self) -> bool {
-        !self.ended && self.broken.is_none() && self.ahead_bytes < HELD_LIMIT
+        self.has_room_below(HELD_LIMIT)
+    }
+
+    fn has_room_below(&self, limit: usize) -> bool {
+        !self.ended && self.broken.is_none() && self.ahead_bytes < limit
     }
 
     /// Reads a small body to its end, or the beginning of a larger one.
     pub(crate) async fn fill(&mut self) {
-        while self.has_room() && self.read_ahead().await.is_ok() {}
+        self.fill_up_to(HELD_LIMIT).await;
+    }
+
+    /// Reads a body to its end, or so many bytes of a larger one.
+    pub(crate) async fn fill_up_to(&mut self, limit: usize) {
+        while self.has_room_below(limit) && self.read_ahead().await.is_ok() {}
+    }
+
+    /// Puts other data in the place of all that was read ahead, which has to be
+    /// [all of it](Self::whole). Trailers stay; says whether there are any.
+    pub(crate) fn put(&mut self, data: Bytes) -> bool {
+        self.ahead.retain(Frame::is_trailers);
+        let has_trailers = !self.ahead.is_empty();
+        self.ahead_bytes = data.len();
+        if !data.is_empty() {
+            self.ahead.push_front(Frame::data(data));
+        }
+        has_trailers
     }
 
     /// Reads one more frame ahead. To be called only if there is room.

@@ -1,18 +1,19 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, admission, answer or end, upstream, response delay,
-//! body, cut.
-//! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
+//! The stages of an exchange in order: delay, admission, answer or end, what the request says,
+//! upstream, response delay, what the response says, body, cut. Each is asked for at its own moment,
+//! so that a failure after a delay is decided when the delay
 //! is over. Nothing in force costs one load and a branch, and no allocation.
 
 use crate::{
     engine::{Dealing, Ticket},
     event::Upstream,
-    fault::{Canned, Close, Effect, Loss, Offset, Stage},
+    fault::{Canned, Close, Effect, Loss, Offset, Raw, Stage},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
         drain::Ending,
+        edit,
         error::Aborted,
         record::Draft,
         reply::{Reply, read_out},
@@ -185,6 +186,16 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
+        for dealing in self.ask(Stage::Request) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(request.headers_mut()),
+                Effect::EditBody(body) => {
+                    edit::request(&mut request, body, self.ticket.over()).await
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
+        }
         let mut loss = None;
         for dealing in self.ask(Stage::Upstream) {
             if let Effect::Duplicate { delay } = dealing.effect {
@@ -204,7 +215,43 @@ impl Injection {
         if !delays.is_empty() {
             self.delay(&delays).await;
         }
-        Ok(self.shape(response))
+        let (response, announced) = self.edit(response).await;
+        Ok(self.shape(response, announced))
+    }
+
+    /// What the response says after all edits, and the length that its head announces if that is
+    /// more than there is.
+    async fn edit(&mut self, mut response: Response<Reply>) -> (Response<Reply>, Option<u64>) {
+        let mut length = None;
+        for dealing in self.ask(Stage::Response) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(response.headers_mut()),
+                Effect::EditBody(body) => {
+                    let method = lock(&self.draft.exchange).method.clone();
+                    let outcome;
+                    (response, outcome) =
+                        edit::response(response, &method, body, self.ticket.over()).await;
+                    match outcome {
+                        edit::Outcome::Untouched => false,
+                        edit::Outcome::Edited { announced } => {
+                            length = announced;
+                            true
+                        }
+                    }
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
+        }
+        (response, length)
+    }
+
+    /// Notes an edit, if it changed anything.
+    fn edited(&self, edit: &Dealing, changed: bool) {
+        if changed {
+            edit.came_about();
+            self.draft.dealt(edit.dealt.clone());
+        }
     }
 
     /// What is dealt at a stage, noted.
@@ -266,6 +313,13 @@ impl Injection {
                     return Ended::LetGo;
                 }
                 self.ctl.kill(*close);
+                Ended::Closed
+            }
+            Effect::Say(raw) => {
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
+                self.say(raw);
                 Ended::Closed
             }
             Effect::Hang { limit } => {
@@ -355,8 +409,23 @@ impl Injection {
                 pending().await
             }
             Loss::Respond(canned) => self.answer(canned, loss),
+            Loss::Say(raw) => {
+                self.say(raw);
+                pending().await
+            }
             Loss::Hang => pending().await,
         }
+    }
+
+    /// Writes bytes in place of an answer, and ends the connection.
+    fn say(&self, raw: &Raw) {
+        if let Some(status) = raw.status {
+            let now = self.ctl.injector().micros();
+            let mut exchange = lock(&self.draft.exchange);
+            exchange.t_sent_first = now;
+            exchange.status = status.as_u16();
+        }
+        self.ctl.say_last(raw.bytes.clone());
     }
 
     /// Takes back what was noted of a dealing that the drill's end let go.
@@ -388,12 +457,19 @@ impl Injection {
     }
 
     /// What is done to the response's body.
-    fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
+    fn shape(
+        &mut self,
+        mut response: Response<Reply>,
+        announced_length: Option<u64>,
+    ) -> Response<Reply> {
         for dealing in self.ask(Stage::Body) {
             let hold = self.ticket.hold(&dealing);
             if let Effect::Shape(filter) = dealing.effect {
                 response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
             }
+        }
+        if let Some(length) = announced_length {
+            response = response.map(|body| body.short(length, Arc::clone(&self.ctl)));
         }
         for dealing in self.ask(Stage::Cut) {
             if let Effect::Cut { after, close } = dealing.effect {

@@ -8,6 +8,7 @@ mod ask;
 mod conn;
 mod ctl;
 mod drain;
+mod edit;
 mod error;
 mod http;
 mod inject;

@@ -321,6 +321,13 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         let this = &mut *self;
         this.watch.poll(&this.io, &this.ctl, cx)?;
+        // Only now: whoever flushes has written all that comes before.
+        let last_words = this.ctl.take_last_words();
+        if !last_words.is_empty() {
+            this.down.push(last_words);
+            ready!(this.poll_drain(cx))?;
+            this.note_wire();
+        }
         if !self.passes_straight() {
             ready!(self.poll_drain(cx))?;
         }

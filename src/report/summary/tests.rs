@@ -195,13 +195,21 @@ fn a_fault_that_hit_nothing_says_why() {
 }
 
 #[test]
-fn a_rate_that_nobody_exceeded_is_not_blamed_on_a_share() {
-    let text = "name: shop\nphases: [{ name: calm, for: 1m, faults: [{ rate_limit: 10/s }] }]\n";
-    let tallies = [tally("rate_limit", "rate_limit", 5, 0)];
-    let why = summed(text, &[edge(0)], &tallies, |summary| {
-        summary.silences().into_iter().map(|silence| silence.why).collect::<Vec<_>>()
-    });
-    assert_eq!(why, ["5 requests came by, and none gave it cause to act"]);
+fn a_fault_on_everything_that_hit_nothing_does_not_blame_its_share() {
+    let text = "name: x\nphases: [{ name: a, for: 1m, faults: [{ truncate: 10KiB, SHARE }] }]";
+    let tallies = [tally("truncate", "truncate", 3, 0)];
+    let why = |share: &str| {
+        summed(&text.replace("SHARE", share), &[edge(0)], &tallies, |summary| {
+            summary.silences().remove(0).why
+        })
+    };
+
+    let nothing = "3 requests came by, and it found nothing to do on any: see `firedrill faults \
+                   truncate`";
+    assert_eq!(why("share: 100%"), nothing);
+    for other in ["share: 50%", "times: 1", "pattern: { every: 4s, on: 1s }"] {
+        assert!(why(other).ends_with("its share fell on none of them"), "{other}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Each fault as a client meets it, over real sockets.
 
 mod answers;
+mod bodies;
 mod bytes;
 mod closes;
 mod corruption;
@@ -11,10 +12,12 @@ mod dribbles;
 mod edges;
 mod ends;
 mod hangs;
+mod heads;
 mod limits;
 mod listener;
 mod loss;
 mod losses;
+mod nonsense;
 mod over;
 mod patience;
 mod queues;
