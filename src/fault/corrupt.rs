@@ -128,7 +128,8 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
 
 impl Fault for Corrupt {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage::Body]
+        // The body of a request has no stage: see `works_on`.
+        if self.side.includes(Way::Down) { &[Stage::Body] } else { &[] }
     }
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
@@ -460,6 +461,8 @@ mod tests {
         assert!(up.len() > 300 && down.len() > 300 && up != down);
         let both = fault("corrupt: { rate: 2%, side: both }");
         assert!(both.works_on(Protocol::Http).is_err() && both.works_on(Protocol::Tcp).is_ok());
+        let request = fault("corrupt: { rate: 2%, side: request }");
+        assert!(request.stages().is_empty(), "it leaves responses alone");
     }
 
     #[test]

@@ -190,7 +190,8 @@ impl Dribble {
 
 impl Fault for Dribble {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage::Body]
+        // The body of a request has no stage: see `works_on`.
+        if self.side.includes(Way::Down) { &[Stage::Body] } else { &[] }
     }
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {

@@ -62,3 +62,30 @@ async fn a_dribble_lets_go_when_the_drill_ends() {
     assert_eq!(client.body(head).await.text(), BODY);
     assert!(stopped.elapsed() < 1_000 * MS, "{:?}", stopped.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_comes_when_the_phase_ends() {
+    for fault in
+        ["dribble: 1h", "dribble: { bytes: 1B, every: 1h }", "slice: { size: 1B, delay: 1h }"]
+    {
+        let (connector, _) = memory::answering([HEAD, BODY].concat());
+        let outage = format!("{{ name: outage, for: 10s, faults: [{{ {fault} }}] }}");
+        let drill = Drill::phases(&[&outage, "{ name: after, for: 10m }"]).detached(connector);
+        let asked = Instant::now();
+
+        let answer = drill.memory_client(1).ask(GET).await;
+
+        assert_eq!((&*answer.text(), asked.elapsed()), (BODY, 10_000 * MS), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dribble_and_a_delay_add_up() {
+    let (connector, _) = memory::answering([HEAD, BODY].concat());
+    let drill = Drill::of(&["dribble: 10s", "latency: 300ms"]).detached(connector);
+    let asked = Instant::now();
+
+    assert_eq!(drill.memory_client(1).ask(GET).await.text(), BODY);
+
+    assert_eq!(asked.elapsed(), 10_300 * MS);
+}

@@ -1,7 +1,11 @@
 //! `limit_data`: connections that end after so many bytes.
 
-use crate::support::{Drill, End, GET, OK, Upstream};
+use crate::support::{Drill, End, GET, OK, Upstream, memory};
 use firedrill::event::{Did, EndedBy};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const MS: Duration = Duration::from_millis(1);
 
 fn answer(length: usize) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
@@ -70,4 +74,47 @@ async fn a_connection_that_carries_less_is_left_alone() {
     for _ in 0..20 {
         assert_eq!(client.ask(GET).await.text(), "ok");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_before_the_end_takes_its_time_through_the_faults_behind_it() {
+    let (limit, slice) = ("limit_data: 30B", "slice: { size: 10B, delay: 10ms, side: response }");
+    for faults in [[limit, slice], [slice, limit]] {
+        let (connector, _) = memory::answering(answer(5_000));
+        let drill = Drill::of(&faults).detached(connector);
+        let mut client = drill.memory_client(1);
+        let asked = Instant::now();
+        client.send(GET).await;
+
+        let (bytes, end) = client.rest().await;
+
+        assert!(bytes == answer(5_000)[..30], "{faults:?}: {} bytes", bytes.len());
+        assert_eq!((end, asked.elapsed()), (End::Fin, 20 * MS), "{faults:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_a_later_phase_limits_is_counted_from_then_on() {
+    let (connector, _) = memory::answering(OK);
+    let fault = format!("limit_data: {}B", OK.len() + 3);
+    let drill = Drill::phases(&[
+        "{ name: before, for: 10s }",
+        &format!("{{ name: outage, for: 10s, faults: [{{ {fault} }}] }}"),
+        "{ name: after, for: 10s }",
+    ])
+    .detached(connector);
+    let mut client = drill.memory_client(1);
+    for _ in 0..5 {
+        assert_eq!(client.ask(GET).await.text(), "ok");
+    }
+    let mut spared = drill.memory_client(2);
+    assert_eq!(spared.ask(GET).await.text(), "ok");
+    drill.phase(1).await;
+    assert_eq!(client.ask(GET).await.text(), "ok");
+    assert_eq!(spared.ask(GET).await.text(), "ok");
+    client.send(GET).await;
+    assert_eq!(client.rest().await, (b"HTT".to_vec(), End::Fin));
+
+    drill.phase(2).await;
+    assert_eq!(spared.ask(GET).await.text(), "ok");
 }
