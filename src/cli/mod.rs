@@ -7,10 +7,12 @@ mod demo;
 mod exit;
 mod explain;
 mod faults;
+mod place;
 mod plan;
 mod run;
 mod scenario_file;
 mod schema;
+mod serve;
 mod terminal;
 mod voice;
 
@@ -35,6 +37,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Serve(serve::Args),
     Check(check::Args),
     Plan(plan::Args),
     /// List the scenarios that come with the program
@@ -66,6 +69,10 @@ pub fn main() -> Exit {
         Command::Demo(args) => {
             voice::log(run::LogForm::Text);
             demo::run(&args)
+        }
+        Command::Serve(args) => {
+            voice::log(args.log);
+            serve::run(&args)
         }
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),

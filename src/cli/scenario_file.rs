@@ -49,6 +49,11 @@ pub(super) fn load(name: &str) -> Result<Loaded, String> {
         let source = bundled.source();
         return Ok(Loaded { source, folder: None, problems: Problems::default() });
     }
+    load_file(name)
+}
+
+/// The text of a file.
+pub(super) fn load_file(name: &str) -> Result<Loaded, String> {
     let path = Path::new(name);
     if path.is_dir() {
         return Err(format!("`{name}` is a directory; name a scenario file in it"));
@@ -93,6 +98,14 @@ impl Loaded {
             return None;
         }
         config::File::read(&self.source, self.folder.clone(), &mut self.problems)
+    }
+
+    /// Reads the config, unless the text is none.
+    pub(super) fn read_config(&mut self) -> Option<config::Config> {
+        if self.problems.has_errors() {
+            return None;
+        }
+        config::Config::read(&self.source, self.folder.clone(), &mut self.problems)
     }
 
     /// Reads the scenario, unless the text is none.

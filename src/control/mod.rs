@@ -18,6 +18,7 @@ mod toxiproxy;
 pub use guard::Guard;
 pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
 pub use server::Server;
+pub use toxiproxy::{ConfigError, config as toxiproxy_config};
 
 use crate::{engine::Controls, scenario::Scenario};
 use std::sync::Arc;

@@ -309,6 +309,6 @@ fn preface(run: &Run, loaded: &Loaded) -> Preface {
 }
 
 /// Where users are told from, the peer's address last, which is what is left when nothing tells.
-fn user_sources(users: &Users) -> Vec<String> {
+pub(in crate::cli) fn user_sources(users: &Users) -> Vec<String> {
     users.sources.iter().chain([&UserSource::Peer]).map(UserSource::show).collect()
 }

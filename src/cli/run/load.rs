@@ -1,7 +1,7 @@
 //! Everything that can be wrong before a drill starts.
 
 use crate::{
-    cli::{exit::Exit, run::args::Args, scenario_file},
+    cli::{exit::Exit, place::causes, run::args::Args, scenario_file},
     diag::{closest, list_of},
     dice::Seed,
     engine::Play,
@@ -60,8 +60,18 @@ pub(in crate::cli) struct Refusal {
 }
 
 impl Refusal {
-    fn usage(message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: Some(message.into()) }
+    }
+
+    /// The place does not allow it.
+    pub(in crate::cli) fn place(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Environment, message: Some(message.into()) }
+    }
+
+    /// What is wrong with a file was said already.
+    pub(in crate::cli) fn told() -> Self {
+        Self { exit: Exit::Usage, message: None }
     }
 
     pub(in crate::cli) fn environment(what: &str, error: &dyn Error) -> Self {
@@ -165,15 +175,4 @@ fn bind_targets(scenario: &mut Scenario, bindings: &[String]) -> Result<(), Refu
         target.matchers = vec![matcher];
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

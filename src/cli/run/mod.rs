@@ -9,7 +9,7 @@ mod view;
 mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
-pub(super) use drill::Drill;
+pub(super) use drill::{Drill, user_sources};
 pub(super) use load::{Loaded, Refusal, load};
 
 use crate::cli::exit::Exit;
