@@ -1,6 +1,7 @@
 //! Routes, methods, headers: what is the same whatever is asked.
 
 use crate::{peer::echo, server::Server};
+use std::io::{Read, Write};
 
 #[test]
 fn the_version_is_the_one_whose_contract_is_kept() {
@@ -163,4 +164,64 @@ fn a_proxy_may_be_called_toxics() {
     let toxic = server.post("/proxies/toxics/toxics", r#"{"type":"noop"}"#);
     assert_eq!(toxic.status, 200);
     assert_eq!(server.get("/proxies/toxics/toxics").json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_query_says_nothing() {
+    let server = Server::start();
+    assert_eq!(server.get("/proxies?name=p").body, "{}");
+    assert_eq!(server.post("/reset?x", "").status, 204);
+}
+
+/// As Go's client sends what it encodes on the way.
+#[test]
+fn a_body_may_come_in_chunks() {
+    let server = Server::start();
+    let (one, two) = (r#"{"name":"p","upstream":"x:1","#, r#""listen":"127.0.0.1:0"}"#);
+    let request = format!(
+        "POST /proxies HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         transfer-encoding: chunked\r\n\r\n{:x}\r\n{one}\r\n{:x}\r\n{two}\r\n0\r\n\r\n",
+        one.len(),
+        two.len()
+    );
+    let answer = server.raw(request.as_bytes()).expect("an answer");
+    assert_eq!((answer.status, &answer.json()["name"]), (201, &"p".into()));
+}
+
+#[test]
+fn many_commands_may_be_given_on_one_connection() {
+    let server = Server::start();
+    let get = "GET /version HTTP/1.1\r\nhost: localhost\r\n";
+    let requests = format!("{get}\r\n{get}\r\n{get}connection: close\r\n\r\n");
+    let answers = server.raw(requests.as_bytes()).expect("answers");
+    assert_eq!(answers.body.matches("HTTP/1.1 200 OK").count(), 2, "after the first");
+}
+
+#[test]
+fn a_command_may_be_given_in_http_1_0() {
+    let server = Server::start();
+    let answer = server.raw(b"GET /version HTTP/1.0\r\n\r\n").expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+/// As Java's and curl's clients send what is long.
+#[test]
+fn one_who_waits_to_be_told_to_go_on_is_told() {
+    let server = Server::start();
+    let mut stream = std::net::TcpStream::connect(server.admin).expect("a connection");
+    stream.set_read_timeout(Some(crate::server::PATIENCE)).expect("a timeout");
+    let body = r#"{"name":"p","upstream":"x:1","listen":"127.0.0.1:0"}"#;
+    let head = format!(
+        "POST /proxies HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("the head");
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).expect("what to do");
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body.as_bytes()).expect("the body");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 201");
 }

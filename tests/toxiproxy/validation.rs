@@ -12,10 +12,10 @@ fn an_attribute_that_cannot_be_meant_is_refused() {
     for (kind, attributes) in [
         ("bandwidth", r#"{"rate":-1}"#),
         ("limit_data", r#"{"bytes":-1}"#),
-        ("slow_close", r#"{"delay":-1}"#),
         ("slicer", r#"{"average_size":-1}"#),
         ("slicer", r#"{"average_size":10,"size_variation":-1}"#),
-        ("slicer", r#"{"average_size":10,"delay":-1}"#),
+        ("packet_loss", r#"{"loss_rate":1.5}"#),
+        ("packet_loss", r#"{"loss_rate":-0.1}"#),
     ] {
         let toxic = format!(r#"{{"type":"{kind}","attributes":{attributes}}}"#);
         let answer = server.post("/proxies/p/toxics", &toxic);
@@ -23,6 +23,25 @@ fn an_attribute_that_cannot_be_meant_is_refused() {
         assert!(answer.json()["error"].is_string());
     }
     assert_eq!(server.get("/proxies/p/toxics").body, "[]");
+}
+
+#[test]
+fn a_time_below_zero_is_none() {
+    let server = Server::start();
+    let service = Service::start();
+    let listen = server.proxy(service.address());
+    for (kind, attribute) in
+        [("latency", "latency"), ("latency", "jitter"), ("slow_close", "delay")]
+    {
+        server.toxic(&format!(
+            r#"{{"name":"t","type":"{kind}","attributes":{{"{attribute}":-60000}}}}"#
+        ));
+        let (client, behind) = service.pair(listen);
+        behind.send(b"prompt");
+        behind.finish();
+        assert_eq!(client.rest().0, b"prompt");
+        server.delete("/proxies/p/toxics/t");
+    }
 }
 
 #[test]
