@@ -30,6 +30,7 @@ mod slicer;
 mod slow_close;
 mod startup;
 mod timeout;
+mod torture;
 mod toxicity;
 mod toxics;
 mod update;

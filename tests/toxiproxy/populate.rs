@@ -186,3 +186,19 @@ fn a_toxic_that_is_wrong_has_no_proxy_made() {
     assert_eq!(server.post("/populate", &format!("[{body}]")).status, 400);
     assert_eq!(server.get("/proxies").body, "{}");
 }
+
+/// It is left as a failed update leaves it: there, and off.
+#[test]
+fn a_replacement_that_cannot_listen_takes_nothing_away() {
+    let server = Server::start();
+    let listen = server.proxy("x:1");
+    server.toxic(r#"{"name":"t","type":"noop"}"#);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("an address");
+    let body = format!(r#"[{{"name":"p","listen":"{at}","upstream":"x:1"}}]"#);
+    let answer = server.post("/populate", &body);
+    is_error(&answer, 500, &format!("listen tcp {at}: bind: address already in use"));
+    let left = server.get("/proxies/p");
+    assert_eq!(left.status, 200, "{left:?}");
+    assert_eq!((left.listen(), &left.json()["toxics"][0]["name"]), (listen, &"t".into()));
+}

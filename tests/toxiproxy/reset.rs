@@ -4,7 +4,7 @@ use crate::{
     peer::{End, Peer, Service, echo},
     server::Server,
 };
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 #[test]
 fn every_proxy_is_enabled_and_no_toxic_left() {
@@ -46,6 +46,7 @@ fn a_connection_under_a_timeout_ends() {
     server.toxic(r#"{"type":"timeout"}"#);
     let (client, behind) = service.pair(listen);
     behind.send(b"lost");
+    client.stays_silent_for(Duration::from_millis(200));
     assert_eq!(server.post("/reset", "").status, 204);
     assert_eq!(client.ends(), End::Fin);
 }

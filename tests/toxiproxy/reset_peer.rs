@@ -105,3 +105,28 @@ fn commands_do_not_wait_for_a_reset_that_waits() {
     let answer = server.delete("/proxies/p/toxics/t");
     assert!(answer.took < crate::server::AT_ONCE, "{:?}", answer.took);
 }
+
+#[test]
+fn an_end_is_answered_by_a_reset_as_well() {
+    let server = Server::start();
+    let service = Service::start();
+    let listen = server.proxy(service.address());
+    server.toxic(r#"{"type":"reset_peer"}"#);
+    let (client, behind) = service.pair(listen);
+    behind.finish();
+    assert_eq!(client.ends(), End::Rst);
+}
+
+#[test]
+fn the_other_direction_passes_until_then() {
+    let server = Server::start();
+    let service = Service::start();
+    let listen = server.proxy(service.address());
+    server.toxic(r#"{"type":"reset_peer"}"#);
+    let (client, behind) = service.pair(listen);
+    for _ in 0..3 {
+        client.time_to(&behind, b"not downstream");
+    }
+    behind.send(b"lost");
+    assert_eq!(client.ends(), End::Rst);
+}

@@ -1,5 +1,6 @@
 //! `firedrill serve` as a child process, and requests to it.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -131,6 +132,12 @@ impl Server {
         let answer = self.post("/proxies/p/toxics", toxic);
         assert_eq!(answer.status, 200, "{toxic}: {answer:?}");
         answer
+    }
+
+    /// Sends it a signal and waits for its end.
+    pub(crate) fn told(&mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is there");
+        self.child.wait().expect("its end").code()
     }
 
     /// Sees that it runs and answers.

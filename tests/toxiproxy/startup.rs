@@ -1,10 +1,11 @@
 //! Starting: from a file of Toxiproxy's, and what cannot be started.
 
 use crate::{
-    peer::{Peer, echo},
+    peer::{Peer, Service, echo},
     server::{Server, serve},
 };
-use std::{fs, net::TcpListener, path::PathBuf, process::Output};
+use rustix::process::Signal;
+use std::{fs, net::TcpListener, path::PathBuf, process::Output, time::Duration};
 
 fn file(name: &str, text: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("toxiproxy");
@@ -71,4 +72,18 @@ fn an_admin_port_that_is_taken_ends_the_start() {
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains(&server.admin.to_string()), "{told}");
+}
+
+#[test]
+fn it_ends_when_told_though_connections_hang() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = Server::start();
+        let service = Service::start();
+        let listen = server.proxy(service.address());
+        server.toxic(r#"{"type":"bandwidth"}"#);
+        let (client, behind) = service.pair(listen);
+        behind.send(b"held");
+        client.stays_silent_for(Duration::from_millis(100));
+        assert_eq!(server.told(signal), Some(0), "{signal:?}");
+    }
 }

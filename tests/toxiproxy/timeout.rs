@@ -150,3 +150,19 @@ fn a_connection_that_came_before_it_and_was_spared_stays() {
     server.delete("/proxies/p/toxics/t");
     behind.time_to(&client, b"after");
 }
+
+#[test]
+fn those_that_are_spared_end_as_their_peers_end_them() {
+    let server = Server::start();
+    let service = Service::start();
+    let listen = server.proxy(service.address());
+    server.toxic(r#"{"name":"t","type":"timeout","toxicity":0.5,"attributes":{"timeout":1500}}"#);
+    let pairs = service.pairs(listen, 24);
+    for (_, behind) in &pairs {
+        behind.send(b"word");
+        behind.finish();
+    }
+    let words = pairs.iter().map(|(client, _)| client.rest().0);
+    let spared = words.filter(|word| word == b"word").count();
+    assert!((4..=20).contains(&spared), "{spared} of 24");
+}

@@ -148,3 +148,37 @@ fn a_toxicity_is_told_in_its_shortest_form() {
         server.delete("/proxies/p/toxics/t");
     }
 }
+
+#[test]
+fn a_toxicity_that_no_float32_holds_is_refused() {
+    let server = server();
+    for toxicity in ["1e39", "-1e39", "1e999"] {
+        let toxic = format!(r#"{{"type":"noop","toxicity":{toxicity}}}"#);
+        server.post("/proxies/p/toxics", &toxic).is_error_like(400, "bad request body: ");
+    }
+    assert_eq!(server.get("/proxies/p/toxics").body, "[]");
+}
+
+#[test]
+fn an_empty_name_is_none() {
+    let answer = server().toxic(r#"{"name":"","type":"noop"}"#);
+    assert_eq!(answer.json()["name"], "noop_downstream");
+}
+
+#[test]
+fn a_name_is_found_by_its_escaped_form() {
+    let server = server();
+    server.toxic(r#"{"name":"a b/ü","type":"noop"}"#);
+    server.toxic(r#"{"name":"a b","type":"noop"}"#);
+    assert_eq!(server.get("/proxies/p/toxics/a%20b").json()["name"], "a b");
+    assert_eq!(server.delete("/proxies/p/toxics/a%20b").status, 204);
+}
+
+#[test]
+fn a_type_is_known_by_its_very_letters() {
+    let server = server();
+    for kind in ["Latency", "latency ", "down", ""] {
+        let toxic = format!(r#"{{"type":"{kind}"}}"#);
+        server.post("/proxies/p/toxics", &toxic).is_error(400, "invalid toxic type");
+    }
+}
