@@ -91,6 +91,7 @@ fn every_line_of_a_json_log_is_an_object() {
 
 const KEYS: [&str; 22] = [
     "cautions",
+    "connections",
     "dropped_events",
     "end",
     "faults",
