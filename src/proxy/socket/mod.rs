@@ -164,13 +164,22 @@ impl<S: Stream> Socket<S> {
     fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             let write = Pin::new(&mut self.io).poll_write(cx, &self.outgoing);
-            let wrote = ready!(self.watched(write, cx))?;
+            let wrote = self.watched(write, cx);
+            let wrote = ready!(self.counted(wrote))?;
             if wrote == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.outgoing.advance(wrote);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Counts what a write to the socket took.
+    fn counted(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = wrote {
+            self.ctl.meters.to_clients.add(count);
+        }
+        wrote
     }
 
     /// A write's outcome, noting a client that is gone and giving up one that takes nothing.
@@ -247,7 +256,8 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         loop {
             if this.passes_straight() {
                 let write = Pin::new(&mut this.io).poll_write(cx, buf);
-                return this.watched(write, cx);
+                let wrote = this.watched(write, cx);
+                return this.counted(wrote);
             }
             // Room may open up by letting out what is due; an error there is the writer's to know.
             let drained = this.poll_drain(cx)?;
@@ -289,7 +299,8 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         if self.passes_straight() {
             let this = &mut *self;
             let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
-            return this.watched(write, cx);
+            let wrote = this.watched(write, cx);
+            return this.counted(wrote);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
         self.poll_write(cx, first)
