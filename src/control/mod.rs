@@ -7,14 +7,18 @@
 //! |---|---|
 //! | `/api/v1/…` | our own API: [`api`] |
 //! | `/proxies`, `/populate`, `/reset`, `/version` | Toxiproxy's: [`toxiproxy`] |
+//! | `/metrics` | what Prometheus reads: [`metrics`] |
 //! | `/healthz` | whether anybody is there |
 
 mod api;
+mod client;
 mod guard;
+mod metrics;
 mod registry;
 mod server;
 mod toxiproxy;
 
+pub use client::{Answer, Client, ClientError};
 pub use guard::Guard;
 pub use registry::{Change, Proxied, Registry, RegistryError, Spec, State};
 pub use server::Server;

@@ -25,6 +25,7 @@ mod when;
 pub use crate::yaml::MAX_BYTES;
 pub use alone::FaultAlone;
 pub(crate) use file::KEYS;
+pub(crate) use keys::entry_keys;
 pub(crate) use schema::{mapping as schema_of, scenario_schema};
 pub use touched::Touched;
 
