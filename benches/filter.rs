@@ -40,10 +40,36 @@ fn bandwidth(bencher: Bencher<'_, '_>, rate: &str) {
 #[divan::bench]
 fn latency_per_chunk(bencher: Bencher<'_, '_>) {
     let fault = only("latency: { mean: 50ms, jitter: 20ms, per: chunk }");
-    transfer(bencher, |cx| match fault.decide(Stage::Body, cx) {
+    transfer(bencher, |cx| body(fault.as_ref(), cx));
+}
+
+/// A connection without messages whose chunks are delayed, all of them at once in memory.
+#[divan::bench]
+fn latency_on_bytes(bencher: Bencher<'_, '_>) {
+    let fault = only("latency: { mean: 200ms, side: response }").on_bytes().expect("bytes");
+    transfer(bencher, |cx| fault.filter(Way::Down, cx.connection, cx.shared));
+}
+
+/// A stream in slices without a pause.
+#[divan::bench(args = ["64B", "1KiB"])]
+fn slice(bencher: Bencher<'_, '_>, size: &str) {
+    let fault = only(&format!("slice: {size}"));
+    transfer(bencher, |cx| fault.filter(Way::Down, cx.connection, cx.shared));
+}
+
+/// A body of which some bytes are changed: every byte is drawn for.
+#[divan::bench(args = ["flip", "repeat"])]
+fn corrupt(bencher: Bencher<'_, '_>, how: &str) {
+    let fault = only(&format!("corrupt: {{ rate: 0.1%, as: {how} }}"));
+    transfer(bencher, |cx| body(fault.as_ref(), cx));
+}
+
+/// The shaper of a body.
+fn body(fault: &dyn Fault, cx: &Cx) -> Option<Box<dyn ByteFilter>> {
+    match fault.decide(Stage::Body, cx) {
         Effect::Shape(filter) => Some(filter),
         _ => None,
-    });
+    }
 }
 
 /// The only fault of a scenario.
@@ -89,7 +115,8 @@ fn run(filter: &mut dyn ByteFilter) -> Duration {
             pushed += READ;
             left += pull(filter, now);
         }
-        if left == SIZE {
+        // A filter that repeats bytes gives out more.
+        if left >= SIZE && filter.is_empty() {
             return now;
         }
         now = filter.wake_at().expect("what is held is held for a known time").max(now);

@@ -54,6 +54,14 @@ pub enum Purpose {
     Syn = 5,
     /// The sojourn times of a burst, or the knots of a random walk.
     Weather = 6,
+    /// What happens in one direction of a connection, apart from the other.
+    Direction = 7,
+    /// How large a slice is.
+    Slice = 8,
+    /// Which bytes are hit.
+    Corrupt = 9,
+    /// Bytes that mean nothing.
+    Garbage = 10,
 }
 
 /// A key to draw with: a fault, and whom it decides about.

@@ -5,6 +5,7 @@
 
 use crate::diag::{Code, Diagnostic, Problems, Source, Span};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::fmt;
 
 /// Larger files are refused unread.
@@ -52,6 +53,21 @@ impl Node {
             Self::Text(_) => "a text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
+        }
+    }
+
+    /// The same value in JSON; of a key that is given twice, the last one.
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(value) => Value::from(*value),
+            Self::Float(value) => Value::from(*value),
+            Self::Text(text) => Value::String(text.clone()),
+            Self::List(items) => items.iter().map(|item| item.value.json()).collect(),
+            Self::Map(entries) => {
+                entries.iter().map(|(key, value)| (key.value.clone(), value.value.json())).collect()
+            }
         }
     }
 }

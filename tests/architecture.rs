@@ -71,6 +71,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anstream::", &["cli/"]),
     ("indicatif::", &["cli/run/view.rs"]),
     ("clap::", &["cli/"]),
+    ("json_patch::", &["fault/body/"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
 ];
 

@@ -5,7 +5,7 @@
 //! count while they flow and not when their connection ends.
 
 use crate::{
-    control::{App, Proxied},
+    control::{App, Proxied, origin},
     engine::FaultTally,
     proxy::Metered,
 };
@@ -110,7 +110,7 @@ fn toxiproxy(
     for (name, help, bytes) in families {
         let mut family = counter(encoder, name, help)?;
         for (proxied, metered) in proxies {
-            let spec = proxied.state().spec;
+            let spec = proxied.spec();
             let listener = spec.listen.to_string();
             let (up, down) = bytes(metered);
             for (direction, count) in [("upstream", up), ("downstream", down)] {
@@ -133,7 +133,7 @@ fn traffic(
 ) -> fmt::Result {
     let mut enabled = gauge(encoder, "firedrill_proxy_enabled", "Whether a proxy listens")?;
     for (proxied, _) in proxies {
-        enabled.gauge(&[("proxy", &proxied.name)], i64::from(proxied.state().spec.enabled))?;
+        enabled.gauge(&[("proxy", &proxied.name)], i64::from(proxied.spec().enabled))?;
     }
     let mut accepted =
         counter(encoder, "firedrill_connections_accepted", "Connections accepted from clients")?;
@@ -175,7 +175,7 @@ fn faults(
         app.controls.tallies().into_iter().map(|tally| ("", "scenario", tally)).collect();
     for (proxied, _) in proxies {
         let by_hand = proxied.hand.list();
-        tallies.extend(by_hand.iter().map(|fault| (&*proxied.name, "hand", fault.tally())));
+        tallies.extend(by_hand.iter().map(|fault| (&*proxied.name, origin(fault), fault.tally())));
     }
     let mut considered = counter(
         encoder,

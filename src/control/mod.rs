@@ -20,11 +20,19 @@ mod toxiproxy;
 
 pub use client::{Answer, Client, ClientError};
 pub use guard::Guard;
-pub use registry::{Change, Proxied, Registry, RegistryError, Spec, State};
+pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
 pub use server::Server;
 
-use crate::{engine::Controls, scenario::Scenario};
+use crate::{
+    engine::{ByHand, Controls},
+    scenario::Scenario,
+};
 use std::sync::Arc;
+
+/// Through which door a fault by hand came. Toxiproxy's notes how its toxics were written.
+fn origin(fault: &ByHand) -> &'static str {
+    if fault.fault.memo.is_some() { "toxiproxy" } else { "api" }
+}
 
 /// What is commanded.
 #[derive(Clone, Debug)]

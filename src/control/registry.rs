@@ -16,7 +16,7 @@ use crate::{
 use std::{
     collections::BTreeMap,
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -28,6 +28,8 @@ pub struct Spec {
     pub name: String,
     /// Where it listens; port 0 takes a free one, and keeps it.
     pub listen: SocketAddr,
+    /// The same as it was written, until it listens.
+    pub written: String,
     /// The service behind it: a URL without a path for HTTP, else `host:port`.
     pub upstream: String,
     /// What it understands of its traffic.
@@ -50,6 +52,7 @@ impl Spec {
         Self {
             name: name.to_owned(),
             listen,
+            written: listen.to_string(),
             upstream: upstream.to_owned(),
             protocol: Protocol::Tcp,
             enabled: true,
@@ -65,6 +68,7 @@ impl Spec {
         Self {
             name: entry.name.clone(),
             listen: entry.listen,
+            written: entry.listen.to_string(),
             upstream: entry.upstream.clone(),
             protocol: entry.protocol,
             enabled: entry.enabled,
@@ -73,6 +77,14 @@ impl Spec {
             mark: entry.mark,
             tls: entry.tls.clone(),
         }
+    }
+
+    /// Whether a proxy of the one kind need not be changed to be of the other.
+    fn is_like(&self, wanted: &Self) -> bool {
+        let port_is_free = wanted.listen.port() == 0 && wanted.listen.ip() == self.listen.ip();
+        let (listen, written) = (wanted.listen, wanted.written.clone());
+        let same = |own: Self| Self { listen, written, ..own } == *wanted;
+        (self.listen == listen || port_is_free) && same(self.clone())
     }
 
     /// The way to its upstream.
@@ -93,8 +105,8 @@ impl Spec {
 /// What is to change about a proxy; what is `None` stays.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Where it listens.
-    pub listen: Option<SocketAddr>,
+    /// Where it listens, and how that was written.
+    pub listen: Option<(SocketAddr, String)>,
     /// The service behind it.
     pub upstream: Option<String>,
     /// Whether it listens.
@@ -143,25 +155,13 @@ pub struct Proxied {
 #[derive(Debug)]
 struct Inner {
     spec: Spec,
-    /// Whether `listen` is an address that it had.
-    bound: bool,
     running: Option<Proxy>,
 }
 
-/// How a proxy stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    /// As it was asked for; once it listened, `listen` is where.
-    pub spec: Spec,
-    /// Whether it listened at least once, so that its address is known.
-    pub bound: bool,
-}
-
 impl Proxied {
-    /// How it stands.
-    pub fn state(&self) -> State {
-        let inner = lock(&self.state);
-        State { spec: inner.spec.clone(), bound: inner.bound }
+    /// How it stands: as it was asked for, and once it listened, where.
+    pub fn spec(&self) -> Spec {
+        lock(&self.state).spec.clone()
     }
 
     /// Ends it; says when its port is free.
@@ -229,9 +229,11 @@ impl Registry {
     pub async fn change(&self, name: &str, change: Change) -> Result<Arc<Proxied>, RegistryError> {
         let _one = self.changing.lock().await;
         let proxied = self.find(name).ok_or_else(|| RegistryError::Unknown(name.to_owned()))?;
-        let before = proxied.state().spec;
+        let before = proxied.spec();
         let mut spec = before.clone();
-        spec.listen = change.listen.unwrap_or(spec.listen);
+        if let Some((listen, written)) = change.listen.filter(|(new, _)| *new != before.listen) {
+            (spec.listen, spec.written) = (listen, written);
+        }
         spec.upstream = change.upstream.unwrap_or(spec.upstream);
         spec.enabled = change.enabled.unwrap_or(spec.enabled);
         if spec == before {
@@ -244,7 +246,6 @@ impl Registry {
         }
         {
             let mut inner = lock(&proxied.state);
-            inner.bound &= spec.listen == before.listen;
             inner.spec = Spec { enabled: inner.running.is_some(), ..spec.clone() };
         }
         if spec.enabled {
@@ -271,7 +272,7 @@ impl Registry {
     pub async fn put(&self, spec: Spec) -> Result<Arc<Proxied>, RegistryError> {
         let _one = self.changing.lock().await;
         if let Some(proxied) = self.find(&spec.name) {
-            let old = proxied.state().spec;
+            let old = proxied.spec();
             if old.listen == spec.listen && old.upstream == spec.upstream {
                 return Ok(proxied);
             }
@@ -309,16 +310,12 @@ impl Registry {
             if lock(&self.proxies).contains_key(&spec.name) && gone.contains(&spec.name) {
                 continue;
             }
-            let old = self.find(&spec.name).map(|proxied| proxied.state().spec);
-            let same = |old: &Spec| old.listen == spec.listen || spec.listen.port() == 0;
-            if old
-                .as_ref()
-                .is_some_and(|old| same(old) && *old == Spec { listen: old.listen, ..spec.clone() })
-            {
+            let old = self.find(&spec.name).map(|proxied| proxied.spec());
+            if old.is_some_and(|old| old.is_like(spec)) {
                 continue;
             }
             // A port that one of our own gives up is free only then.
-            let ours = self.list().iter().any(|other| other.state().spec.listen == spec.listen);
+            let ours = self.list().iter().any(|other| other.spec().listen == spec.listen);
             let door = if spec.enabled && !ours { Some(open(spec.listen)?) } else { None };
             plan.push((spec.clone(), door));
         }
@@ -375,11 +372,7 @@ impl Registry {
             hand,
             meters: Arc::default(),
             injector,
-            state: Mutex::new(Inner {
-                spec: Spec { enabled: false, ..spec },
-                bound: false,
-                running: None,
-            }),
+            state: Mutex::new(Inner { spec: Spec { enabled: false, ..spec }, running: None }),
         });
         if starts {
             self.start(&proxied, door)?;
@@ -408,15 +401,26 @@ impl Registry {
         let injector = proxied.injector.clone();
         let recorder = Arc::clone(&self.recorder);
         inner.running = Some(Proxy::behind(door, connector, settings, injector, recorder));
-        inner.bound = true;
         inner.spec.listen = address;
+        inner.spec.written = address.to_string();
         inner.spec.enabled = true;
         Ok(())
     }
 }
 
 fn open(address: SocketAddr) -> Result<Door, RegistryError> {
-    Door::open(address).map_err(|source| RegistryError::Listen { address, source })
+    let door = match Door::open(address) {
+        // All addresses of both kinds are those of one where there is no other.
+        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED && !has_ipv6() => {
+            Door::open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        }
+        door => door,
+    };
+    door.map_err(|source| RegistryError::Listen { address, source })
+}
+
+fn has_ipv6() -> bool {
+    Door::open(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0)).is_ok()
 }
 
 /// Locks what no panic can leave half-changed.

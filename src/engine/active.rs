@@ -41,11 +41,14 @@ pub(super) struct ActiveSet {
 }
 
 /// The stages of a message, in order.
-const MESSAGE: [Stage; 6] = [
+const MESSAGE: [Stage; 9] = [
     Stage::RequestDelay,
+    Stage::Admission,
     Stage::End,
+    Stage::Request,
     Stage::Upstream,
     Stage::ResponseDelay,
+    Stage::Response,
     Stage::Body,
     Stage::Cut,
 ];

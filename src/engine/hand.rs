@@ -17,6 +17,7 @@ use crate::{
     select::Matcher,
 };
 use std::{
+    any::Any,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -48,6 +49,24 @@ pub struct HandFault {
     pub targets: Vec<Target>,
     /// For how long; until it is removed if not given.
     pub ttl: Option<Duration>,
+    /// What the one who put it there knows it by.
+    pub memo: Option<Memo>,
+}
+
+/// Something that is kept with a fault for the one who put it there; nobody else looks into it.
+#[derive(Clone, Debug)]
+pub struct Memo(Arc<dyn Any + Send + Sync>);
+
+impl Memo {
+    /// Keeps something.
+    pub fn new(kept: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(kept))
+    }
+
+    /// What was kept, if it is of this type.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
 }
 
 /// A fault that is on a proxy by hand.

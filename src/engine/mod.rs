@@ -21,7 +21,7 @@ pub use armed::{FaultCount, FaultTally};
 pub use chain::Chain;
 pub use controls::{Controls, Status};
 pub use counted::Counted;
-pub use hand::{ByHand, Hand, HandError, HandFault, MOST_BY_HAND};
+pub use hand::{ByHand, Hand, HandError, HandFault, MOST_BY_HAND, Memo};
 pub use injector::{ConnKey, Injector, Welcome};
 pub use shared::Change;
 pub use station::Site;

@@ -62,10 +62,18 @@ pub struct Hold {
 }
 
 impl Dealing {
-    /// Whether it comes about in any case. A loss needs an answer to lose, and a cut a body that is
-    /// long enough; whoever carries these out says when it came to them.
+    /// Whether it comes about in any case. A loss needs an answer to lose, a duplicate a body that is
+    /// short enough, a cut one that is long enough, and an edit something that it changes; whoever
+    /// carries these out says when it came to them.
     pub fn is_certain(&self) -> bool {
-        !matches!(self.effect, Effect::Lose(_) | Effect::Cut { .. })
+        !matches!(
+            self.effect,
+            Effect::Lose(_)
+                | Effect::Duplicate { .. }
+                | Effect::Cut { .. }
+                | Effect::EditHead(_)
+                | Effect::EditBody(_)
+        )
     }
 
     /// Notes that it came about after all.
@@ -84,8 +92,8 @@ impl Ticket {
         Self { shared, station, whom, known: Vec::new(), changes: None }
     }
 
-    /// What is dealt at `stage` now: all delays and shapes, but only the first that ends the
-    /// exchange.
+    /// What is dealt at `stage` now: all delays, edits and shapes, but only the first that ends
+    /// the exchange.
     pub fn ask(&mut self, stage: Stage) -> Vec<Dealing> {
         let mut dealings = Vec::new();
         // Most scenarios ask at two or three of the stages; the others take no look at the clock.
@@ -104,7 +112,15 @@ impl Ticket {
             let Some(did) = did(&effect) else {
                 continue;
             };
-            let ends = !matches!(effect, Effect::Delay(_) | Effect::Shape(_));
+            let ends = !matches!(
+                effect,
+                Effect::Delay(_)
+                    | Effect::Queue(_)
+                    | Effect::Duplicate { .. }
+                    | Effect::EditHead(_)
+                    | Effect::EditBody(_)
+                    | Effect::Shape(_)
+            );
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let phase = armed.origin.phase();
             let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
@@ -112,7 +128,8 @@ impl Ticket {
                 self.hit(armed);
             }
             dealings.push(dealing);
-            if ends {
+            // Whoever loses the answer leaves the request to others that send it.
+            if ends && stage != Stage::Upstream {
                 break;
             }
         }
@@ -218,11 +235,15 @@ fn did(effect: &Effect) -> Option<Did> {
     Some(match effect {
         Effect::Pass => return None,
         Effect::Delay(time) => Did::Delayed(*time),
+        Effect::Queue(time) => Did::Queued(*time),
         Effect::Respond(canned) => Did::Responded(canned.status.as_u16()),
         Effect::Hang { .. } => Did::Hung,
         Effect::Close(Close::Fin) => Did::Closed,
         Effect::Close(Close::Reset) => Did::Reset,
+        Effect::Duplicate { .. } => Did::Duplicated,
+        Effect::Say(_) | Effect::Lose(Loss::Say(_)) => Did::Malformed,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
+        Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
         Effect::Shape(_) => Did::Shaped,
     })

@@ -20,6 +20,8 @@ pub enum Event {
     Exchange(Box<Exchange>),
     /// A connection ended that carried no exchange, or whose last bytes never became one.
     Connection(Connection),
+    /// A request was sent to the upstream again, or was to be.
+    Duplicate(Duplicate),
     /// A phase began, or the timeline ended.
     Edge(PhaseEdge),
     /// A proxy came to be; other events tell of it by its number.
@@ -123,6 +125,27 @@ pub struct Relay {
     pub upstream_error: Option<&'static str>,
 }
 
+/// A copy of a request, as the upstream met it. Times are as in an [`Exchange`].
+#[derive(Clone, Debug)]
+pub struct Duplicate {
+    /// The connection that the first request came on.
+    pub conn: u64,
+    /// The how-manieth on that connection it was.
+    pub seq: u32,
+    /// The fault whose doing it is.
+    pub fault: Arc<str>,
+    /// What the upstream had to do with it; nothing, if the drill ended before it was sent.
+    pub upstream: Upstream,
+    /// A genuine failure on the way to the upstream, in a word.
+    pub upstream_error: Option<&'static str>,
+    /// It was sent to the upstream.
+    pub t_forwarded: u64,
+    /// The head of its answer came.
+    pub t_answered: u64,
+    /// It was over.
+    pub t_end: u64,
+}
+
 /// One fault that hit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dealt {
@@ -139,6 +162,8 @@ pub struct Dealt {
 pub enum Did {
     /// Held the message for so long.
     Delayed(Duration),
+    /// Had the message wait in a queue for so long, unless it let go before.
+    Queued(Duration),
     /// Answered in the upstream's place.
     Responded(u16),
     /// Said nothing.
@@ -147,8 +172,14 @@ pub enum Did {
     Closed,
     /// Closed the connection with a RST.
     Reset,
+    /// Had the request sent to the upstream again; a [`Duplicate`] tells of that.
+    Duplicated,
     /// Let the upstream do the work and lost its answer.
     LostResponse,
+    /// Wrote something that is no HTTP, and closed the connection with a FIN.
+    Malformed,
+    /// Changed what the head or the body says.
+    Edited,
     /// Broke the response off.
     Cut,
     /// Shaped the body's bytes.
@@ -162,11 +193,15 @@ impl Did {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Delayed(_) => "delayed",
+            Self::Queued(_) => "queued",
             Self::Responded(_) => "responded",
             Self::Hung => "hung",
             Self::Closed => "closed",
             Self::Reset => "reset",
+            Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
+            Self::Malformed => "malformed",
+            Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
             Self::Wire => "wire",

@@ -72,7 +72,7 @@ impl Fault for Blackhole {
 
 /// Holds everything while it is shut.
 #[derive(Debug, Default)]
-struct Dam {
+pub(super) struct Dam {
     shut: bool,
     gone: bool,
     held: Queue,

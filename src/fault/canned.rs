@@ -19,10 +19,11 @@ use std::{
 /// A body from a file is held in memory once per scenario.
 const MAX_BODY: u64 = 1 << 20;
 
-/// Fields that say how the message is framed; the proxy writes them.
+/// Fields that say how the message is framed or handed over; the proxy writes them.
 const FRAMING: &[&str] = &[
     "connection",
     "content-length",
+    "expect",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -94,6 +95,11 @@ pub(super) fn read_canned(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option
     Some(Canned { status, headers, body })
 }
 
+/// A wait as `retry-after` counts it: rounded down, an obedient client would come too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 /// Adds the `content-type` that the body looks like, unless the author gave one.
 fn describe_body(headers: &mut HeaderMap, body: &[u8], file: Option<&str>) {
     if body.is_empty() || headers.contains_key(header::CONTENT_TYPE) {
@@ -121,9 +127,9 @@ fn read_headers(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<HeaderMap
     let mut headers = HeaderMap::new();
     let mut whole = true;
     if let Some(node) = fields.get("headers") {
-        for (name, value) in reader.names(node, "a mapping of header fields")?.entries() {
-            whole &= read_field(name, value, &mut headers, reader).is_some();
-        }
+        let fields = read_header_fields(node, reader);
+        whole &= fields.is_some();
+        headers = fields.unwrap_or_default();
     }
     if let (Some(node), Some(key)) = (fields.get("retry_after"), fields.key_span("retry_after")) {
         let wait = reader.quantity::<Duration>(node)?;
@@ -135,11 +141,47 @@ fn read_headers(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<HeaderMap
             );
             return None;
         }
-        // The field counts whole seconds; rounded down, an obedient client would come too early.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     whole.then_some(headers)
+}
+
+/// Reads a mapping of header fields, each with a value or a list of values.
+pub(super) fn read_header_fields(
+    node: &Spanned<Node>,
+    reader: &mut Reader<'_>,
+) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let mut whole = true;
+    for (name, value) in reader.names(node, "a mapping of header fields")?.entries() {
+        whole &= read_field(name, value, &mut headers, reader).is_some();
+    }
+    whole.then_some(headers)
+}
+
+/// Reads the name of a field that is not the proxy's own to write.
+pub(super) fn read_field_name(
+    text: &str,
+    span: Span,
+    reader: &mut Reader<'_>,
+) -> Option<HeaderName> {
+    let Ok(name) = HeaderName::from_bytes(text.as_bytes()) else {
+        let title = format!("`{}` is not the name of a header field", text.escape_debug());
+        reader.problem(
+            Diagnostic::new(Code::E0416, title, span)
+                .help("write letters, digits and dashes, such as `x-reason`"),
+        );
+        return None;
+    };
+    if FRAMING.contains(&name.as_str()) {
+        let title = format!("`{name}` is for the proxy to write");
+        reader.problem(
+            Diagnostic::new(Code::E0417, title, span)
+                .help("leave it out: it follows from the body and the connection"),
+        );
+        return None;
+    }
+    Some(name)
 }
 
 fn read_field(
@@ -148,22 +190,7 @@ fn read_field(
     headers: &mut HeaderMap,
     reader: &mut Reader<'_>,
 ) -> Option<()> {
-    let Ok(name) = HeaderName::from_bytes(key.value.as_bytes()) else {
-        let title = format!("`{}` is not the name of a header field", key.value.escape_debug());
-        reader.problem(
-            Diagnostic::new(Code::E0416, title, key.span)
-                .help("write letters, digits and dashes, such as `x-reason`"),
-        );
-        return None;
-    };
-    if FRAMING.contains(&name.as_str()) {
-        let title = format!("`{name}` is for the proxy to write");
-        reader.problem(
-            Diagnostic::new(Code::E0417, title, key.span)
-                .help("remove it: it follows from the body and the connection"),
-        );
-        return None;
-    }
+    let name = read_field_name(&key.value, key.span, reader)?;
     let one = std::slice::from_ref(node);
     let values = if let Node::List(values) = &node.value { values } else { one };
     for value in values {
@@ -204,7 +231,7 @@ fn read_body(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Body> {
     }
 }
 
-fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
+pub(super) fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
     let outcome = match reader.folder() {
         Some(folder) => load(folder, name),
         None => Err(Unusable::NoFolder),
@@ -213,7 +240,7 @@ fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
         Ok(body) => Some(body),
         Err(why) => {
             let help = match why {
-                Unusable::NoFolder => "write the answer itself, as `body`",
+                Unusable::NoFolder => "write the text itself into the scenario",
                 _ => "name a file of at most 1 MiB in the folder of the scenario, or below it",
             };
             let title = format!("the file `{}` cannot be used: {why}", name.escape_debug());

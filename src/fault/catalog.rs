@@ -3,8 +3,9 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, hang, latency, lose_response, packet_loss, refuse, reset,
-        respond, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
+        limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
+        respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -82,7 +83,18 @@ pub static CATALOG: &[Entry] = &[
     hang::ENTRY,
     respond::ENTRY,
     lose_response::ENTRY,
+    duplicate::ENTRY,
+    rate_limit::ENTRY,
+    overload::ENTRY,
     truncate::ENTRY,
+    headers::ENTRY,
+    body::ENTRY,
+    malformed::ENTRY,
+    dribble::ENTRY,
+    corrupt::ENTRY,
+    slice::ENTRY,
+    limit_data::ENTRY,
+    slow_close::ENTRY,
 ];
 
 /// The fault of this name.

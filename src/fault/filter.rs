@@ -4,7 +4,11 @@
 //! may leave. Whoever drives it (a socket, a body, a test) does the waiting. So every filter can be
 //! tested to the nanosecond, and the very same code shapes a socket and a message.
 
-use crate::{fault::Close, timeline::Moment};
+use crate::{
+    dice::{Dice, Purpose, Seed},
+    fault::Close,
+    timeline::Moment,
+};
 use bytes::Bytes;
 use std::{fmt, time::Duration};
 
@@ -19,6 +23,28 @@ pub enum Way {
     Up,
     /// From the upstream towards the client: responses.
     Down,
+}
+
+impl Way {
+    /// A connection's dice for this direction: what they show is independent of the other's.
+    pub(super) fn dice(self, connection: Dice) -> Dice {
+        let name = match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        };
+        Dice::new(Seed(connection.point(Purpose::Direction)), name)
+    }
+}
+
+/// What every filter keeps, but for the fault that exists to break it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// The bytes that leave are those that came.
+    Content,
+    /// As many bytes leave as came.
+    Count,
+    /// The connection ends when its ends want it to.
+    Life,
 }
 
 /// What leaves a filter.
@@ -39,8 +65,8 @@ pub enum Out {
 /// never splits what it need not); after each push, and whenever
 /// [`wake_at`](Self::wake_at) has come, pull until `None`.
 ///
-/// A filter's duties: no byte is lost, added, changed or reordered unless that is the fault; while
-/// the fault is not in force new bytes pass at once, behind those still held; what is held is
+/// A filter's duties: it keeps every [`Promise`] that its fault does not
+/// [break](super::Fault::breaks), and reorders nothing; while the fault is not in force new bytes pass at once, behind those still held; what is held is
 /// bounded by `room`.
 pub trait ByteFilter: fmt::Debug + Send + Sync {
     /// Says whether the fault is in force now, and where in its phase.
@@ -48,10 +74,6 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
 
     /// How many bytes it would take in now; zero stops the reading of the source.
     fn room(&self) -> usize;
-
-    /// The fault was changed by hand, and this filter takes the place of one that so many bytes
-    /// passed.
-    fn resume(&mut self, _passed: u64) {}
 
     /// Takes bytes in.
     fn push(&mut self, now: Tick, bytes: Bytes);
@@ -70,4 +92,7 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
 
     /// The drill is over: whatever is held may leave now, and nothing is held from now on.
     fn let_go(&mut self, now: Tick);
+
+    /// The fault was changed by hand: so many bytes passed the filter that this one replaces.
+    fn resume(&mut self, _passed: u64) {}
 }

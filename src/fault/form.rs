@@ -2,8 +2,8 @@
 
 use crate::{
     diag::{Code, Diagnostic},
-    fault::Way,
-    read::Reader,
+    fault::{Stage, Way},
+    read::{Kind, Reader},
     yaml::{Node, Spanned},
 };
 
@@ -74,6 +74,43 @@ impl Side {
             Self::Request => "request",
             Self::Response => "response",
             Self::Both => "both",
+        }
+    }
+}
+
+/// Which of the two messages of an exchange an edit changes. Not both: what is wrong with the one
+/// is hardly ever what is wrong with the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// What the upstream gets.
+    Request,
+    /// What the client gets.
+    Response,
+}
+
+impl Half {
+    /// What it may be, for the schema.
+    pub(super) const KIND: Kind = Kind::Word(&["response", "request"]);
+
+    /// Reads a side; without one it is the response.
+    pub(super) fn read(node: Option<&Spanned<Node>>, reader: &mut Reader<'_>) -> Option<Self> {
+        let words = [("response", Self::Response), ("request", Self::Request)];
+        node.map_or(Some(Self::Response), |node| reader.choice(node, &words))
+    }
+
+    /// The stage at which it is changed.
+    pub(super) const fn stages(self) -> &'static [Stage] {
+        match self {
+            Self::Request => &[Stage::Request],
+            Self::Response => &[Stage::Response],
+        }
+    }
+
+    /// What is changed, in a few words; the response goes without saying.
+    pub(super) fn describe(self, what: String) -> String {
+        match self {
+            Self::Request => format!("request: {what}"),
+            Self::Response => what,
         }
     }
 }

@@ -9,30 +9,46 @@
 mod after;
 mod bandwidth;
 mod blackhole;
+mod body;
+mod budget;
 mod canned;
 pub mod catalog;
 #[cfg(test)]
 mod contract;
+mod corrupt;
 mod distribution;
+mod dribble;
+mod duplicate;
 mod filter;
 mod form;
 mod hang;
+mod headers;
 mod latency;
+mod limit_data;
 mod lose_response;
+mod malformed;
 mod normal;
+mod on_bytes;
+mod overload;
 mod packet_loss;
 mod queue;
+mod rate_limit;
 mod refuse;
 mod reset;
 mod respond;
+mod slice;
+mod slow_close;
 #[cfg(test)]
 mod support;
+pub mod toxic;
 mod truncate;
 mod unreachable;
 
-pub use filter::{ByteFilter, Out, Tick, Way};
+pub use body::BodyEdit;
+pub use filter::{ByteFilter, Out, Promise, Tick, Way};
+pub use headers::{HeadEdit, take_out};
 
-use crate::{dice::Dice, timeline::Moment};
+use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
@@ -44,12 +60,19 @@ pub enum Stage {
     Connect,
     /// A request head was read: how long to hold it.
     RequestDelay,
+    /// The request has come to the service's door: let it in, have it wait, or turn it away.
+    /// Asked once.
+    Admission,
     /// The request would now be passed on: answer it or end it instead.
     End,
-    /// The request goes to the upstream: what becomes of its answer.
+    /// The request goes on: what it says is changed.
+    Request,
+    /// The request goes to the upstream: how often, and what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
     ResponseDelay,
+    /// The response goes on: what it says is changed.
+    Response,
     /// The response body begins: what is done to its bytes.
     Body,
     /// The response body begins: where it breaks off.
@@ -86,6 +109,15 @@ pub struct Canned {
     pub body: Bytes,
 }
 
+/// Bytes in place of an answer, which need not be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// All that is written before the connection is closed with a FIN; perhaps nothing.
+    pub bytes: Bytes,
+    /// The status that a client can read from them, if it can.
+    pub status: Option<StatusCode>,
+}
+
 /// What the client meets when the upstream did the work and its answer is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -95,6 +127,8 @@ pub enum Loss {
     Hang,
     /// Another answer.
     Respond(Arc<Canned>),
+    /// Bytes in its place, and the end of the connection.
+    Say(Raw),
 }
 
 /// What the data plane must do to one connection or exchange.
@@ -105,6 +139,8 @@ pub enum Effect {
     Pass,
     /// Hold it for so long. Never zero.
     Delay(Duration),
+    /// Have it wait for its turn for so long, or until the fault lets go. Never zero.
+    Queue(Duration),
     /// Answer it.
     Respond(Arc<Canned>),
     /// Read the request and say nothing, until the limit or until the fault lets go.
@@ -114,8 +150,19 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send it to the upstream, and then again.
+    Duplicate {
+        /// How long after the first.
+        delay: Duration,
+    },
+    /// Write these bytes and end the connection.
+    Say(Raw),
     /// Let the upstream do the work, then lose its answer.
     Lose(Loss),
+    /// Change the fields of the head.
+    EditHead(HeadEdit),
+    /// Change the body.
+    EditBody(Arc<BodyEdit>),
     /// Break the response off, its announced length intact.
     Cut {
         /// Where.
@@ -182,6 +229,17 @@ pub trait Fault: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it does what it says where only so much is understood of the traffic; if not, what
+    /// is wrong, in a line for whoever wrote it.
+    fn works_on(&self, _protocol: Protocol) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What it exists to break of what byte filters keep.
+    fn breaks(&self) -> &'static [Promise] {
+        &[]
+    }
+
     /// What it does to the listener as a whole, if anything.
     fn gate(&self) -> Option<Gate> {
         None
@@ -190,6 +248,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// A copy with state of its own for one run, for a fault whose victims share something.
     fn armed(&self) -> Option<Arc<dyn Fault>> {
         None
+    }
+
+    /// Whether it hits only those of its share that come too fast or in too great a number.
+    fn follows_load(&self) -> bool {
+        false
     }
 
     /// Whether any of its quantities moves over the phase.

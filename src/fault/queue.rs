@@ -1,6 +1,6 @@
 //! Bytes that wait their turn: a ring of chunks, cut without copying.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// Bytes in the order in which they came.
@@ -40,6 +40,20 @@ impl Queue {
         self.len -= taken.len();
         Some(taken)
     }
+
+    /// Takes `most` bytes from the front, or all if there are fewer, as one chunk.
+    pub(super) fn gather(&mut self, most: usize) -> Option<Bytes> {
+        let first = self.take(most)?;
+        if first.len() == most || self.is_empty() {
+            return Some(first);
+        }
+        let mut joined = BytesMut::with_capacity(most.min(first.len() + self.len));
+        joined.extend_from_slice(&first);
+        while let Some(next) = self.take(most - joined.len()) {
+            joined.extend_from_slice(&next);
+        }
+        Some(joined.freeze())
+    }
 }
 
 /// Takes the front of a ring if `is_wanted`.
@@ -64,5 +78,18 @@ mod tests {
         assert_eq!(queue.take(0), None);
         assert_eq!(queue.take(9).as_deref(), Some(&b"gh"[..]));
         assert!(queue.is_empty() && queue.take(9).is_none());
+    }
+
+    #[test]
+    fn what_is_gathered_is_one_chunk_of_the_size_asked() {
+        let mut queue = Queue::default();
+        for part in ["abc", "d", "efgh"] {
+            queue.push(Bytes::from(part));
+        }
+
+        assert_eq!(queue.gather(2).as_deref(), Some(&b"ab"[..]));
+        assert_eq!(queue.gather(4).as_deref(), Some(&b"cdef"[..]));
+        assert_eq!(queue.gather(usize::MAX).as_deref(), Some(&b"gh"[..]));
+        assert_eq!(queue.gather(1), None);
     }
 }

@@ -10,15 +10,24 @@
 //! `request` (the default) the upstream never sees the request, so repeating it is safe; at
 //! `response` it did the work, and a client that repeats a purchase buys twice. At `connect` there
 //! is no request yet, so it is counted by connections and a `target` cannot choose.
+//!
+//! Where the protocol is not known, `request` means the first bytes that the client sends, of which
+//! the upstream gets none, and `response` the bytes of the response stream, counted from when the
+//! fault meets the connection. A share of a body cannot be known there.
 
 use crate::{
     diag::{Code, Diagnostic},
+    dice::Dice,
     fault::{
-        Close, Cx, Effect, Fault, Stage,
+        ByteFilter, Close, Cx, Effect, Fault, Promise, Stage, Way,
         after::After,
         catalog::{Entry, Layer, Protocol},
+        limit_data::Limit,
+        on_bytes::{Bytewise, OnBytes},
     },
     read::{Field, Kind, Reader, Shape},
+    timeline::Moving,
+    units::ByteSize,
     yaml::{Node, Spanned},
 };
 use std::sync::Arc;
@@ -34,7 +43,9 @@ pub(super) const ENTRY: Entry = Entry {
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
-`after` so many bytes or this share of it, by default before the first.",
+`after` so many bytes or this share of it, by default before the first. On a proxy with `protocol:
+tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
+of the response stream, and cannot be a share.",
     examples: &["reset: {}", "reset: connect", "reset: { at: response, after: 10KiB }"],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
     read,
@@ -120,6 +131,24 @@ impl Fault for Reset {
         }
     }
 
+    fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
+        self.limit().is_some().then(|| Arc::new(OnBytes(self.clone())) as Arc<dyn Fault>)
+    }
+
+    fn works_on(&self, protocol: Protocol) -> Result<(), String> {
+        match (protocol, &self.after) {
+            (Protocol::Tcp, After::Share(share)) => Err(format!(
+                "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
+                share.show()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn breaks(&self) -> &'static [Promise] {
+        &[Promise::Life]
+    }
+
     fn moves(&self) -> bool {
         self.after.moves()
     }
@@ -134,13 +163,42 @@ impl Fault for Reset {
     }
 }
 
+impl Reset {
+    /// Which bytes are counted, and how many of them pass; `None` if that cannot be said in bytes.
+    fn limit(&self) -> Option<(Way, Moving<ByteSize>)> {
+        match (self.at, &self.after) {
+            (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
+            (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
+            (At::Response, After::Share(_)) | (At::Connect, _) => None,
+        }
+    }
+}
+
+impl Bytewise for Reset {
+    fn shaper(&self, way: Way, _connection: Dice, _shared: Dice) -> Option<Box<dyn ByteFilter>> {
+        let (_, most) = self.limit().filter(|(counted, _)| *counted == way)?;
+        Some(Box::new(Limit::new(most, Close::Reset)))
+    }
+
+    fn describe_bytes(&self) -> String {
+        match self.at {
+            At::Connect => self.describe(),
+            At::Request => "reset at the client's first bytes".to_owned(),
+            At::Response if self.after == After::START => "reset at the first answer".to_owned(),
+            At::Response => format!("reset after {} of answers", self.after.show()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fault::{
-        Offset,
-        support::{codes, effect},
+        Offset, Out,
+        support::{codes, cx, effect, fault, moment},
     };
+    use bytes::Bytes;
+    use std::time::Duration;
 
     #[test]
     fn before_the_answer_it_closes_with_a_reset() {
@@ -166,6 +224,43 @@ mod tests {
             };
             assert_eq!(after, wanted, "{entry}");
         }
+    }
+
+    #[test]
+    fn without_messages_it_resets_at_the_first_bytes_or_after_so_many_of_the_answer() {
+        let cx = cx(0);
+        let now = Duration::from_secs(30);
+        for (entry, way, passes) in [
+            ("reset: {}", Way::Up, ""),
+            ("reset: response", Way::Down, ""),
+            ("reset: { at: response, after: 3B }", Way::Down, "abc"),
+            ("reset: { at: response, after: 0B -> 4B }", Way::Down, "ab"),
+        ] {
+            let fault = fault(entry).on_bytes().expect("it works on bytes");
+            let both = [Way::Up, Way::Down];
+            let filters = both.map(|way| fault.filter(way, cx.connection, cx.shared));
+            assert_eq!(filters.each_ref().map(Option::is_some), both.map(|w| w == way), "{entry}");
+            let mut filter = filters.into_iter().flatten().next().expect("one filter");
+            filter.tune(now, Some(&moment(now)));
+            filter.push(now, Bytes::from_static(b"abcdef"));
+            let outs: Vec<Out> = std::iter::from_fn(|| filter.pull(now)).collect();
+            let bytes = (!passes.is_empty()).then(|| Out::Bytes(passes.into()));
+            let wanted: Vec<Out> = bytes.into_iter().chain([Out::Close(Close::Reset)]).collect();
+            assert_eq!(outs, wanted, "{entry}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_body_needs_messages_and_a_new_connection_is_one_anyway() {
+        let share = fault("reset: { at: response, after: 25% }");
+        assert!(share.on_bytes().is_none());
+        let wrong = share.works_on(Protocol::Tcp).expect_err("nobody knows the length");
+        assert!(wrong.contains("`after: 25%`"), "{wrong}");
+        assert!(share.works_on(Protocol::Http).is_ok());
+
+        let connect = fault("reset: connect");
+        assert!(connect.on_bytes().is_none() && connect.works_on(Protocol::Tcp).is_ok());
+        assert_eq!(connect.stages(), [Stage::Connect]);
     }
 
     #[test]

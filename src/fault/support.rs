@@ -79,3 +79,19 @@ pub(super) fn drain(filter: &mut dyn ByteFilter, now: Tick) -> (Bytes, bool) {
     }
     (bytes.into(), ended)
 }
+
+/// Everything that leaves a filter in force from `now` on, each chunk with its time, until nothing
+/// is held for a time that is known.
+pub(super) fn pieces(filter: &mut dyn ByteFilter, mut now: Tick) -> Vec<(Tick, Bytes)> {
+    let mut pieces = Vec::new();
+    loop {
+        filter.tune(now, Some(&moment(now)));
+        while let Some(Out::Bytes(bytes)) = filter.pull(now) {
+            pieces.push((now, bytes));
+        }
+        match filter.wake_at() {
+            Some(wake) => now = wake,
+            None => return pieces,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The lines of a record.
 
 use crate::{
-    event::{Connection, Dealt, Did, Event, Exchange, PhaseEdge, Upstream},
+    event::{Connection, Dealt, Did, Duplicate, Event, Exchange, PhaseEdge, Upstream},
     observe::End,
 };
 use serde::Serialize;
@@ -52,6 +52,7 @@ pub(super) struct Tail {
 pub(super) enum Line<'e> {
     Exchange(Box<ExchangeLine<'e>>),
     Connection(ConnectionLine<'e>),
+    Duplicate(DuplicateLine<'e>),
     Phase { phase: Option<&'e str>, planned_us: u64, actual_us: u64 },
     Proxy { id: u32, name: &'e str },
     ByHand(ByHandLine<'e>),
@@ -86,6 +87,24 @@ pub(super) struct ExchangeLine<'e> {
     sent: SentLine<'e>,
     outcome: &'static str,
     ended_by: &'static str,
+}
+
+#[derive(Serialize)]
+pub(super) struct DuplicateLine<'e> {
+    conn: u64,
+    seq: u32,
+    fault: &'e str,
+    t: DuplicateTimes,
+    upstream: UpstreamLine,
+}
+
+#[derive(Serialize)]
+struct DuplicateTimes {
+    #[serde(skip_serializing_if = "is_zero")]
+    forwarded: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    answered: u64,
+    end: u64,
 }
 
 #[derive(Serialize)]
@@ -233,6 +252,7 @@ const fn is_zero(value: &u64) -> bool {
 pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
     match event {
         Event::Exchange(exchange) => Line::Exchange(Box::new(exchange_line(exchange, names))),
+        Event::Duplicate(duplicate) => Line::Duplicate(duplicate_line(duplicate)),
         Event::Connection(connection) => Line::Connection(connection_line(connection, names)),
         Event::Edge(PhaseEdge { phase, planned, actual }) => Line::Phase {
             phase: names.phase(*phase),
@@ -296,7 +316,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
         },
         keys: detail.map(keys_line).unwrap_or_default(),
         faults: exchange.dealt.iter().map(fault_line).collect(),
-        upstream: upstream_line(exchange),
+        upstream: upstream_line(exchange.upstream, exchange.upstream_error),
         sent: SentLine {
             status: (exchange.status > 0).then_some(exchange.status),
             bytes: exchange.sent,
@@ -318,6 +338,20 @@ fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {
         invocation: keys.invocation.as_deref(),
         attempt: keys.attempt.as_deref(),
         case: keys.case.as_deref(),
+    }
+}
+
+fn duplicate_line(duplicate: &Duplicate) -> DuplicateLine<'_> {
+    DuplicateLine {
+        conn: duplicate.conn,
+        seq: duplicate.seq,
+        fault: &duplicate.fault,
+        t: DuplicateTimes {
+            forwarded: duplicate.t_forwarded,
+            answered: duplicate.t_answered,
+            end: duplicate.t_end,
+        },
+        upstream: upstream_line(duplicate.upstream, duplicate.upstream_error),
     }
 }
 
@@ -344,20 +378,20 @@ fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> Connecti
 
 fn fault_line(dealt: &Dealt) -> FaultLine<'_> {
     let (delay_us, status) = match dealt.did {
-        Did::Delayed(time) => (Some(micros(time)), None),
+        Did::Delayed(time) | Did::Queued(time) => (Some(micros(time)), None),
         Did::Responded(status) => (None, Some(status)),
         _ => (None, None),
     };
     FaultLine { name: &dealt.fault, kind: dealt.kind, did: dealt.did.name(), delay_us, status }
 }
 
-fn upstream_line(exchange: &Exchange) -> UpstreamLine {
-    let (got, status) = match exchange.upstream {
+fn upstream_line(upstream: Upstream, error: Option<&'static str>) -> UpstreamLine {
+    let (got, status) = match upstream {
         Upstream::NotSent => ("not_sent", None),
         Upstream::NoReply => ("sent_no_reply", None),
         Upstream::Status(status) => ("answered", Some(status)),
     };
-    UpstreamLine { got, status, error: exchange.upstream_error }
+    UpstreamLine { got, status, error }
 }
 
 fn hex(key: u64) -> String {

@@ -74,7 +74,8 @@ impl Observations {
             Event::Proxy { id, name } => {
                 self.proxies.insert(*id, Arc::clone(name));
             }
-            Event::ByHand(_) => {}
+            // No client asked for a copy, and none had its answer.
+            Event::Duplicate(_) | Event::ByHand(_) => {}
         }
     }
 

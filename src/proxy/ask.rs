@@ -2,8 +2,13 @@
 //! buffered whole.
 
 use crate::{
-    event::Capture,
-    proxy::{ctl::lock, error::BodyError, record::Draft},
+    event::{Capture, Dealt},
+    proxy::{
+        ctl::lock,
+        error::BodyError,
+        record::Draft,
+        tee::{Kept, Tee},
+    },
 };
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, header};
@@ -32,7 +37,8 @@ const EXPECT_WAIT: Duration = Duration::from_secs(1);
 /// A request's body.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    body: Incoming,
+    /// None for one that was sent before.
+    body: Option<Incoming>,
     /// Read ahead while the request was held.
     ahead: VecDeque<Frame<Bytes>>,
     ahead_bytes: usize,
@@ -49,6 +55,8 @@ pub(crate) struct Ask {
     gate: Option<Gate>,
     /// The upstream answered without asking for the body: it stays where it is.
     unwanted: bool,
+    /// Those who keep what is passed on.
+    tees: Vec<Tee>,
 }
 
 /// Holds a body back until the upstream asks for it, as its `Expect` header says.
@@ -71,7 +79,7 @@ impl Ask {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let ended = body.is_end_stream();
         let mut ask = Self {
-            body,
+            body: Some(body),
             ahead: VecDeque::new(),
             ahead_bytes: 0,
             ended,
@@ -82,11 +90,51 @@ impl Ask {
             waits_for_word: expects && !ended,
             gate: None,
             unwanted: false,
+            tees: Vec::new(),
         };
         if ended {
             ask.done();
         }
         ask
+    }
+
+    /// The body of a request that is sent again. Its client does not wait to be told to send it.
+    pub(crate) fn again(kept: Kept, draft: Draft) -> Self {
+        let ahead: VecDeque<Frame<Bytes>> = kept.into_frames().collect();
+        let data = ahead.iter().filter_map(Frame::data_ref);
+        Self {
+            body: None,
+            ahead_bytes: data.map(Buf::remaining).sum(),
+            ahead,
+            ended: true,
+            broken: None,
+            draft,
+            capture: None,
+            stall: None,
+            waits_for_word: false,
+            gate: None,
+            unwanted: false,
+            tees: Vec::new(),
+        }
+    }
+
+    /// Keeps what is passed on; gives the word, and notes what was dealt, when that is all of it.
+    pub(crate) fn tee(&mut self, dealt: Dealt) -> oneshot::Receiver<Kept> {
+        let none = self.is_end_stream();
+        let (tee, all) = Tee::new(dealt, none);
+        self.tees.push(tee);
+        if none {
+            self.finish_tees();
+        }
+        all
+    }
+
+    /// All of it was passed on: as long as the drill goes on, it is sent again.
+    fn finish_tees(&mut self) {
+        let over = self.draft.ctl.injector().is_over();
+        for tee in self.tees.drain(..).filter(|_| !over) {
+            tee.finish(|dealt| self.draft.dealt(dealt));
+        }
     }
 
     /// The exchange it is a part of.
@@ -107,12 +155,33 @@ impl Ask {
 
     /// Whether more could be read ahead.
     fn has_room(&self) -> bool {
-        !self.ended && self.broken.is_none() && self.ahead_bytes < HELD_LIMIT
+        self.has_room_below(HELD_LIMIT)
+    }
+
+    fn has_room_below(&self, limit: usize) -> bool {
+        !self.ended && self.broken.is_none() && self.ahead_bytes < limit
     }
 
     /// Reads a small body to its end, or the beginning of a larger one.
     pub(crate) async fn fill(&mut self) {
-        while self.has_room() && self.read_ahead().await.is_ok() {}
+        self.fill_up_to(HELD_LIMIT).await;
+    }
+
+    /// Reads a body to its end, or so many bytes of a larger one.
+    pub(crate) async fn fill_up_to(&mut self, limit: usize) {
+        while self.has_room_below(limit) && self.read_ahead().await.is_ok() {}
+    }
+
+    /// Puts other data in the place of all that was read ahead, which has to be
+    /// [all of it](Self::whole). Trailers stay; says whether there are any.
+    pub(crate) fn put(&mut self, data: Bytes) -> bool {
+        self.ahead.retain(Frame::is_trailers);
+        let has_trailers = !self.ahead.is_empty();
+        self.ahead_bytes = data.len();
+        if !data.is_empty() {
+            self.ahead.push_front(Frame::data(data));
+        }
+        has_trailers
     }
 
     /// Reads one more frame ahead. To be called only if there is room.
@@ -157,6 +226,29 @@ impl Ask {
         Some(data.flat_map(|bytes| bytes.iter().copied()).collect())
     }
 
+    /// The next frame to pass on.
+    fn poll_passed(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(gate) = &mut self.gate {
+            match Pin::new(&mut gate.open).poll(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => self.unwanted = true,
+                Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
+            }
+            self.gate = None;
+        }
+        if self.unwanted {
+            return Poll::Pending;
+        }
+        if let Some(frame) = self.ahead.pop_front() {
+            self.ahead_bytes -= frame.data_ref().map_or(0, Buf::remaining);
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        self.poll_source(cx)
+    }
+
     fn poll_source(
         &mut self,
         cx: &mut Context<'_>,
@@ -167,7 +259,10 @@ impl Ask {
         if let Some(error) = self.broken {
             return Poll::Ready(Some(Err(error)));
         }
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
             let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
             ready!(stall.as_mut().poll(cx));
             while self.draft.ctl.upload_held() {
@@ -198,7 +293,8 @@ impl Ask {
             }
             lock(&self.draft.exchange).received += data.len() as u64;
         }
-        if self.body.is_end_stream() {
+        // Nothing follows trailers, and hyper does not ask for more after them.
+        if frame.is_trailers() || self.body.as_ref().is_none_or(Body::is_end_stream) {
             self.done();
         }
         Poll::Ready(Some(Ok(frame)))
@@ -235,23 +331,18 @@ impl Body for Ask {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        if let Some(gate) = &mut this.gate {
-            match Pin::new(&mut gate.open).poll(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => this.unwanted = true,
-                Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
+        let frame = ready!(self.poll_passed(cx));
+        if !self.tees.is_empty() {
+            match &frame {
+                Some(Ok(frame)) => self.tees.retain_mut(|tee| tee.keep(frame)),
+                Some(Err(_)) => self.tees.clear(),
+                None => {}
             }
-            this.gate = None;
+            if self.is_end_stream() {
+                self.finish_tees();
+            }
         }
-        if this.unwanted {
-            return Poll::Pending;
-        }
-        if let Some(frame) = this.ahead.pop_front() {
-            this.ahead_bytes -= frame.data_ref().map_or(0, Buf::remaining);
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        this.poll_source(cx)
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -260,7 +351,7 @@ impl Body for Ask {
 
     fn size_hint(&self) -> SizeHint {
         let ahead = self.ahead_bytes as u64;
-        let rest = self.body.size_hint();
+        let rest = self.body.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint);
         match rest.exact() {
             Some(exact) => SizeHint::with_exact(exact + ahead),
             None if self.ended && self.ahead.iter().all(Frame::is_data) => {

@@ -64,6 +64,8 @@ pub(crate) struct ConnCtl {
     /// Whether it is the edge of a phase that ends it.
     killed_by_edge: AtomicBool,
     after_flush: AtomicU8,
+    /// What leaves before it ends so, behind all that was written.
+    last_words: Mutex<Bytes>,
     interims: Mutex<VecDeque<Bytes>>,
     has_interims: AtomicBool,
     /// When the first byte of the next request came, in microseconds; zero until it does.
@@ -105,6 +107,7 @@ impl ConnCtl {
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
+            last_words: Mutex::default(),
             interims: Mutex::default(),
             has_interims: AtomicBool::new(false),
             first_byte: AtomicU64::new(0),
@@ -114,6 +117,14 @@ impl ConnCtl {
             injector,
             meters,
         }
+    }
+
+    /// A control block for a request of our own on behalf of this connection's client, who is told
+    /// nothing of it.
+    pub(crate) fn detached(&self) -> Self {
+        let (injector, recorder) = (self.injector.clone(), Arc::clone(&self.recorder));
+        let meters = Arc::default();
+        Self::new(self.id, self.peer, self.key, Welcome::default(), injector, recorder, meters)
     }
 
     pub(crate) fn injector(&self) -> &Injector {
@@ -228,6 +239,21 @@ impl ConnCtl {
     /// Ends the connection as soon as what is written has left.
     pub(crate) fn kill_after_flush(&self, close: Close) {
         self.after_flush.store(code(close), Ordering::Release);
+    }
+
+    /// Writes these bytes in place of an answer, and ends the connection with a FIN.
+    pub(crate) fn say_last(&self, bytes: Bytes) {
+        *lock(&self.last_words) = bytes;
+        self.kill_after_flush(Close::Fin);
+        self.notify.notify_one();
+    }
+
+    /// What is to leave before the connection ends, once.
+    pub(crate) fn take_last_words(&self) -> Bytes {
+        if self.after_flush.load(Ordering::Acquire) == 0 {
+            return Bytes::new();
+        }
+        std::mem::take(&mut *lock(&self.last_words))
     }
 
     /// Whether a RST is to follow what is written.

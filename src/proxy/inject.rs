@@ -1,20 +1,24 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, answer or end, upstream, response delay, body, cut.
-//! Each is asked for at its own moment, so that a failure after a delay is decided when the delay
+//! The stages of an exchange in order: delay, admission, answer or end, what the request says,
+//! upstream, response delay, what the response says, body, cut. Each is asked for at its own moment,
+//! so that a failure after a delay is decided when the delay
 //! is over. Nothing in force costs one load and a branch, and no allocation.
 
 use crate::{
     engine::{Dealing, Ticket},
     event::Upstream,
-    fault::{Canned, Close, Effect, Loss, Offset, Stage},
+    fault::{Canned, Close, Effect, Loss, Offset, Raw, Stage},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
+        drain::Ending,
+        edit,
         error::Aborted,
         record::Draft,
         reply::{Reply, read_out},
         rescue::MARK,
+        second::Second,
         timer::Timer,
     },
     select::{RequestView, User},
@@ -39,6 +43,7 @@ const UNKNOWN_LENGTH: u64 = 64 * 1024;
 pub(crate) struct InjectLayer {
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 /// See the module's documentation.
@@ -47,12 +52,13 @@ pub(crate) struct Inject<S> {
     inner: S,
     mark: bool,
     timer: Timer,
+    ending: Ending,
 }
 
 impl InjectLayer {
     /// With `mark`, injected answers say by a header that they are.
-    pub(crate) const fn new(mark: bool, timer: Timer) -> Self {
-        Self { mark, timer }
+    pub(crate) const fn new(mark: bool, timer: Timer, ending: Ending) -> Self {
+        Self { mark, timer, ending }
     }
 }
 
@@ -60,7 +66,7 @@ impl<S> Layer<S> for InjectLayer {
     type Service = Inject<S>;
 
     fn layer(&self, inner: S) -> Inject<S> {
-        Inject { inner, mark: self.mark, timer: self.timer.clone() }
+        Inject { inner, mark: self.mark, timer: self.timer.clone(), ending: self.ending.clone() }
     }
 }
 
@@ -88,9 +94,10 @@ where
         }
         let draft = draft.clone();
         let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
+        let ending = self.ending.clone();
         Box::pin(async move {
             let (injection, request) = Injection::open(draft, mark, timer, request).await;
-            injection.carry_out(inner, request).await
+            injection.carry_out(inner, request, &ending).await
         })
     }
 }
@@ -153,14 +160,23 @@ impl Injection {
         mut self,
         mut inner: S,
         mut request: Request<Ask>,
+        ending: &Ending,
     ) -> Result<Response<Reply>, Aborted>
     where
-        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>,
+        S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>
+            + Clone
+            + Send
+            + 'static,
     {
         let delays = self.ask(Stage::RequestDelay);
         if !delays.is_empty() {
             let hold = self.delay(&delays);
             request.body_mut().held_until(hold).await;
+        }
+        match self.admit(request.body_mut()).await {
+            Ended::Answered(response) => return Ok(*response),
+            Ended::Closed => return pending().await,
+            Ended::LetGo => {}
         }
         while let Some(end) = self.ask(Stage::End).pop() {
             match self.end(&end, request.body_mut()).await {
@@ -170,7 +186,27 @@ impl Injection {
                 Ended::LetGo => {}
             }
         }
-        let loss = self.ask(Stage::Upstream).pop();
+        for dealing in self.ask(Stage::Request) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(request.headers_mut()),
+                Effect::EditBody(body) => {
+                    edit::request(&mut request, body, self.ticket.over()).await
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
+        }
+        let mut loss = None;
+        for dealing in self.ask(Stage::Upstream) {
+            if let Effect::Duplicate { delay } = dealing.effect {
+                let second = Second::of(&mut request, dealing, delay, self.timer.clone());
+                if let Some(second) = second {
+                    second.spawn(inner.clone(), ending);
+                }
+            } else {
+                loss.get_or_insert(dealing);
+            }
+        }
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;
@@ -179,7 +215,43 @@ impl Injection {
         if !delays.is_empty() {
             self.delay(&delays).await;
         }
-        Ok(self.shape(response))
+        let (response, announced) = self.edit(response).await;
+        Ok(self.shape(response, announced))
+    }
+
+    /// What the response says after all edits, and the length that its head announces if that is
+    /// more than there is.
+    async fn edit(&mut self, mut response: Response<Reply>) -> (Response<Reply>, Option<u64>) {
+        let mut length = None;
+        for dealing in self.ask(Stage::Response) {
+            let changed = match &dealing.effect {
+                Effect::EditHead(head) => head.apply(response.headers_mut()),
+                Effect::EditBody(body) => {
+                    let method = lock(&self.draft.exchange).method.clone();
+                    let outcome;
+                    (response, outcome) =
+                        edit::response(response, &method, body, self.ticket.over()).await;
+                    match outcome {
+                        edit::Outcome::Untouched => false,
+                        edit::Outcome::Edited { announced } => {
+                            length = announced;
+                            true
+                        }
+                    }
+                }
+                _ => false,
+            };
+            self.edited(&dealing, changed);
+        }
+        (response, length)
+    }
+
+    /// Notes an edit, if it changed anything.
+    fn edited(&self, edit: &Dealing, changed: bool) {
+        if changed {
+            edit.came_about();
+            self.draft.dealt(edit.dealt.clone());
+        }
     }
 
     /// What is dealt at a stage, noted.
@@ -212,6 +284,21 @@ impl Injection {
         }
     }
 
+    /// Lets it in, perhaps after a while, or turns it away.
+    async fn admit(&mut self, body: &mut Ask) -> Ended {
+        for dealing in self.ask(Stage::Admission) {
+            if let Effect::Queue(wait) = dealing.effect {
+                body.held_until(self.queue(&dealing, wait)).await;
+                continue;
+            }
+            let ended = self.end(&dealing, body).await;
+            if !matches!(ended, Ended::LetGo) {
+                return ended;
+            }
+        }
+        Ended::LetGo
+    }
+
     async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {
         match &end.effect {
             Effect::Respond(canned) => {
@@ -226,6 +313,13 @@ impl Injection {
                     return Ended::LetGo;
                 }
                 self.ctl.kill(*close);
+                Ended::Closed
+            }
+            Effect::Say(raw) => {
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
+                self.say(raw);
                 Ended::Closed
             }
             Effect::Hang { limit } => {
@@ -252,6 +346,22 @@ impl Injection {
             self.withdraw(end);
         }
         over
+    }
+
+    /// Waits for its turn, or until the fault lets go.
+    async fn queue(&mut self, by: &Dealing, wait: Duration) {
+        let held = Held { by, since: Instant::now() };
+        let ticket = &mut self.ticket;
+        let let_go = async {
+            while ticket.is_still_held(by) {
+                ticket.next_change(by).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.timer.until(held.since + wait) => {}
+            () = let_go => {}
+        }
     }
 
     /// Says nothing until the fault lets go (true) or the limit is reached (false).
@@ -299,8 +409,23 @@ impl Injection {
                 pending().await
             }
             Loss::Respond(canned) => self.answer(canned, loss),
+            Loss::Say(raw) => {
+                self.say(raw);
+                pending().await
+            }
             Loss::Hang => pending().await,
         }
+    }
+
+    /// Writes bytes in place of an answer, and ends the connection.
+    fn say(&self, raw: &Raw) {
+        if let Some(status) = raw.status {
+            let now = self.ctl.injector().micros();
+            let mut exchange = lock(&self.draft.exchange);
+            exchange.t_sent_first = now;
+            exchange.status = status.as_u16();
+        }
+        self.ctl.say_last(raw.bytes.clone());
     }
 
     /// Takes back what was noted of a dealing that the drill's end let go.
@@ -332,12 +457,19 @@ impl Injection {
     }
 
     /// What is done to the response's body.
-    fn shape(&mut self, mut response: Response<Reply>) -> Response<Reply> {
+    fn shape(
+        &mut self,
+        mut response: Response<Reply>,
+        announced_length: Option<u64>,
+    ) -> Response<Reply> {
         for dealing in self.ask(Stage::Body) {
             let hold = self.ticket.hold(&dealing);
             if let Effect::Shape(filter) = dealing.effect {
                 response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
             }
+        }
+        if let Some(length) = announced_length {
+            response = response.map(|body| body.short(length, Arc::clone(&self.ctl)));
         }
         for dealing in self.ask(Stage::Cut) {
             if let Effect::Cut { after, close } = dealing.effect {

@@ -8,6 +8,7 @@ mod ask;
 mod conn;
 mod ctl;
 mod drain;
+mod edit;
 mod error;
 mod http;
 mod inject;
@@ -16,8 +17,10 @@ mod meters;
 mod record;
 mod reply;
 mod rescue;
+mod second;
 mod socket;
 mod tcp;
+mod tee;
 mod timer;
 mod upstream;
 

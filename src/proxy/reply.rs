@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     Upstream(upstream::Body),
     /// Read in part by somebody who then let it go.
     Resumed(Box<Resumed>),
+    /// Shorter than announced.
+    Short(Box<Short>),
     /// Broken off early.
     Cut(Box<Cut>),
     /// Shaped.
@@ -44,7 +46,19 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) struct Resumed {
     ahead: VecDeque<Frame<Bytes>>,
+    /// How the rest broke off, if that was found out.
+    broken: Option<BodyError>,
+    /// What was read ahead had a chance to leave.
+    paused: bool,
     body: Reply,
+}
+
+/// A body that is whole, and shorter than its head says: the connection ends after it.
+#[derive(Debug)]
+pub(crate) struct Short {
+    body: Reply,
+    announced: u64,
+    ctl: Arc<ConnCtl>,
 }
 
 /// A body that is broken off, its announced length intact.
@@ -65,6 +79,9 @@ pub(crate) struct Cut {
 #[derive(Debug)]
 pub(crate) struct Shaped {
     body: Reply,
+    /// How much of the length that the head announces is left; what a filter adds beyond it has no
+    /// place in the message.
+    left: Option<u64>,
     filter: Box<dyn ByteFilter>,
     hold: Hold,
     ctl: Arc<ConnCtl>,
@@ -82,7 +99,12 @@ impl Reply {
 
     /// This body, after the frames that were read of it.
     pub(crate) fn after(self, ahead: VecDeque<Frame<Bytes>>) -> Self {
-        Self::Resumed(Box::new(Resumed { ahead, body: self }))
+        Self::Resumed(Box::new(Resumed { ahead, broken: None, paused: false, body: self }))
+    }
+
+    /// This body, which is shorter than `announced`.
+    pub(crate) fn short(self, announced: u64, ctl: Arc<ConnCtl>) -> Self {
+        Self::Short(Box::new(Short { body: self, announced, ctl }))
     }
 
     /// This body, broken off after `left` bytes if it is longer.
@@ -93,8 +115,10 @@ impl Reply {
 
     /// This body through a filter.
     pub(crate) fn shaped(self, filter: Box<dyn ByteFilter>, hold: Hold, ctl: Arc<ConnCtl>) -> Self {
+        let left = self.size_hint().exact();
         Self::Shaped(Box::new(Shaped {
             body: self,
+            left,
             filter,
             hold,
             ctl,
@@ -119,8 +143,9 @@ impl Body for Reply {
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Resumed(resumed) => match resumed.ahead.pop_front() {
                 Some(frame) => Poll::Ready(Some(Ok(frame))),
-                None => Pin::new(&mut resumed.body).poll_frame(cx),
+                None => resumed.poll_rest(cx),
             },
+            Self::Short(short) => short.poll(cx),
             Self::Cut(cut) => cut.poll(cx),
             Self::Shaped(shaped) => shaped.poll(cx),
         }
@@ -130,7 +155,10 @@ impl Body for Reply {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Upstream(body) => body.is_end_stream(),
-            Self::Resumed(resumed) => resumed.ahead.is_empty() && resumed.body.is_end_stream(),
+            Self::Resumed(resumed) => {
+                resumed.ahead.is_empty() && resumed.broken.is_none() && resumed.body.is_end_stream()
+            }
+            Self::Short(_) => false,
             Self::Cut(cut) => cut.rest.is_none() && cut.body.is_end_stream(),
             Self::Shaped(shaped) => shaped.ended && shaped.trailers.is_none(),
         }
@@ -141,6 +169,7 @@ impl Body for Reply {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Upstream(body) => body.size_hint(),
             Self::Resumed(resumed) => resumed.size_hint(),
+            Self::Short(short) => SizeHint::with_exact(short.announced),
             Self::Cut(cut) => cut.size_hint(),
             Self::Shaped(shaped) => shaped.body.size_hint(),
         }
@@ -148,10 +177,34 @@ impl Body for Reply {
 }
 
 impl Resumed {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(error) = self.broken else {
+            return Pin::new(&mut self.body).poll_frame(cx);
+        };
+        // An error that follows at once would take with it what was not flushed yet.
+        if !std::mem::replace(&mut self.paused, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(error)))
+    }
+
     fn size_hint(&self) -> SizeHint {
         let ahead: usize = self.ahead.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
-        let rest = self.body.size_hint().exact();
+        let rest = self.body.size_hint().exact().filter(|_| self.broken.is_none());
         rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + ahead as u64))
+    }
+}
+
+impl Short {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_some() {
+            return Poll::Ready(frame);
+        }
+        // What was written leaves first; then the connection ends, and with it this body.
+        self.ctl.kill_after_flush(Close::Fin);
+        Poll::Pending
     }
 }
 
@@ -207,7 +260,16 @@ impl Shaped {
                 self.filter.let_go(now);
             }
             match self.filter.pull(now) {
-                Some(Out::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Out::Bytes(mut bytes)) => {
+                    if let Some(left) = &mut self.left {
+                        bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                        *left -= bytes.len() as u64;
+                    }
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
                 Some(Out::End) => {
                     self.ended = true;
                     continue;
@@ -245,6 +307,61 @@ impl Shaped {
             timer.as_mut().reset(at);
             ready!(timer.as_mut().poll(cx));
         }
+    }
+}
+
+/// A body that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    /// Its data.
+    pub(crate) data: Bytes,
+    /// Its trailers, if it has any.
+    pub(crate) trailers: Option<Frame<Bytes>>,
+}
+
+/// Reads all of a body and gives both: all of it, and the body as if nobody had read it. There is
+/// no former if the body is longer than `limit` bytes, or breaks off, or `over` comes first.
+pub(crate) async fn read_whole(
+    mut body: Reply,
+    limit: u64,
+    over: impl Future<Output = ()>,
+) -> (Option<Whole>, Reply) {
+    let (mut ahead, mut bytes, mut broken) = (VecDeque::new(), 0, None);
+    let read = async {
+        while bytes <= limit {
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                    ahead.push_back(frame);
+                }
+                Some(Err(error)) => {
+                    broken = Some(error);
+                    return false;
+                }
+                None => return true,
+            }
+        }
+        false
+    };
+    let is_whole = tokio::select! {
+        biased;
+        is_whole = read => is_whole,
+        () = over => false,
+    };
+    let whole = (is_whole && bytes <= limit).then(|| Whole::of(&ahead));
+    (whole, Reply::Resumed(Box::new(Resumed { ahead, broken, paused: false, body })))
+}
+
+impl Whole {
+    fn of(frames: &VecDeque<Frame<Bytes>>) -> Self {
+        let mut chunks = frames.iter().filter_map(Frame::data_ref);
+        let data = match (chunks.next(), chunks.next()) {
+            (None, _) => Bytes::new(),
+            (Some(only), None) => only.clone(),
+            _ => frames.iter().filter_map(Frame::data_ref).flatten().copied().collect(),
+        };
+        let trailers = frames.iter().find_map(Frame::trailers_ref).cloned().map(Frame::trailers);
+        Self { data, trailers }
     }
 }
 

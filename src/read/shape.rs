@@ -62,6 +62,8 @@ pub enum Kind {
     Size,
     /// Bytes per second.
     Rate,
+    /// Requests per time.
+    Requests,
     /// A value of this kind that may move: `A`, `A -> B` or a curve.
     Moving(&'static Kind),
     /// One of a few words.

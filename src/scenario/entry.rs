@@ -122,7 +122,7 @@ fn the_fault<'n>(fields: &Fields<'n>, reader: &mut Reader<'_>) -> Option<Found<'
 }
 
 /// What other tools call our faults.
-const ELSEWHERE: [(&str, &str); 14] = [
+const ELSEWHERE: &[(&str, &str)] = &[
     ("abort", "respond"),
     ("delay", "latency"),
     ("down", "refuse"),
@@ -134,9 +134,24 @@ const ELSEWHERE: [(&str, &str); 14] = [
     ("rate", "bandwidth"),
     ("slow", "latency"),
     ("status", "respond"),
-    ("throttle", "bandwidth"),
+    ("throttle", "rate_limit"),
+    ("throttling", "rate_limit"),
     ("timeout", "hang"),
-    ("limit_rate", "rate_limit"),
+    ("limit_rate", "bandwidth"),
+    ("ratelimit", "rate_limit"),
+    ("quota", "rate_limit"),
+    ("capacity", "overload"),
+    ("queue", "overload"),
+    ("mirror", "duplicate"),
+    ("replay", "duplicate"),
+    ("shadow", "duplicate"),
+    ("bit_flip", "corrupt"),
+    ("chunked_dribble", "dribble"),
+    ("limit", "limit_data"),
+    ("slicer", "slice"),
+    ("slow_body", "dribble"),
+    ("trickle", "dribble"),
+    ("reset_peer", "reset"),
 ];
 
 fn no_such_fault(key: &Spanned<String>, reader: &mut Reader<'_>) {

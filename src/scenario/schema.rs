@@ -13,7 +13,7 @@ use crate::{
         vocabulary::{Measure, Side, Term, VOCABULARY},
     },
     select::{MATCHER, USERS},
-    units::{ByteRate, ByteSize, Factor, Percent, Quantity},
+    units::{ByteRate, ByteSize, Factor, Percent, Quantity, RequestRate},
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -37,6 +37,7 @@ fn definitions() -> Value {
         "percent": quantity::<Percent>(),
         "size": quantity::<ByteSize>(),
         "rate": quantity::<ByteRate>(),
+        "requests": quantity::<RequestRate>(),
         "factor": quantity::<Factor>(),
         "points": points(),
         "share": share(),
@@ -71,6 +72,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Percent => reference("percent"),
         Kind::Size => reference("size"),
         Kind::Rate => reference("rate"),
+        Kind::Requests => reference("requests"),
         Kind::Moving(kind) => moving(kind),
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Map(shape) => mapping(shape),
@@ -124,6 +126,7 @@ fn moving(kind: &Kind) -> Value {
         Kind::Percent => line(Percent::PATTERN),
         Kind::Size => line(ByteSize::PATTERN),
         Kind::Rate => line(ByteRate::PATTERN),
+        Kind::Requests => line(RequestRate::PATTERN),
         other => value(other),
     };
     let curve = json!({

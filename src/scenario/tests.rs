@@ -233,6 +233,15 @@ fn a_share_that_moves_touches_a_range() {
 
 /// Its SYN loss acts while a connection is made, but its bytes know their user.
 #[test]
+fn what_follows_from_the_load_is_no_share() {
+    let faults = "{ rate_limit: 10/s }, { overload: 10/s }";
+    let alone = format!("name: a\nphases: [{{ name: a, for: 1m, faults: [{faults}] }}]\n");
+    assert_eq!(shown(&read(&alone)), ["requests touched by load alone"]);
+    let more = alone.replace("10/s }]", "10/s }, { respond: 503, share: 5% }]");
+    assert_eq!(shown(&read(&more)), ["5.0 % of requests touched, more by load"]);
+}
+
+#[test]
 fn packet_loss_may_hit_a_share_of_users_even_if_it_loses_syns() {
     let scenario = with_faults(
         "- { packet_loss: { rate: 2%, syn: 'linux6.5' }, share: 17% of users }\n- { packet_loss: 1% }",

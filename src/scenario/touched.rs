@@ -25,6 +25,8 @@ pub struct Touched {
     pub once: (f64, f64),
     /// Touched by two faults or more.
     pub twice: (f64, f64),
+    /// Whether there are faults beside these whose victims follow from the load.
+    pub by_load: bool,
     /// Whether a fault of it is on only part of the time.
     pub flaps: bool,
     /// Whether a fault of it lets through after a few times.
@@ -59,7 +61,12 @@ impl Scenario {
 impl Touched {
     /// In words: `24.0 % of requests touched, 1.0 % twice`.
     pub fn show(&self) -> String {
-        let mut text = format!("{} of {} touched", percent(self.once), self.unit.name());
+        let unit = self.unit.name();
+        let mut text = match (self.by_load, self.once.1 > 0.0) {
+            (true, false) => format!("{unit} touched by load alone"),
+            (true, true) => format!("{} of {unit} touched, more by load", percent(self.once)),
+            (false, _) => format!("{} of {unit} touched", percent(self.once)),
+        };
         if self.twice.1 > 0.0 {
             text.push_str(&format!(", {} twice", percent(self.twice)));
         }
@@ -95,11 +102,15 @@ fn touched(target: Option<usize>, entries: &[&FaultEntry], length: Duration) -> 
         unit: if same { unit } else { Unit::Requests },
         once: (1.0, 0.0),
         twice: (1.0, 0.0),
+        by_load: entries.iter().any(|entry| entry.fault.follows_load()),
         flaps: entries.iter().any(|entry| entry.pattern.is_some()),
         runs_out: entries.iter().any(|entry| entry.times.is_some()),
     };
+    // Nobody knows before how many they will touch.
+    let entries: Vec<&FaultEntry> =
+        entries.iter().copied().filter(|entry| !entry.fault.follows_load()).collect();
     for elapsed in looks(entries.iter().map(|entry| &entry.share.amount), length, STEPS) {
-        let (once, twice) = at(entries, &Moment { elapsed, length, run: Duration::ZERO });
+        let (once, twice) = at(&entries, &Moment { elapsed, length, run: Duration::ZERO });
         touched.once = (touched.once.0.min(once), touched.once.1.max(once));
         touched.twice = (touched.twice.0.min(twice), touched.twice.1.max(twice));
     }

@@ -11,7 +11,6 @@ use crate::{
     },
     yaml::{Node, Spanned},
 };
-use serde_json::Value;
 use std::str::FromStr;
 
 const TEXTS: Kind = Kind::Any(&[Kind::Text, Kind::List(&Kind::Text)]);
@@ -199,8 +198,8 @@ fn pointed(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<Vec<Pointed>
             return None;
         }
         let values = match &value.value {
-            Node::List(items) => items.iter().map(json).collect(),
-            _ => vec![json(value)],
+            Node::List(items) => items.iter().map(|item| item.value.json()).collect(),
+            _ => vec![value.value.json()],
         };
         all.push(Pointed { pointer: key.value.clone(), values });
     }
@@ -212,18 +211,4 @@ fn empty<T>(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<T> {
     let problem = Diagnostic::new(Code::E0107, title, node.span);
     reader.problem(problem.help("leave the key out to set no condition"));
     None
-}
-
-fn json(node: &Spanned<Node>) -> Value {
-    match &node.value {
-        Node::Null => Value::Null,
-        Node::Bool(value) => Value::Bool(*value),
-        Node::Int(value) => Value::from(*value),
-        Node::Float(value) => Value::from(*value),
-        Node::Text(text) => Value::String(text.clone()),
-        Node::List(items) => items.iter().map(json).collect(),
-        Node::Map(entries) => {
-            entries.iter().map(|(key, value)| (key.value.clone(), json(value))).collect()
-        }
-    }
 }

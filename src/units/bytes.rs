@@ -3,12 +3,15 @@
 use super::{Quantity, QuantityError, split_number};
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
 
 /// Bytes per second; never zero (a pipe that carries nothing is `blackhole`).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct ByteRate(f64);
+
+/// The highest rate, in bytes per second.
+const MOST: f64 = 1e12;
 
 const SIZES: &[(&str, f64)] = &[
     ("B", 1.0),
@@ -25,6 +28,11 @@ const RATES: &[(&str, f64)] =
     &[("bit/s", 0.125), ("kbit/s", 125.0), ("Kbit/s", 125.0), ("Mbit/s", 125e3), ("Gbit/s", 125e6)];
 
 impl ByteRate {
+    /// So many bytes per second; at least one, and no more than a file can name.
+    pub fn per_second(bytes: u64) -> Self {
+        Self((bytes as f64).clamp(1.0, MOST))
+    }
+
     /// The rate in bytes per second.
     pub const fn bytes_per_second(self) -> f64 {
         self.0
@@ -109,7 +117,7 @@ impl Quantity for ByteRate {
             _ => scale(unit, Self::WHAT, RATES)?,
         };
         let rate = amount * per_second;
-        if !(1.0..=1e12).contains(&rate) {
+        if !(1.0..=MOST).contains(&rate) {
             return Err(QuantityError::OutOfRange {
                 text: text.to_owned(),
                 bounds: "from `1B/s` to `1000GB/s`",

@@ -9,12 +9,14 @@ mod bytes;
 mod duration;
 mod factor;
 mod percent;
+mod requests;
 
 pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upstream};
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;
 pub use percent::Percent;
+pub use requests::RequestRate;
 
 /// A value with a unit, as scenario files write it.
 pub trait Quantity: Copy + PartialOrd + std::fmt::Debug + Send + Sync + 'static {

@@ -18,7 +18,7 @@ use tokio::{
 
 /// How long it lasts.
 const STORM: Duration = Duration::from_secs(2);
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 19] = [
     "respond: 503, share: 20% of requests",
     "reset: {}, share: 5% of requests",
     "reset: { at: response, after: 100B }, share: 10% of requests",
@@ -29,6 +29,13 @@ const FAULTS: [&str; 12] = [
     "hang: {}, name: held, share: 5% of users, pattern: { every: 60ms, on: 30ms }",
     "latency: { mean: 5ms, jitter: 5ms, side: both }",
     "latency: { mean: 2ms, per: chunk }, name: chunks",
+    "headers: { remove: content-type, bloat: 2KiB }, share: 10% of requests",
+    "headers: { side: request, set: { x: 1 } }, name: asked, share: 10% of requests",
+    "body: { replace: changed, length: keep }, share: 5% of requests",
+    "body: { replace: new }, name: new, share: 10% of requests",
+    "body: { side: request, replace: other }, name: sent, share: 10% of requests",
+    "malformed: garbage, share: 5% of requests",
+    "malformed: { kind: chunk, after_upstream: yes }, name: lost-chunk, share: 5% of requests",
     "bandwidth: 10MB/s, share: 30% of connections",
     "blackhole: {}, share: 10% of connections, pattern: { every: 50ms, on: 20ms }",
 ];

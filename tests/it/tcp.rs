@@ -65,7 +65,7 @@ fn by_hand(entry: &str) -> HandFault {
     let scenario = Scenario::read(&Source::new("x", text), None, &mut problems);
     let mut scenario = scenario.unwrap_or_else(|| panic!("{entry}: {problems:?}"));
     let entry = scenario.phases.remove(0).faults.remove(0);
-    HandFault { entry, targets: Vec::new(), ttl: None }
+    HandFault { entry, targets: Vec::new(), ttl: None, memo: None }
 }
 
 #[tokio::test]

@@ -245,6 +245,23 @@ fn the_record_tells_who_ended_an_exchange_and_what_the_upstream_knew() {
 }
 
 #[test]
+fn a_copy_has_a_line_of_its_own() {
+    let text = "name: twice\nphases: [{ name: twice, for: 10m, faults: [{ duplicate: {} }] }]\n";
+    let (met, record) = recorded("twice", text, &[], |address| Ask::get("/").at(address, PATIENCE));
+
+    assert_eq!(met.status, 200);
+    let (exchanges, copies) = (record.exchanges(), record.of("duplicate"));
+    assert_eq!((exchanges.len(), copies.len()), (1, 1), "{}", record.text);
+    let (exchange, copy) = (&exchanges[0], &copies[0]);
+    assert_eq!(exchange["faults"][0]["did"], "duplicated");
+    assert_eq!((&copy["conn"], &copy["seq"]), (&exchange["conn"]["id"], &exchange["conn"]["seq"]));
+    assert_eq!(copy["fault"], "duplicate");
+    assert_eq!(copy["upstream"], serde_json::json!({ "got": "answered", "status": 200 }));
+    let at = |name: &str| copy["t"][name].as_u64().expect("a time");
+    assert!(at("forwarded") <= at("answered") && at("answered") <= at("end"), "{copy}");
+}
+
+#[test]
 fn a_client_that_gives_up_is_told_as_such() {
     let text = "name: hang\nphases: [{ name: hang, for: 10m, faults: [{ hang: {} }] }]\n";
     let ((), record) = recorded("gives-up", text, &[], |address| {

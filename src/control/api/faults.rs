@@ -86,7 +86,7 @@ fn choose(
 ) -> Option<Vec<Arc<Proxied>>> {
     let all = app.registry.list();
     let known: Vec<(&str, Protocol)> =
-        all.iter().map(|proxied| (&*proxied.name, proxied.state().spec.protocol)).collect();
+        all.iter().map(|proxied| (&*proxied.name, proxied.spec().protocol)).collect();
     let mut chosen = Vec::new();
     let Some(named) = named else {
         let fits = known.iter().zip(&all);
@@ -186,7 +186,7 @@ fn free_name(base: &str, proxies: &[Arc<Proxied>]) -> String {
 
 fn by_hand(written: &Written) -> HandFault {
     let FaultAlone { entry, targets, .. } = &written.alone;
-    HandFault { entry: entry.clone(), targets: targets.clone(), ttl: written.ttl }
+    HandFault { entry: entry.clone(), targets: targets.clone(), ttl: written.ttl, memo: None }
 }
 
 async fn one(

@@ -63,9 +63,10 @@ async fn change(
     Path(name): Path<String>,
     body: Body,
 ) -> Result<Json, Problem> {
-    let protocol = find(&app, &name)?.state().spec.protocol;
+    let protocol = find(&app, &name)?.spec().protocol;
     let change = body.read(|node, reader| ProxyChange::read(node, protocol, reader))?;
     let ProxyChange { listen, upstream, enabled } = change;
+    let listen = listen.map(|address| (address, address.to_string()));
     let change = Change { listen, upstream, enabled };
     let proxied = through(async move { Ok(app.registry.change(&name, change).await?) }).await?;
     Ok(Json(show::proxy(&proxied)))

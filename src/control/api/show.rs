@@ -2,7 +2,7 @@
 
 use crate::{
     config::misfit_of,
-    control::{App, Proxied},
+    control::{App, Proxied, origin},
     engine::{ByHand, FaultTally},
     fault::Tick,
     scenario::{FaultEntry, Per, Target},
@@ -30,7 +30,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 
 /// How a proxy stands.
 pub(super) fn proxy(proxied: &Proxied) -> Value {
-    let spec = proxied.state().spec;
+    let spec = proxied.spec();
     let metered = proxied.meters.read();
     json!({
         "name": spec.name,
@@ -72,7 +72,7 @@ impl<'a> Played<'a> {
 
     /// What is in force on a proxy: the scenario's, then those by hand.
     pub(super) fn on(&self, proxied: &Proxied) -> Vec<Value> {
-        let protocol = proxied.state().spec.protocol;
+        let protocol = proxied.spec().protocol;
         let known = [(&*proxied.name, protocol)];
         let acting = self.faults.iter().filter(|entry| misfit_of(entry, &known).is_none());
         let targets = self.app.scenario.as_deref().map_or(&[][..], |scenario| &scenario.targets);
@@ -91,7 +91,7 @@ impl<'a> Played<'a> {
 
 /// A fault that was put on a proxy by hand.
 pub(super) fn put(proxy: &str, by_hand: &ByHand, now: Tick) -> Value {
-    let mut shown = fault(proxy, "hand", &by_hand.fault.entry, &by_hand.fault.targets);
+    let mut shown = fault(proxy, origin(by_hand), &by_hand.fault.entry, &by_hand.fault.targets);
     shown["since_ms"] = millis(by_hand.since).into();
     shown["ttl_ms"] = by_hand.fault.ttl.map(millis).into();
     shown["left_ms"] = by_hand.until().map(|until| millis(until.saturating_sub(now))).into();

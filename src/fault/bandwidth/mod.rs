@@ -126,6 +126,12 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
     Some(Arc::new(fault))
 }
 
+/// A stream through a pipe of its own, which lets nothing through at once.
+pub(super) fn alone(rate: ByteRate) -> Box<dyn ByteFilter> {
+    let pipe = Arc::new(Mutex::new(Pipe::new(0)));
+    Box::new(Narrow::new(pipe, Arc::new(Moving::Fixed(rate))))
+}
+
 impl Bandwidth {
     fn pipe(&self) -> Arc<Mutex<Pipe>> {
         Arc::new(Mutex::new(Pipe::new(self.burst.0)))

@@ -1,17 +1,21 @@
-//! Delays for the pieces of a body, each its own.
+//! Delays for the pieces of a body, or for the chunks of a connection, each its own.
 //!
 //! Bytes cannot overtake, so a piece leaves at the latest of its own time and that of every piece
-//! before it: the delay is a running maximum.
+//! before it: the delay is a running maximum. It counts from when the piece came, so however long it
+//! is, as much flows as without; what that takes in memory comes from a [budget](crate::fault::budget). The
+//! end of a stream is not delayed, and comes behind what is.
 
 use crate::{
-    fault::{ByteFilter, Out, Tick, distribution::Distribution, latency::Draws},
+    fault::{
+        ByteFilter, Out, Tick,
+        budget::{Account, Budget},
+        distribution::Distribution,
+        latency::Draws,
+    },
     timeline::Moment,
 };
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
-
-/// What waits at most. At 300 ms this still carries 3.5 MB/s.
-const MOST_HELD: usize = 1024 * 1024;
 
 /// Holds each piece for a delay of its own.
 #[derive(Debug)]
@@ -22,20 +26,24 @@ pub(super) struct Staggered {
     moment: Option<Moment>,
     /// Pieces and when they may leave, once those before them have left.
     held: VecDeque<(Tick, Bytes)>,
-    len: usize,
+    account: Account,
     ending: bool,
     gone: bool,
 }
 
 impl Staggered {
-    /// Nothing is held yet.
-    pub(super) fn new(distribution: Arc<Distribution>, draws: Draws) -> Self {
+    /// Nothing is held yet; what is will be charged to `budget`.
+    pub(super) fn new(
+        distribution: Arc<Distribution>,
+        draws: Draws,
+        budget: &'static Budget,
+    ) -> Self {
         Self {
             distribution,
             draws,
             moment: None,
             held: VecDeque::new(),
-            len: 0,
+            account: Account::new(budget),
             ending: false,
             gone: false,
         }
@@ -45,10 +53,11 @@ impl Staggered {
 impl ByteFilter for Staggered {
     fn tune(&mut self, _now: Tick, moment: Option<&Moment>) {
         self.moment = moment.copied();
+        self.account.make_room();
     }
 
     fn room(&self) -> usize {
-        MOST_HELD.saturating_sub(self.len)
+        self.account.room()
     }
 
     fn push(&mut self, now: Tick, bytes: Bytes) {
@@ -61,7 +70,7 @@ impl ByteFilter for Staggered {
             }
             _ => Tick::ZERO,
         };
-        self.len += bytes.len();
+        self.account.take(bytes.len());
         self.held.push_back((now.saturating_add(delay), bytes));
     }
 
@@ -74,7 +83,7 @@ impl ByteFilter for Staggered {
             Some((due, _)) if *due > now && !self.gone => None,
             Some(_) => {
                 let (_, bytes) = self.held.pop_front()?;
-                self.len -= bytes.len();
+                self.account.release(bytes.len());
                 Some(Out::Bytes(bytes))
             }
             None => std::mem::take(&mut self.ending).then_some(Out::End),

@@ -18,7 +18,12 @@
 //! **`per`**: draw for each `message` (the default; the body follows its head), once for each
 //! `connection`, or for each `chunk` of a response body as it comes. Bytes cannot overtake, so with
 //! `chunk` a delay is the largest so far: 100 ms ± 50 ms become 141 ms on average for chunks that
-//! come every 0.5 ms, 126 ms at 5 ms, 111 ms at 20 ms and 102 ms at 50 ms. Up to 1 MiB waits.
+//! come every 0.5 ms, 126 ms at 5 ms, 111 ms at 20 ms and 102 ms at 50 ms.
+//!
+//! Where the protocol is not known there are no messages: every chunk of bytes is held, from when
+//! it came, on the same sides. A delay does not narrow the pipe there either, as far as memory goes
+//! (`budget.rs`). One round trip is delayed once by the default, `side: request`. The end of a
+//! connection is not delayed.
 //!
 //! **`jitter`** is half the width of a uniform spread, and the standard deviation of the others. It
 //! is at most the mean. A normal spread is cut off at zero, which lifts its mean: by 0.2 % if the
@@ -37,16 +42,18 @@ mod wander;
 use crate::{
     dice::{Dice, Purpose},
     fault::{
-        Cx, Effect, Fault, Stage,
+        ByteFilter, Cx, Effect, Fault, Stage, Way, budget,
         catalog::{Entry, Layer, Protocol},
         distribution::{Distribution, uniform},
         form::Side,
         latency::{chunks::Staggered, wander::Wander},
+        on_bytes::{Bytewise, OnBytes},
     },
     timeline::Moment,
     units::show_duration,
 };
 use rand::Rng;
+use rand_pcg::Pcg64Dxsm;
 use std::{sync::Arc, time::Duration};
 
 /// The row of the catalogue.
@@ -68,7 +75,8 @@ cut off at the quantiles of one in a million.
 `per: message` (the default) draws for each message, `per: connection` once for each connection.
 `per: chunk` draws for each piece of a response body as it comes; bytes cannot overtake, so the
 delay is then the largest so far: 100 ms ± 50 ms become 141 ms for pieces every 0.5 ms, and 102 ms
-for pieces every 50 ms. `wander: 20s` replaces draws by a smooth walk through the same spread, the
+for pieces every 50 ms. On a proxy with `protocol: tcp` each chunk of bytes is held so, on either
+side, unless it is `per: connection`. `wander: 20s` replaces draws by a smooth walk through the same spread, the
 same for everybody at any one time, which is what jitter on a real link looks like.",
     examples: &[
         "latency: 300ms",
@@ -101,6 +109,18 @@ struct Latency {
     wander: Option<Wander>,
 }
 
+/// One direction of a connection whose every chunk is held so long, drawn for each.
+pub(super) fn of_chunks(delays: Distribution, way: Way, connection: Dice) -> Box<dyn ByteFilter> {
+    let draws = Draws::Each(way.dice(connection).rng(Purpose::Delay));
+    Box::new(Staggered::new(Arc::new(delays), draws, &budget::SHARED))
+}
+
+impl Latency {
+    fn staggered(&self, draws: Draws) -> Staggered {
+        Staggered::new(Arc::clone(&self.distribution), draws, &budget::SHARED)
+    }
+}
+
 impl Fault for Latency {
     fn stages(&self) -> &'static [Stage] {
         match (self.per, self.side) {
@@ -117,10 +137,7 @@ impl Fault for Latency {
             Per::Connection => cx.connection,
             Per::Chunk => {
                 let draws = Draws::new(cx.message, self.wander, cx.shared);
-                return Effect::Shape(Box::new(Staggered::new(
-                    Arc::clone(&self.distribution),
-                    draws,
-                )));
+                return Effect::Shape(Box::new(self.staggered(draws)));
             }
         };
         let mut draws = Draws::new(dice, self.wander, cx.shared);
@@ -132,6 +149,10 @@ impl Fault for Latency {
             Duration::ZERO => Effect::Pass,
             delay => Effect::Delay(delay),
         }
+    }
+
+    fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
+        Some(Arc::new(OnBytes(self.clone())))
     }
 
     fn moves(&self) -> bool {
@@ -160,22 +181,51 @@ impl Fault for Latency {
     }
 }
 
+impl Bytewise for Latency {
+    fn shaper(&self, way: Way, connection: Dice, shared: Dice) -> Option<Box<dyn ByteFilter>> {
+        if !self.side.includes(way) {
+            return None;
+        }
+        let mut draws = Draws::new(way.dice(connection), self.wander, shared);
+        if self.per == Per::Connection {
+            draws = draws.once();
+        }
+        Some(Box::new(self.staggered(draws)))
+    }
+}
+
 /// Where in the distribution one delay after the other lies.
 #[derive(Debug)]
-struct Draws {
-    rng: rand_pcg::Pcg64Dxsm,
-    wander: Option<(Wander, Dice)>,
+enum Draws {
+    /// Each at a place of its own.
+    Each(Pcg64Dxsm),
+    /// All at the same.
+    Once(f64),
+    /// Where a walk is.
+    Walk(Wander, Dice),
 }
 
 impl Draws {
     fn new(dice: Dice, wander: Option<Wander>, shared: Dice) -> Self {
-        Self { rng: dice.rng(Purpose::Delay), wander: wander.map(|wander| (wander, shared)) }
+        match wander {
+            Some(wander) => Self::Walk(wander, shared),
+            None => Self::Each(dice.rng(Purpose::Delay)),
+        }
+    }
+
+    /// The first draw for all, unless they follow a walk.
+    fn once(self) -> Self {
+        match self {
+            Self::Each(mut rng) => Self::Once(uniform(rng.next_u64())),
+            other => other,
+        }
     }
 
     fn next(&mut self, moment: &Moment) -> f64 {
-        match &self.wander {
-            Some((wander, shared)) => wander.quantile(*shared, moment.run),
-            None => uniform(self.rng.next_u64()),
+        match self {
+            Self::Each(rng) => uniform(rng.next_u64()),
+            Self::Once(place) => *place,
+            Self::Walk(wander, shared) => wander.quantile(*shared, moment.run),
         }
     }
 }

@@ -2,9 +2,11 @@ use super::*;
 use crate::{
     diag::Code,
     fault::{
-        ByteFilter,
+        Out,
+        budget::Budget,
         support::{codes, cx, cx_at, drain, effect, fault, moment, read_in},
     },
+    timeline::Moving,
 };
 use bytes::Bytes;
 
@@ -127,6 +129,119 @@ fn waits(filter: &mut dyn ByteFilter, pushes: &[Duration]) -> Vec<Duration> {
         }
     }
     waits
+}
+
+/// The filter of one direction of a connection whose protocol is not known.
+fn on_bytes(entry: &str, way: Way, nth: u64) -> Option<Box<dyn ByteFilter>> {
+    let (fault, _warnings) = read_in(None, entry);
+    let fault = fault.and_then(|fault| fault.on_bytes()).expect("it works on bytes");
+    fault.filter(way, cx(nth).connection, cx(nth).shared)
+}
+
+#[test]
+fn without_messages_every_chunk_is_held_from_when_it_came() {
+    let mut filter = on_bytes("latency: 300ms", Way::Up, 0).expect("of requests");
+    let pushes: Vec<Duration> = [0, 1, 250, 299, 301, 900].map(|at| at * MILLISECOND).into();
+
+    assert_eq!(waits(filter.as_mut(), &pushes), [300 * MILLISECOND; 6]);
+}
+
+#[test]
+fn without_messages_the_side_is_kept() {
+    for (entry, up, down) in [
+        ("latency: 300ms", true, false),
+        ("latency: { mean: 300ms, side: response }", false, true),
+        ("latency: { mean: 300ms, side: both }", true, true),
+        ("latency: { mean: 300ms, per: chunk }", false, true),
+    ] {
+        let has = |way| on_bytes(entry, way, 0).is_some();
+        assert_eq!((has(Way::Up), has(Way::Down)), (up, down), "{entry}");
+    }
+}
+
+#[test]
+fn without_messages_the_end_is_not_delayed_and_never_overtakes() {
+    let mut filter = on_bytes("latency: 300ms", Way::Up, 0).expect("of requests");
+    filter.tune(MILLISECOND, Some(&moment(MILLISECOND)));
+    filter.push(MILLISECOND, Bytes::from_static(b"last"));
+    filter.finish(100 * MILLISECOND);
+    assert_eq!(drain(filter.as_mut(), 300 * MILLISECOND), (Bytes::new(), false));
+    assert_eq!(drain(filter.as_mut(), 301 * MILLISECOND), (Bytes::from_static(b"last"), true));
+
+    let mut idle = on_bytes("latency: 300ms", Way::Up, 0).expect("of requests");
+    idle.tune(MILLISECOND, Some(&moment(MILLISECOND)));
+    idle.finish(MILLISECOND);
+    assert_eq!(drain(idle.as_mut(), MILLISECOND), (Bytes::new(), true));
+}
+
+#[test]
+fn without_messages_a_connection_draws_once_and_each_way_for_itself() {
+    let entry = "latency: { mean: 300ms, jitter: 300ms, per: connection, side: both }";
+    let pushes: Vec<Duration> = (0..20).map(|nth| nth * 1_000 * MILLISECOND).collect();
+    let wait = |way, nth| {
+        let waits = waits(on_bytes(entry, way, nth).expect("both").as_mut(), &pushes);
+        assert!(waits.iter().all(|wait| *wait == waits[0]), "{waits:?}");
+        waits[0]
+    };
+    assert_eq!(wait(Way::Up, 1), wait(Way::Up, 1));
+    assert_ne!(wait(Way::Up, 1), wait(Way::Down, 1));
+    assert_ne!(wait(Way::Up, 1), wait(Way::Up, 2));
+}
+
+const CHUNK: Bytes = Bytes::from_static(&[0; 16 * 1024]);
+
+/// 100 MB in a second, held for 200 ms: nothing is refused, and every byte is as late as the next.
+#[test]
+fn a_delay_does_not_narrow_the_pipe() {
+    let distribution = Distribution::Fixed(Moving::Fixed(200 * MILLISECOND));
+    let shared = Budget::of_its_own(budget::SHARED_BYTES);
+    let mut filter = Staggered::new(Arc::new(distribution), Draws::Once(0.5), shared);
+    let (mut came, mut left) = (0, 0);
+    for millis in 0..1_200 {
+        let now = millis * MILLISECOND;
+        filter.tune(now, Some(&moment(now)));
+        while let Some(Out::Bytes(bytes)) = filter.pull(now) {
+            left += bytes.len();
+        }
+        if millis >= 200 {
+            assert!(left >= 100_000 * (millis as usize - 199), "{left} bytes at {now:?}");
+        }
+        while millis < 1_000 && came < 100_000 * (millis as usize + 1) {
+            filter.tune(now, Some(&moment(now)));
+            assert!(filter.room() >= CHUNK.len(), "no room at {now:?}");
+            filter.push(now, CHUNK);
+            came += CHUNK.len();
+        }
+    }
+    assert_eq!(left, came);
+}
+
+#[test]
+fn a_thousand_streams_that_are_stuck_stay_within_the_budget() {
+    let shared = Budget::of_its_own(budget::SHARED_BYTES);
+    let distribution = Arc::new(Distribution::Fixed(Moving::Fixed(Duration::from_secs(3_600))));
+    let mut held = 0;
+    let streams: Vec<Staggered> = (0..1_000)
+        .map(|_| {
+            let mut stream = Staggered::new(Arc::clone(&distribution), Draws::Once(0.5), shared);
+            loop {
+                stream.tune(MILLISECOND, Some(&moment(MILLISECOND)));
+                if stream.room() == 0 {
+                    return stream;
+                }
+                stream.push(MILLISECOND, CHUNK);
+                held += CHUNK.len();
+            }
+        })
+        .collect();
+    // The last chunk of each may go beyond what was left of its room.
+    let most = budget::SHARED_BYTES + 1_000 * (budget::OWN + CHUNK.len());
+    assert!(held <= most && held >= budget::SHARED_BYTES * 9 / 10 + 1_000 * budget::OWN * 9 / 10);
+    assert!(shared.left() < budget::SHARED_BYTES / 100);
+
+    drop(streams);
+
+    assert_eq!(shared.left(), budget::SHARED_BYTES);
 }
 
 #[test]

@@ -134,6 +134,24 @@ impl Forecast {
     }
 }
 
+/// One direction of a connection over a link that loses this share of segments, each on its own.
+pub(super) fn one_way(
+    loss: Percent,
+    way: Way,
+    connection: Dice,
+    shared: Dice,
+) -> Box<dyn ByteFilter> {
+    let weather = Forecast { rate: Arc::new(Moving::Fixed(loss)), burst: None };
+    let fault = PacketLoss {
+        weather: weather.clone(),
+        rtt: None,
+        congestion: Congestion::Cubic,
+        side: Side::Both,
+        syn: None,
+    };
+    Box::new(LossyStream::new(&fault, Some(weather), way, connection, shared))
+}
+
 impl Fault for PacketLoss {
     fn stages(&self) -> &'static [Stage] {
         if self.syn.is_some() { &[Stage::Connect] } else { &[] }

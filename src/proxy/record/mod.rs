@@ -45,6 +45,15 @@ impl Draft {
         Self(Arc::new(Sheet { ctl, exchange: Mutex::new(exchange) }))
     }
 
+    /// A draft for a second request like this one's.
+    pub(crate) fn second(&self) -> Self {
+        let mut exchange = lock(&self.exchange).clone();
+        (exchange.dealt, exchange.detail) = (Vec::new(), None);
+        (exchange.upstream, exchange.upstream_error) = (Upstream::NotSent, None);
+        (exchange.t_forwarded, exchange.t_answered, exchange.t_upstream_end) = (0, 0, 0);
+        Self::new(Arc::new(self.ctl.detached()), exchange)
+    }
+
     /// Notes what a fault did.
     pub(crate) fn dealt(&self, dealt: Dealt) {
         lock(&self.exchange).dealt.push(dealt);

@@ -69,6 +69,8 @@ pub(crate) struct Socket<S: Stream> {
     watch: Watch,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
+    /// A fault on the bytes ends the connection as soon as those it let through have left.
+    closing: Option<Close>,
 }
 
 impl<S: Stream> Socket<S> {
@@ -93,6 +95,7 @@ impl<S: Stream> Socket<S> {
             head: HeadTimer::default(),
             watch: Watch::default(),
             last_bytes: None,
+            closing: None,
         }
     }
 
@@ -132,10 +135,16 @@ impl<S: Stream> Socket<S> {
         self.send_interims();
         loop {
             ready!(self.poll_outgoing(cx))?;
+            if let Some(close) = self.closing {
+                if close == Close::Reset {
+                    ready!(self.poll_all_sent(cx));
+                }
+                return Poll::Ready(Err(self.closed_by(close)));
+            }
             match self.down.pull() {
                 Some(Out::Bytes(bytes)) => self.outgoing = bytes,
                 Some(Out::End) => return Poll::Ready(Ok(())),
-                Some(Out::Close(close)) => return Poll::Ready(Err(self.closed_by(close))),
+                Some(Out::Close(close)) => self.closing = Some(close),
                 None if self.down.is_empty() => return Poll::Ready(Ok(())),
                 None => {
                     let Some(tick) = self.down.wake_at() else {
@@ -164,8 +173,7 @@ impl<S: Stream> Socket<S> {
     fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             let write = Pin::new(&mut self.io).poll_write(cx, &self.outgoing);
-            let wrote = self.watched(write, cx);
-            let wrote = ready!(self.counted(wrote))?;
+            let wrote = ready!(self.watched(write, cx))?;
             if wrote == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -174,20 +182,19 @@ impl<S: Stream> Socket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Counts what a write to the socket took.
-    fn counted(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = wrote {
-            self.ctl.meters.to_clients.add(count);
-        }
-        wrote
+    /// Waits until the client has what was written: a reset would take it away.
+    fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
+        Pin::new(self.last_bytes.insert(last)).poll(cx)
     }
 
-    /// A write's outcome, noting a client that is gone and giving up one that takes nothing.
-    fn watched<T>(
+    /// A write's outcome: counts what was taken, notes a client that is gone and gives up one that
+    /// takes nothing.
+    fn watched(
         &mut self,
-        write: Poll<io::Result<T>>,
+        write: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<usize>> {
         match write {
             Poll::Pending => {
                 ready!(self.stall.poll_after(WRITE_STALL, cx));
@@ -195,8 +202,9 @@ impl<S: Stream> Socket<S> {
             }
             Poll::Ready(outcome) => {
                 self.stall.clear();
-                if outcome.is_err() {
-                    self.ctl.client_gone(true);
+                match &outcome {
+                    Ok(count) => self.ctl.meters.to_clients.add(*count),
+                    Err(_) => self.ctl.client_gone(true),
                 }
                 Poll::Ready(outcome)
             }
@@ -205,7 +213,10 @@ impl<S: Stream> Socket<S> {
 
     /// Whether bytes may go straight to the socket.
     fn passes_straight(&mut self) -> bool {
-        self.outgoing.is_empty() && !self.ctl.has_interims() && self.down.is_idle()
+        self.outgoing.is_empty()
+            && self.closing.is_none()
+            && !self.ctl.has_interims()
+            && self.down.is_idle()
     }
 
     /// Tells the record what was done to this connection's bytes.
@@ -256,8 +267,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         loop {
             if this.passes_straight() {
                 let write = Pin::new(&mut this.io).poll_write(cx, buf);
-                let wrote = this.watched(write, cx);
-                return this.counted(wrote);
+                return this.watched(write, cx);
             }
             // Room may open up by letting out what is due; an error there is the writer's to know.
             let drained = this.poll_drain(cx)?;
@@ -299,8 +309,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         if self.passes_straight() {
             let this = &mut *self;
             let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
-            let wrote = this.watched(write, cx);
-            return this.counted(wrote);
+            return this.watched(write, cx);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
         self.poll_write(cx, first)
@@ -314,13 +323,19 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         let this = &mut *self;
         this.watch.poll(&this.io, &this.ctl, cx)?;
+        // Only now: whoever flushes has written all that comes before.
+        let last_words = this.ctl.take_last_words();
+        if !last_words.is_empty() {
+            this.down.push(last_words);
+            ready!(this.poll_drain(cx))?;
+            this.note_wire();
+        }
         if !self.passes_straight() {
             ready!(self.poll_drain(cx))?;
         }
         ready!(Pin::new(&mut self.io).poll_flush(cx))?;
         if self.ctl.resets_after_flush() {
-            let last = self.last_bytes.take().unwrap_or_else(|| self.io.all_sent());
-            ready!(Pin::new(self.last_bytes.insert(last)).poll(cx));
+            ready!(self.poll_all_sent(cx));
         }
         self.ctl.flushed();
         Poll::Ready(Ok(()))

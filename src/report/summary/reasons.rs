@@ -4,6 +4,7 @@ use crate::{
     engine::FaultTally,
     fault::catalog::{self, Layer},
     report::{rounded, summary::Summary},
+    scenario::FaultEntry,
     select::{Matcher, Unit},
     units::show_duration,
 };
@@ -52,7 +53,14 @@ fn why(summary: &Summary<'_>, tally: &FaultTally) -> String {
         return format!("no {what}{} came by in {}", whose(summary, &tally.name), names.join(", "));
     }
     let plural = if tally.considered == 1 { "" } else { "s" };
-    format!("{} {what}{plural} came by, and its share fell on none of them", tally.considered)
+    let is_all = |e: &FaultEntry| e.share.is_all() && e.pattern.is_none() && e.times.is_none();
+    let why = if summary.chief(&tally.name).is_some_and(is_all) {
+        // A rate that nobody exceeded, a body that is too short to cut, a head without the field, a body that is compressed.
+        format!("it found nothing to do on any: see `firedrill faults {}`", tally.kind)
+    } else {
+        "its share fell on none of them".to_owned()
+    };
+    format!("{} {what}{plural} came by, and {why}", tally.considered)
 }
 
 /// What a fault is counted in.

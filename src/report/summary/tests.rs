@@ -195,6 +195,24 @@ fn a_fault_that_hit_nothing_says_why() {
 }
 
 #[test]
+fn a_fault_on_everything_that_hit_nothing_does_not_blame_its_share() {
+    let text = "name: x\nphases: [{ name: a, for: 1m, faults: [{ truncate: 10KiB, SHARE }] }]";
+    let tallies = [tally("truncate", "truncate", 3, 0)];
+    let why = |share: &str| {
+        summed(&text.replace("SHARE", share), &[edge(0)], &tallies, |summary| {
+            summary.silences().remove(0).why
+        })
+    };
+
+    let nothing = "3 requests came by, and it found nothing to do on any: see `firedrill faults \
+                   truncate`";
+    assert_eq!(why("share: 100%"), nothing);
+    for other in ["share: 50%", "times: 1", "pattern: { every: 4s, on: 1s }"] {
+        assert!(why(other).ends_with("its share fell on none of them"), "{other}");
+    }
+}
+
+#[test]
 fn a_fault_before_the_start_is_not_missed() {
     let tallies = [tally("latency:purchase", "latency", 0, 0)];
     let text = SCENARIO.replace("- { latency: 2s, share: 40% of users, target: purchase }", "");

@@ -63,7 +63,7 @@ fn ends_everything(entry: &DraftEntry, length: Duration) -> Option<Stage> {
         };
         matches!(
             fault.decide(stage, &cx),
-            Effect::Respond(_) | Effect::Hang { .. } | Effect::Close(_)
+            Effect::Respond(_) | Effect::Hang { .. } | Effect::Close(_) | Effect::Say(_)
         )
     });
     ends.then_some(stage)
