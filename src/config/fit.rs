@@ -17,7 +17,8 @@ pub fn fit(scenario: &Scenario, proxies: &[(&str, Protocol)], problems: &mut Pro
         return;
     }
     let entries = scenario.phases.iter().flat_map(|phase| &phase.faults);
-    let mut found: Vec<Diagnostic> = entries.filter_map(|entry| check(entry, proxies)).collect();
+    let mut found: Vec<Diagnostic> =
+        entries.filter_map(|entry| misfit_of(entry, proxies)).collect();
     // The slices of a `one_of` share its keys.
     found.dedup();
     for problem in found {
@@ -25,7 +26,8 @@ pub fn fit(scenario: &Scenario, proxies: &[(&str, Protocol)], problems: &mut Pro
     }
 }
 
-fn check(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Diagnostic> {
+/// What keeps a fault from being played on any of these proxies that it is meant for, if anything.
+pub fn misfit_of(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Diagnostic> {
     let Some(name) = &entry.proxy else {
         let misfits: Option<Vec<Misfit>> =
             proxies.iter().map(|(_, protocol)| misfit(entry, *protocol)).collect();
