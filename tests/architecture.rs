@@ -61,6 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper::", &["proxy/", "demo/", "control/"]),
     ("hyper_util::", &["proxy/", "demo/", "control/"]),
     ("axum::", &["control/"]),
+    ("prometheus_client::", &["control/metrics.rs"]),
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/"]),
     ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),

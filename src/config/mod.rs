@@ -4,6 +4,7 @@
 //! stand in one file, and then each reader passes over the keys of the other.
 
 mod admin;
+mod change;
 mod file;
 mod fit;
 mod proxy;
@@ -11,8 +12,9 @@ mod schema;
 mod token;
 
 pub use admin::Admin;
+pub use change::ProxyChange;
 pub use file::File;
-pub use fit::fit;
+pub use fit::{fit, misfit_of};
 pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamTls};
 pub use schema::json_schema;
 pub use token::{Secret, Token, TokenError};

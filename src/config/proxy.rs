@@ -154,6 +154,18 @@ pub(super) fn read_all(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Vec<Pro
     all
 }
 
+impl ProxyEntry {
+    /// Reads one proxy that stands alone, its name beside it.
+    pub fn read(
+        name: &Spanned<String>,
+        node: &Spanned<Node>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        let named = check_name(name, reader);
+        read(name, node, reader).filter(|_| named)
+    }
+}
+
 /// Names end up in variables, URLs and commands.
 fn check_name(name: &Spanned<String>, reader: &mut Reader<'_>) -> bool {
     let text = &name.value;
@@ -232,7 +244,7 @@ fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
     fields.get(key).and_then(|node| reader.boolean(node)).unwrap_or(true)
 }
 
-fn upstream_of(
+pub(super) fn upstream_of(
     node: &Spanned<Node>,
     protocol: Protocol,
     reader: &mut Reader<'_>,

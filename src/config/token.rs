@@ -130,6 +130,11 @@ impl Secret {
         (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.to_owned()))
     }
 
+    /// As a command carries it in `authorization`.
+    pub(crate) fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
     /// Whether this is it. The time it takes tells nothing of where they differ.
     pub fn is(&self, offered: &[u8]) -> bool {
         let token = self.0.as_bytes();

@@ -7,21 +7,33 @@
 //! |---|---|
 //! | `/api/v1/…` | our own API: [`api`] |
 //! | `/proxies`, `/populate`, `/reset`, `/version` | Toxiproxy's: [`toxiproxy`] |
+//! | `/metrics` | what Prometheus reads: [`metrics`] |
 //! | `/healthz` | whether anybody is there |
 
 mod api;
+mod client;
 mod guard;
+mod metrics;
 mod registry;
 mod server;
 mod toxiproxy;
 
+pub use client::{Answer, Client, ClientError};
 pub use guard::Guard;
 pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
 pub use server::Server;
 pub use toxiproxy::{ConfigError, config as toxiproxy_config};
 
-use crate::{engine::Controls, scenario::Scenario};
+use crate::{
+    engine::{ByHand, Controls},
+    scenario::Scenario,
+};
 use std::sync::Arc;
+
+/// Through which door a fault by hand came. Toxiproxy's notes how its toxics were written.
+fn origin(fault: &ByHand) -> &'static str {
+    if fault.fault.memo.is_some() { "toxiproxy" } else { "api" }
+}
 
 /// What is commanded.
 #[derive(Clone, Debug)]

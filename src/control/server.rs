@@ -64,6 +64,7 @@ fn router(guard: Guard, app: App) -> Router {
     let app = Arc::new(app);
     super::toxiproxy::routes()
         .merge(super::api::routes())
+        .merge(super::metrics::routes())
         .fallback(super::toxiproxy::not_found)
         .with_state(app)
         .layer(DefaultBodyLimit::max(MOST_BODY))

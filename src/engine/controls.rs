@@ -1,9 +1,12 @@
 //! The face of a run that commands.
 
 use crate::{
-    engine::shared::{Change, Shared},
+    engine::{
+        armed::FaultTally,
+        shared::{Change, Shared},
+    },
     fault::Tick,
-    timeline::{Clock, Position, Speed},
+    timeline::{Clock, Position, Speed, Timeline},
 };
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -29,8 +32,12 @@ pub struct Status {
     pub left: Option<Duration>,
     /// Whether the clock moves.
     pub playing: bool,
+    /// How fast the phases go by.
+    pub speed: Speed,
     /// Whether the drill is over.
     pub over: bool,
+    /// Whether somebody [aborted](Controls::abort) it.
+    pub aborted: bool,
 }
 
 impl Controls {
@@ -47,8 +54,20 @@ impl Controls {
             time: clock.time(now),
             left: clock.next_edge(now).map(|edge| edge.at.saturating_sub(now)),
             playing: clock.is_playing(),
+            speed: clock.speed(),
             over: self.shared.over.load(Ordering::Acquire),
+            aborted: self.shared.aborted.load(Ordering::Acquire),
         }
+    }
+
+    /// The timeline as it is played.
+    pub fn timeline(&self) -> &Timeline {
+        &self.shared.timeline
+    }
+
+    /// What each of the scenario's faults was asked to do and did so far, over all proxies.
+    pub fn tallies(&self) -> Vec<FaultTally> {
+        self.shared.tallies()
     }
 
     /// Announces every edge.
@@ -91,6 +110,16 @@ impl Controls {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.end(self.shared.tick());
         self.shared.commanded.notify_one();
+    }
+
+    /// As [`stop`](Self::stop), before its time: the drill says nothing of its clients then. Does
+    /// nothing to a drill that is over.
+    pub fn abort(&self) {
+        if !self.shared.over.load(Ordering::Acquire) {
+            // First, so that whoever learns of the end learns of this too.
+            self.shared.aborted.store(true, Ordering::Release);
+            self.stop();
+        }
     }
 
     fn command(&self, change: impl Fn(&mut Clock, Duration)) {

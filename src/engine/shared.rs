@@ -65,6 +65,8 @@ pub(super) struct Shared {
     pub commanded: Notify,
     /// Set by a command that ends the drill.
     pub stop: AtomicBool,
+    /// Whether that command meant to end it before its time.
+    pub aborted: AtomicBool,
     pub times: Ordinals,
     pub recorder: Arc<Recorder>,
     stations: Mutex<Vec<Arc<Station>>>,
@@ -112,6 +114,7 @@ impl Shared {
             starting: Mutex::default(),
             commanded: Notify::new(),
             stop: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
             times: Ordinals::new(1 << 20),
             recorder,
             scenario,

@@ -117,14 +117,14 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
+        let Settings { meters, mark, host } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
-                let upstream = Upstream::new(upstream);
-                Carry::Http(Forward::new(upstream, settings.host, ending.clone()))
+                let upstream = Upstream::new(upstream, Arc::clone(&meters));
+                Carry::Http(Forward::new(upstream, host, ending.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };
-        let Settings { meters, mark, .. } = settings;
         let shared = Shared { recorder, carry, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address: None, listening: None }
     }

@@ -21,7 +21,7 @@ pub(super) struct Draft {
 }
 
 /// A phase. What could not be read is missing, and then the scenario is refused anyway.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DraftPhase {
     pub name: Option<Spanned<String>>,
     pub about: Option<String>,
@@ -96,31 +96,35 @@ impl DraftEntry {
             },
         )
     }
+
+    /// The entry under its name.
+    pub(super) fn finish(self, name: String) -> FaultEntry {
+        FaultEntry {
+            name,
+            kind: self.kind.name,
+            share: self.share(),
+            targets: self.places().to_vec(),
+            fault: self.fault,
+            places: self.keys.places(self.span),
+            proxy: self.keys.proxy.map(|proxy| proxy.value),
+            pattern: self.keys.pattern.map(|flap| flap.value.pattern),
+            times: self.keys.times.map(|times| times.value),
+            cohort: self.keys.cohort.map(|cohort| cohort.value),
+            group: self.group,
+        }
+    }
 }
 
 impl DraftPhase {
     pub(super) fn finish(self, targets: &Targets) -> Option<Phase> {
         let names = names::of(&self.entries, targets);
-        let entry = |(entry, name): (DraftEntry, String)| FaultEntry {
-            name,
-            kind: entry.kind.name,
-            share: entry.share(),
-            targets: entry.places().to_vec(),
-            fault: entry.fault,
-            places: entry.keys.places(entry.span),
-            proxy: entry.keys.proxy.map(|proxy| proxy.value),
-            pattern: entry.keys.pattern.map(|flap| flap.value.pattern),
-            times: entry.keys.times.map(|times| times.value),
-            cohort: entry.keys.cohort.map(|cohort| cohort.value),
-            group: entry.group,
-        };
         Some(Phase {
             name: self.name?.value,
             about: self.about,
             length: self.length?.value,
             compress: self.compress,
             connections: self.connections,
-            faults: self.entries.into_iter().zip(names).map(entry).collect(),
+            faults: self.entries.into_iter().zip(names).map(|(e, name)| e.finish(name)).collect(),
         })
     }
 }

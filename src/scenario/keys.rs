@@ -2,6 +2,7 @@
 
 use crate::{
     diag::Span,
+    fault::catalog::CATALOG,
     read::{Field, Fields, Kind, Reader},
     scenario::{
         Places, Times,
@@ -40,6 +41,12 @@ pub(super) static COMMON: &[Field] = &[
     ),
     Field::optional("cohort", Kind::Text, "faults of one cohort and one share hit the same users"),
 ];
+
+/// All keys that a fault entry may have.
+pub(crate) fn entry_keys() -> impl Iterator<Item = &'static str> {
+    let faults = CATALOG.iter().map(|entry| entry.name);
+    faults.chain(COMMON.iter().map(|field| field.name))
+}
 
 /// Those of them that may stand beside a `one_of`, where they hold for all its slices.
 pub(super) const OF_GROUP: [&str; 4] = ["target", "proxy", "pattern", "cohort"];

@@ -4,6 +4,7 @@
 //! of it whose values still know their places, and `check` looks for what only shows between
 //! values. Every step notes what is wrong and goes on, so that all problems are told at once.
 
+mod alone;
 pub mod bundled;
 mod check;
 mod draft;
@@ -22,7 +23,9 @@ mod vocabulary;
 mod when;
 
 pub use crate::yaml::MAX_BYTES;
+pub use alone::FaultAlone;
 pub(crate) use file::KEYS;
+pub(crate) use keys::entry_keys;
 pub(crate) use schema::{mapping as schema_of, scenario_schema};
 pub use touched::Touched;
 
@@ -250,6 +253,16 @@ impl Scenario {
             Stretch { length, compress: phase.compress }
         };
         Timeline::new(self.phases.iter().map(stretch).collect())
+    }
+}
+
+impl FaultEntry {
+    /// Whether it is meant for some requests and not others, so that it means nothing where there
+    /// are none.
+    pub fn chooses_requests(&self) -> bool {
+        !self.targets.is_empty()
+            || self.times.is_some()
+            || self.share.unit == Unit::Requests && !self.share.is_all()
     }
 }
 

@@ -40,6 +40,16 @@ impl Targets {
         targets
     }
 
+    /// Those of a scenario that was read before.
+    pub(super) fn known(targets: &[Target]) -> Self {
+        let draft = |target: &Target| {
+            // Nothing is said of where they stand, nor that they are not used.
+            let span = Span::default();
+            Draft { target: target.clone(), span, is_named: true, used: true }
+        };
+        Self { all: targets.iter().map(draft).collect() }
+    }
+
     /// The targets that a `target:` means: a name, a matcher, or a list of them.
     pub(super) fn resolve(
         &mut self,

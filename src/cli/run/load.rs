@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, Config, HostHeader, UpstreamTls},
+    config::{self, Admin, HostHeader, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -129,14 +129,18 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
             return Err(Refusal::usage(why));
         }
         Some(config) => {
-            fits(&scenario, &source, &config)?;
+            fits(&scenario, &source, &config.known())?;
             let specs = place::specs(&config);
             if specs.is_empty() && config.admin.is_none() {
                 return Err(Refusal::usage("the config has no proxies, and none could be made"));
             }
             (specs, config.users.unwrap_or_else(|| scenario.users.clone()), config.admin)
         }
-        None => (vec![only(args)?], scenario.users.clone(), None),
+        None => {
+            let only = only(args)?;
+            fits(&scenario, &source, &[(DEFAULT_PROXY, only.protocol)])?;
+            (vec![only], scenario.users.clone(), None)
+        }
     };
     let play = play(args, &scenario)?;
     Ok(Loaded {
@@ -169,10 +173,10 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
     Ok(spec)
 }
 
-/// Refuses a scenario that cannot be played on the config's proxies.
-fn fits(scenario: &Scenario, source: &Source, config: &Config) -> Result<(), Refusal> {
+/// Refuses a scenario that cannot be played on these proxies.
+fn fits(scenario: &Scenario, source: &Source, proxies: &[(&str, Protocol)]) -> Result<(), Refusal> {
     let mut problems = Problems::default();
-    config::fit(scenario, &config.known(), &mut problems);
+    config::fit(scenario, proxies, &mut problems);
     if problems.is_empty() {
         return Ok(());
     }

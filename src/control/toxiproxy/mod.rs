@@ -216,7 +216,7 @@ async fn all_toxics(
         Method::POST => {
             let proxied = proxied(&app, &name)?;
             let input = ToxicInput::read(&read(&body)?)?;
-            Ok(answer(StatusCode::OK, &toxics::add(&proxied, input)?))
+            Ok(answer(StatusCode::OK, &toxics::add(&proxied, &input)?))
         }
         _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
     }

@@ -34,6 +34,7 @@ impl<S: Stream> Socket<S> {
             self.ctl.client_gone(true);
         } else if buf.filled().len() > before {
             self.ctl.bytes_came();
+            self.ctl.meters.from_clients.add(buf.filled().len() - before);
         }
         Poll::Ready(read)
     }

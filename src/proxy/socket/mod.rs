@@ -188,12 +188,13 @@ impl<S: Stream> Socket<S> {
         Pin::new(self.last_bytes.insert(last)).poll(cx)
     }
 
-    /// A write's outcome, noting a client that is gone and giving up one that takes nothing.
-    fn watched<T>(
+    /// A write's outcome: counts what was taken, notes a client that is gone and gives up one that
+    /// takes nothing.
+    fn watched(
         &mut self,
-        write: Poll<io::Result<T>>,
+        write: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
+    ) -> Poll<io::Result<usize>> {
         match write {
             Poll::Pending => {
                 ready!(self.stall.poll_after(WRITE_STALL, cx));
@@ -201,8 +202,9 @@ impl<S: Stream> Socket<S> {
             }
             Poll::Ready(outcome) => {
                 self.stall.clear();
-                if outcome.is_err() {
-                    self.ctl.client_gone(true);
+                match &outcome {
+                    Ok(count) => self.ctl.meters.to_clients.add(*count),
+                    Err(_) => self.ctl.client_gone(true),
                 }
                 Poll::Ready(outcome)
             }

@@ -8,6 +8,7 @@
 
 mod body;
 mod connect;
+mod metered;
 mod pool;
 mod tls;
 
@@ -15,8 +16,11 @@ pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
-use crate::proxy::{ask::Ask, ctl::lock, error::UpstreamError, record::Draft, reply::Reply};
+use crate::proxy::{
+    ask::Ask, ctl::lock, error::UpstreamError, meters::Meters, record::Draft, reply::Reply,
+};
 use http::{Request, Response, Version};
+use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use std::{sync::Arc, time::Duration};
@@ -33,11 +37,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) struct Upstream {
     connector: Arc<Connector>,
     pool: Arc<Pool>,
+    /// Counts the bytes of its connections.
+    meters: Arc<Meters>,
 }
 
 impl Upstream {
-    pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector: Arc::new(connector), pool: Arc::default() }
+    pub(crate) fn new(connector: Connector, meters: Arc<Meters>) -> Self {
+        Self { connector: Arc::new(connector), pool: Arc::default(), meters }
     }
 
     /// The authority to put into `host` where one is needed.
@@ -103,6 +109,7 @@ impl Upstream {
         let io = timeout(CONNECT_TIMEOUT, self.connector.connect())
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
+        let io = Metered::new(io, Arc::clone(&self.meters));
         Pooled::new(io).await.map_err(UpstreamError::Broken)
     }
 }

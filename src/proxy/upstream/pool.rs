@@ -1,6 +1,6 @@
 //! Idle connections to the upstream.
 
-use crate::proxy::{ask::Ask, ctl::lock, upstream::UpstreamIo};
+use crate::proxy::{ask::Ask, ctl::lock, upstream::metered::Metered};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -100,7 +100,7 @@ impl Drop for TaskGuard {
 }
 
 impl Pooled {
-    pub(crate) async fn new(io: UpstreamIo) -> Result<Self, hyper::Error> {
+    pub(super) async fn new(io: Metered) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(256)

@@ -7,7 +7,10 @@ mod layers;
 mod names;
 mod shadow;
 
-use crate::{read::Reader, scenario::draft::Draft};
+use crate::{
+    read::Reader,
+    scenario::draft::{Draft, DraftEntry},
+};
 
 /// Runs all checks. Each notes what it finds; the renderer puts it all in file order.
 pub(super) fn all(draft: &Draft, reader: &mut Reader<'_>) {
@@ -22,4 +25,9 @@ pub(super) fn all(draft: &Draft, reader: &mut Reader<'_>) {
     }
     idle::check(draft, reader);
     expectations::check(draft, reader);
+}
+
+/// Runs those that one fault by itself is enough for.
+pub(super) fn alone(entry: &DraftEntry, reader: &mut Reader<'_>) {
+    layers::check(entry, reader);
 }

@@ -1,0 +1,42 @@
+//! What a command may change about a proxy that is there.
+
+use crate::{
+    config::{admin::address, proxy::upstream_of},
+    fault::catalog::Protocol,
+    read::{Field, Kind, Reader, Shape},
+    yaml::{Node, Spanned},
+};
+use std::net::SocketAddr;
+
+/// What is to change; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyChange {
+    /// Where clients connect.
+    pub listen: Option<SocketAddr>,
+    /// The service behind it, as [`ProxyEntry`](crate::config::ProxyEntry) has it.
+    pub upstream: Option<String>,
+    /// Whether it listens.
+    pub enabled: Option<bool>,
+}
+
+static CHANGE: Shape = Shape {
+    what: "a change of a proxy",
+    fields: &[
+        Field::optional("listen", Kind::Text, "where clients connect"),
+        Field::optional("upstream", Kind::Text, "the service behind it"),
+        Field::optional("enabled", Kind::Flag, "whether it listens"),
+    ],
+};
+
+impl ProxyChange {
+    /// Reads a change of a proxy with this protocol. With a problem among what it notes, something
+    /// may be given out even so.
+    pub fn read(node: &Spanned<Node>, protocol: Protocol, reader: &mut Reader<'_>) -> Option<Self> {
+        let fields = reader.fields(node, &CHANGE)?;
+        Some(Self {
+            listen: fields.get("listen").and_then(|node| address(node, reader)),
+            upstream: fields.get("upstream").and_then(|n| upstream_of(n, protocol, reader)),
+            enabled: fields.get("enabled").and_then(|node| reader.boolean(node)),
+        })
+    }
+}
