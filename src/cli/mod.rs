@@ -3,6 +3,7 @@
 mod bundled;
 mod check;
 mod completions;
+mod ctl;
 mod demo;
 mod exit;
 mod explain;
@@ -35,6 +36,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Ctl(ctl::Args),
     Check(check::Args),
     Plan(plan::Args),
     /// List the scenarios that come with the program
@@ -67,6 +69,7 @@ pub fn main() -> Exit {
             voice::log(run::LogForm::Text);
             demo::run(&args)
         }
+        Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::List => bundled::list(),
