@@ -324,7 +324,7 @@ phases:
 fn every_key_of_the_summary_and_of_the_record_is_explained() {
     let (summary, record) = drill();
     let types: BTreeSet<&str> = record.iter().filter_map(|line| line["type"].as_str()).collect();
-    let all = ["connection", "duplicate", "end", "exchange", "phase", "run"];
+    let all = ["connection", "duplicate", "end", "exchange", "phase", "proxy", "run"];
     assert_eq!(types, BTreeSet::from(all), "a drill that shows every kind of line");
 
     let named_by_the_scenario = ["slow", "busy"];

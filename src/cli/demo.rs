@@ -3,6 +3,7 @@
 use crate::{
     cli::{
         exit::Exit,
+        place::AdminArgs,
         run::{self, Drill, Loaded, PlayArgs, Refusal},
         terminal,
     },
@@ -61,7 +62,7 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
     };
     fit(&mut args, &mut loaded);
     let seed = loaded.seed();
-    let drill = match Drill::start(&args, loaded) {
+    let drill = match Drill::start(&args, loaded).await {
         Ok(drill) => drill,
         Err(refusal) => return refusal.say(),
     };
@@ -106,6 +107,8 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
     run::Args {
         scenario: args.scenario.clone(),
         upstream: Some(format!("http://{shop}")),
+        config: None,
+        admin: AdminArgs::default(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         play: PlayArgs {
             speed: args.speed.unwrap_or(Speed::REAL),

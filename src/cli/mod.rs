@@ -8,10 +8,12 @@ mod demo;
 mod exit;
 mod explain;
 mod faults;
+mod place;
 mod plan;
 mod run;
 mod scenario_file;
 mod schema;
+mod serve;
 mod terminal;
 mod voice;
 
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
+    Serve(serve::Args),
     Ctl(ctl::Args),
     Check(check::Args),
     Plan(plan::Args),
@@ -68,6 +71,10 @@ pub fn main() -> Exit {
         Command::Demo(args) => {
             voice::log(run::LogForm::Text);
             demo::run(&args)
+        }
+        Command::Serve(args) => {
+            voice::log(args.log);
+            serve::run(&args)
         }
         Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),

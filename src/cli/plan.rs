@@ -33,7 +33,7 @@ pub(super) struct Args {
 /// Draws it.
 pub(super) fn run(args: &Args) -> Exit {
     let scenario = match scenario_file::read(&args.scenario) {
-        Ok((scenario, _)) => scenario,
+        Ok((scenario, ..)) => scenario,
         Err(exit) => return exit,
     };
     let options = Options {

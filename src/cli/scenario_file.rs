@@ -24,18 +24,24 @@ pub(super) struct Loaded {
     pub problems: Problems,
 }
 
-/// Reads a scenario; says what is wrong with it if anything is.
-pub(super) fn read(name: &str) -> Result<(Scenario, Source), Exit> {
+/// Reads a scenario, and the config that stands beside it if one does; says what is wrong if anything
+/// is.
+pub(super) fn read(name: &str) -> Result<(Scenario, Option<config::Config>, Source), Exit> {
     let mut loaded = load(name).map_err(|why| {
         crate::cli::error(&why);
         Exit::Usage
     })?;
-    let scenario = loaded.read();
+    let file = loaded.read_all();
     if !loaded.problems.is_empty() {
         let text = render(&loaded.source, &loaded.problems, terminal::look_err());
         crate::cli::say(text.trim_end());
     }
-    scenario.map(|scenario| (scenario, loaded.source)).ok_or(Exit::Usage)
+    let file = file.ok_or(Exit::Usage)?;
+    let Some(scenario) = file.scenario else {
+        crate::cli::error(&format!("`{name}` is a config, and no scenario; give it to `--config`"));
+        return Err(Exit::Usage);
+    };
+    Ok((scenario, file.config, loaded.source))
 }
 
 /// The text that a name on the command line stands for. A bundled name wins over a file of the
@@ -49,6 +55,11 @@ pub(super) fn load(name: &str) -> Result<Loaded, String> {
         let source = bundled.source();
         return Ok(Loaded { source, folder: None, problems: Problems::default() });
     }
+    load_file(name)
+}
+
+/// The text of a file.
+pub(super) fn load_file(name: &str) -> Result<Loaded, String> {
     let path = Path::new(name);
     if path.is_dir() {
         return Err(format!("`{name}` is a directory; name a scenario file in it"));
@@ -95,11 +106,11 @@ impl Loaded {
         config::File::read(&self.source, self.folder.clone(), &mut self.problems)
     }
 
-    /// Reads the scenario, unless the text is none.
-    pub(super) fn read(&mut self) -> Option<Scenario> {
+    /// Reads the config, unless the text is none.
+    pub(super) fn read_config(&mut self) -> Option<config::Config> {
         if self.problems.has_errors() {
             return None;
         }
-        Scenario::read(&self.source, self.folder.clone(), &mut self.problems)
+        config::Config::read(&self.source, self.folder.clone(), &mut self.problems)
     }
 }

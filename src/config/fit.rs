@@ -32,8 +32,8 @@ pub fn misfit_of(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Dia
         let misfits: Option<Vec<Misfit>> =
             proxies.iter().map(|(_, protocol)| misfit(entry, *protocol)).collect();
         let misfit = misfits?.into_iter().next()?;
-        let title = format!("{}, and no proxy does", misfit.needs);
-        let help = format!("{}, or add a proxy with `protocol: http`", misfit.help);
+        let title = misfit.title("no proxy does");
+        let help = format!("{}, or add a proxy that it works on", misfit.help);
         return Some(Diagnostic::new(Code::E0707, title, misfit.span).help(help));
     };
     let place = entry.places.proxy.unwrap_or(entry.places.fault);
@@ -49,7 +49,7 @@ pub fn misfit_of(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Dia
         });
     };
     let misfit = misfit(entry, *protocol)?;
-    let title = format!("{}, and `{name}` does not", misfit.needs);
+    let title = misfit.title(&format!("`{name}` does not"));
     let problem = Diagnostic::new(Code::E0707, title, misfit.span);
     let problem = problem.label(place, format!("a proxy for {}", protocol.name()));
     Some(problem.help(format!("{}, or name another proxy", misfit.help)))
@@ -60,12 +60,24 @@ struct Misfit {
     span: Span,
     /// A sentence about what the proxy would have to do.
     needs: String,
+    /// Whether that says all there is to say.
+    is_all: bool,
     help: &'static str,
+}
+
+impl Misfit {
+    fn title(&self, found: &str) -> String {
+        if self.is_all { self.needs.clone() } else { format!("{}, and {found}", self.needs) }
+    }
 }
 
 fn misfit(entry: &FaultEntry, protocol: Protocol) -> Option<Misfit> {
     let (kind, places) = (entry.kind, &entry.places);
     let plays = catalog::find(kind).is_none_or(|kind| kind.protocols.contains(&protocol));
+    if plays && let Err(why) = entry.fault.works_on(protocol) {
+        let help = "change the fault";
+        return Some(Misfit { span: places.fault, needs: why, is_all: true, help });
+    }
     let share = places.share.filter(|_| entry.share.unit == Unit::Requests);
     let (span, needs, help) = if !plays {
         let needs = format!("`{kind}` needs a proxy that understands requests");
@@ -82,7 +94,7 @@ fn misfit(entry: &FaultEntry, protocol: Protocol) -> Option<Misfit> {
         let help = "remove `times`";
         (places.times?, "`times` needs a proxy that understands requests".to_owned(), help)
     };
-    Some(Misfit { span, needs, help })
+    Some(Misfit { span, needs, is_all: false, help })
 }
 
 #[cfg(test)]
@@ -141,6 +153,19 @@ mod tests {
             is_refused(&format!("{fault}, proxy: db"), &[HTTP, TCP], "E0707", place);
             is_refused(&fault, &[TCP], "E0707", place);
             assert_eq!(said(&fault, &[TCP, HTTP]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_form_that_works_on_bytes_alone_is_refused_elsewhere() {
+        for (fault, works, fails) in [
+            ("corrupt: { rate: 1%, side: request }", TCP, HTTP),
+            ("reset: { at: response, after: 25% }", HTTP, TCP),
+        ] {
+            let kind = fault.split(':').next().expect("a key");
+            is_refused(fault, &[fails], "E0707", kind);
+            assert_eq!(said(fault, &[works]), [], "{fault}");
+            assert_eq!(said(fault, &[works, fails]), [], "{fault}");
         }
     }
 

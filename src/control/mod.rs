@@ -22,6 +22,7 @@ pub use client::{Answer, Client, ClientError};
 pub use guard::Guard;
 pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
 pub use server::Server;
+pub use toxiproxy::{ConfigError, config as toxiproxy_config};
 
 use crate::{
     engine::{ByHand, Controls},

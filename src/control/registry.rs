@@ -87,6 +87,25 @@ impl Spec {
         (self.listen == listen || port_is_free) && same(self.clone())
     }
 
+    /// Whether it could be: its upstream and how TLS is spoken with it.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`].
+    pub fn check(&self) -> Result<(), RegistryError> {
+        self.connector().map(drop)
+    }
+
+    /// Tries whether the upstream takes connections, and says why not.
+    ///
+    /// # Errors
+    ///
+    /// Fails as a request would.
+    pub async fn probe(&self) -> Result<(), String> {
+        let connector = self.connector().map_err(|error| error.to_string())?;
+        connector.probe().await
+    }
+
     /// The way to its upstream.
     fn connector(&self) -> Result<Connector, RegistryError> {
         if self.protocol == Protocol::Tcp {

@@ -173,8 +173,10 @@ impl Armed {
         lot: Lot,
         count: &Arc<FaultCount>,
     ) -> Option<Self> {
-        let works =
-            catalog::find(entry.kind).is_none_or(|row| row.protocols.contains(&site.protocol));
+        let row = catalog::find(entry.kind);
+        let works = row.is_none_or(|row| row.protocols.contains(&site.protocol))
+            && entry.fault.works_on(site.protocol).is_ok()
+            && (site.protocol == Protocol::Http || !entry.chooses_requests());
         let fault = match site.protocol {
             Protocol::Tcp => entry.fault.on_bytes(),
             Protocol::Http => None,

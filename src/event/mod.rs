@@ -128,7 +128,9 @@ pub struct Relay {
 /// A copy of a request, as the upstream met it. Times are as in an [`Exchange`].
 #[derive(Clone, Debug)]
 pub struct Duplicate {
-    /// The connection that the first request came on.
+    /// The proxy that the first request came to.
+    pub proxy: u32,
+    /// The connection that it came on.
     pub conn: u64,
     /// The how-manieth on that connection it was.
     pub seq: u32,

@@ -91,6 +91,7 @@ pub(super) struct ExchangeLine<'e> {
 
 #[derive(Serialize)]
 pub(super) struct DuplicateLine<'e> {
+    proxy: &'e str,
     conn: u64,
     seq: u32,
     fault: &'e str,
@@ -252,7 +253,7 @@ const fn is_zero(value: &u64) -> bool {
 pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
     match event {
         Event::Exchange(exchange) => Line::Exchange(Box::new(exchange_line(exchange, names))),
-        Event::Duplicate(duplicate) => Line::Duplicate(duplicate_line(duplicate)),
+        Event::Duplicate(duplicate) => Line::Duplicate(duplicate_line(duplicate, names)),
         Event::Connection(connection) => Line::Connection(connection_line(connection, names)),
         Event::Edge(PhaseEdge { phase, planned, actual }) => Line::Phase {
             phase: names.phase(*phase),
@@ -341,8 +342,9 @@ fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {
     }
 }
 
-fn duplicate_line(duplicate: &Duplicate) -> DuplicateLine<'_> {
+fn duplicate_line<'e>(duplicate: &'e Duplicate, names: &'e Names) -> DuplicateLine<'e> {
     DuplicateLine {
+        proxy: names.proxy(duplicate.proxy),
         conn: duplicate.conn,
         seq: duplicate.seq,
         fault: &duplicate.fault,

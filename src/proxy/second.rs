@@ -117,6 +117,7 @@ async fn is_let_go(first: &Draft, delay: Duration, timer: &Timer) -> bool {
 fn tell(second: &Draft, by: &Dealing) {
     let exchange = lock(&second.exchange);
     let duplicate = Duplicate {
+        proxy: exchange.proxy,
         conn: exchange.conn,
         seq: exchange.seq,
         fault: Arc::clone(&by.dealt.fault),

@@ -256,6 +256,16 @@ impl Scenario {
     }
 }
 
+impl FaultEntry {
+    /// Whether it is meant for some requests and not others, so that it means nothing where there
+    /// are none.
+    pub fn chooses_requests(&self) -> bool {
+        !self.targets.is_empty()
+            || self.times.is_some()
+            || self.share.unit == Unit::Requests && !self.share.is_all()
+    }
+}
+
 impl Phase {
     /// Whether anything in it moves; if not, it is a plateau.
     pub fn moves(&self) -> bool {

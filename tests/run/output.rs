@@ -89,8 +89,9 @@ fn every_line_of_a_json_log_is_an_object() {
     assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "cautions",
+    "connections",
     "dropped_events",
     "end",
     "faults",

@@ -1,6 +1,7 @@
 //! The flags of `firedrill run`.
 
 use crate::{
+    cli::place::AdminArgs,
     dice::Seed,
     timeline::Speed,
     units::{self, Quantity},
@@ -18,6 +19,13 @@ pub(in crate::cli) struct Args {
     /// The service to stand in front of, such as http://127.0.0.1:3000
     #[arg(long, value_name = "URL", env = "FIREDRILL_UPSTREAM")]
     pub upstream: Option<String>,
+
+    /// A file with proxies, instead of `--upstream`, and perhaps an admin address
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen"])]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub admin: AdminArgs,
 
     /// Where clients connect: an address and a port, or a port on loopback; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = units::listen)]

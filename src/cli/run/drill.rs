@@ -3,19 +3,20 @@
 use crate::{
     cli::{
         exit::Exit,
+        place,
         run::{
             args::Args,
             child::Beside,
-            load::{Loaded, Refusal},
+            load::{DEFAULT_PROXY, Loaded, Refusal},
             outcome::{Cause, Unwritten, report, verdict},
             view::{FRAME, View},
         },
     },
+    control::{App, Registry, RegistryError, Server, Spec},
+    dice::Seed,
     engine::Run,
     event::Recorder,
-    fault::catalog::Protocol,
     observe::{Collector, End, Journal, Preface},
-    proxy::{HostHeader, Proxy, Settings},
     report::summary::Summary,
     scenario::Scenario,
     select::{UserSource, Users},
@@ -40,9 +41,6 @@ const EVENT_LIMIT: usize = 1 << 18;
 /// How long exchanges under way may take to finish when a drill is over.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the proxy of a drill is called that has only one.
-const DEFAULT_PROXY: &str = "default";
-
 /// What is said to the first Ctrl-C.
 const STOPPING: &str =
     "stopping: nothing is injected any more; Ctrl-C again cuts off what is under way";
@@ -53,7 +51,9 @@ pub(in crate::cli) struct Drill {
     scenario: Arc<Scenario>,
     loaded: Facts,
     run: Run,
-    proxy: Proxy,
+    registry: Arc<Registry>,
+    /// Takes commands, if any are wanted.
+    server: Option<Server>,
     collector: Collector,
     beside: Option<Beside>,
     view: View,
@@ -72,7 +72,7 @@ struct Facts {
 }
 
 impl Drill {
-    pub(in crate::cli) fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
+    pub(in crate::cli) async fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
         let handlers = signal(SignalKind::interrupt()).and_then(|interrupt| {
             signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate))
         });
@@ -82,18 +82,13 @@ impl Drill {
         let scenario = Arc::clone(&loaded.scenario);
         let run = Run::start(Arc::clone(&scenario), &loaded.play, Arc::clone(&recorder));
         let preface = preface(&run, &loaded);
-        let host = if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep };
-        let settings = Settings { mark: !args.no_mark, host, ..Settings::default() };
-        let (injector, _hand) = run.open(run.site(DEFAULT_PROXY, Protocol::Http));
-        let proxy =
-            Proxy::listen(args.listen, loaded.connector, settings, injector, Arc::clone(&recorder))
-                .map_err(|error| {
-                    let mut what = format!("cannot listen on {}", args.listen);
-                    if error.kind() == io::ErrorKind::AddrInUse {
-                        what.push_str(" (choose another address with `--listen`)");
-                    }
-                    Refusal::environment(&what, &error)
-                })?;
+        let users = loaded.users.clone();
+        let registry = Arc::new(Registry::new(&run, Arc::clone(&recorder), users));
+        for spec in &loaded.specs {
+            let added = registry.add(spec.clone()).await;
+            added.map_err(|error| cannot_listen(spec, &error))?;
+        }
+        let server = admin(args, &loaded, &registry, &run).await?;
         // Only now: a drill that does not take place takes nothing away from the last one's files.
         let journal = journal(args, &preface)?;
         if let Some(path) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
@@ -104,11 +99,12 @@ impl Drill {
         let collector = Collector::start(recorder, journal)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let view = View::new(Arc::clone(&scenario), args.quiet);
-        let address = proxy.address().unwrap_or(args.listen);
-        view.say(&format!(
-            "http://{address} -> {}  ({}, seed {})",
-            loaded.upstream, scenario.name, loaded.play.seed,
-        ));
+        if let Some(server) = &server {
+            view.say(&format!("admin: http://{}", server.address()));
+        }
+        for line in lines(&registry, &scenario, loaded.play.seed) {
+            view.say(&line);
+        }
         if !scenario.stop_when.is_empty() {
             view.say("note: `stop_when` is not watched by this version");
         }
@@ -116,7 +112,8 @@ impl Drill {
             view.say("waiting for the first request");
         }
         let data_alone = args.json.as_deref() == Some(Path::new("-"));
-        let beside = match Beside::start(&args.command, address, data_alone) {
+        let variables = place::variables(&registry);
+        let beside = match Beside::start(&args.command, variables, data_alone) {
             Ok(beside) => beside,
             Err(error) => {
                 // The record is to say that it ended, and how.
@@ -126,13 +123,14 @@ impl Drill {
                 return Err(Refusal::environment(&what, &error));
             }
         };
-        let facts = Facts { play: loaded.play, upstream: loaded.upstream.to_string() };
+        let facts = Facts { upstream: loaded.upstreams(), play: loaded.play };
         let json = args.json.clone();
         Ok(Self {
             scenario,
             loaded: facts,
             run,
-            proxy,
+            registry,
+            server,
             collector,
             beside,
             view,
@@ -150,7 +148,7 @@ impl Drill {
 
     /// Where clients connect.
     pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
-        self.proxy.address()
+        self.registry.list().first().map(|proxied| proxied.spec().listen)
     }
 
     /// Plays it to its end, whatever that is, and reports. `goodbye` is waited for between the end
@@ -165,6 +163,7 @@ impl Drill {
             self.view.say(STOPPING);
         }
         goodbye.await;
+        drop(self.server.take());
         let again = async {
             tokio::select! {
                 _ = self.interrupt.recv() => {}
@@ -177,7 +176,7 @@ impl Drill {
             }
         };
         let drained = tokio::select! {
-            (cut, ()) = async { tokio::join!(self.proxy.drain(PATIENCE), beside) } => {
+            (cut, ()) = async { tokio::join!(self.registry.drain(PATIENCE), beside) } => {
                 if cut > 0 {
                     tracing::warn!(connections = cut, "did not finish in time and were closed");
                 }
@@ -187,7 +186,7 @@ impl Drill {
         };
         if !drained {
             // What was seen up to here is still told and kept.
-            self.proxy.drain(Duration::ZERO).await;
+            self.registry.drain(Duration::ZERO).await;
         }
         let end = match &cause {
             _ if self.lost_record => End::Failed,
@@ -274,6 +273,52 @@ impl Drill {
     }
 }
 
+/// Why a proxy is not there.
+fn cannot_listen(spec: &Spec, error: &RegistryError) -> Refusal {
+    match error {
+        RegistryError::Listen { address, source } if spec.name == DEFAULT_PROXY => {
+            let mut what = format!("cannot listen on {address}");
+            if source.kind() == io::ErrorKind::AddrInUse {
+                what.push_str(" (choose another address with `--listen`)");
+            }
+            Refusal::environment(&what, source)
+        }
+        _ => place::refusal(&spec.name, error),
+    }
+}
+
+/// Listens for commands if the flags or the config say so.
+async fn admin(
+    args: &Args,
+    loaded: &Loaded,
+    registry: &Arc<Registry>,
+    run: &Run,
+) -> Result<Option<Server>, Refusal> {
+    if args.admin.admin.is_none() && !args.admin.admin_open && loaded.admin.is_none() {
+        return Ok(None);
+    }
+    let app = App {
+        registry: Arc::clone(registry),
+        controls: run.controls(),
+        scenario: Some(Arc::clone(&loaded.scenario)),
+        run: run.id().to_owned(),
+    };
+    place::admin(&args.admin, loaded.admin.as_ref(), app).await.map(Some)
+}
+
+/// What is said first: where clients connect, and what is played.
+fn lines(registry: &Registry, scenario: &Scenario, seed: Seed) -> Vec<String> {
+    let what = format!("({}, seed {seed})", scenario.name);
+    let all = registry.list();
+    if let [only] = &all[..]
+        && only.name == DEFAULT_PROXY
+    {
+        let spec = only.spec();
+        return vec![format!("http://{} -> {}  {what}", spec.listen, spec.upstream)];
+    }
+    place::lines(registry).into_iter().chain([what]).collect()
+}
+
 async fn ended(beside: &mut Option<Beside>) -> io::Result<ExitStatus> {
     match beside {
         Some(beside) => beside.wait().await,
@@ -304,11 +349,11 @@ fn preface(run: &Run, loaded: &Loaded) -> Preface {
         started: jiff::Timestamp::now().to_string(),
         phases: scenario.phases.iter().map(|p| (p.name.clone(), millis(p.length))).collect(),
         targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
-        users: user_sources(&scenario.users),
+        users: user_sources(&loaded.users),
     }
 }
 
 /// Where users are told from, the peer's address last, which is what is left when nothing tells.
-fn user_sources(users: &Users) -> Vec<String> {
+pub(in crate::cli) fn user_sources(users: &Users) -> Vec<String> {
     users.sources.iter().chain([&UserSource::Peer]).map(UserSource::show).collect()
 }

@@ -1,19 +1,28 @@
 //! Everything that can be wrong before a drill starts.
 
 use crate::{
-    cli::{exit::Exit, run::args::Args, scenario_file},
-    diag::{closest, list_of},
+    cli::{
+        exit::Exit,
+        place::{self, causes},
+        run::args::Args,
+        scenario_file, terminal,
+    },
+    config::{self, Admin, HostHeader, UpstreamTls},
+    control::Spec,
+    diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
     engine::Play,
-    proxy::{Connector, TlsRoots, TlsSettings},
+    fault::catalog::Protocol,
     scenario::Scenario,
-    select::Matcher,
+    select::{Matcher, Users},
     timeline::Speed,
     units::{Quantity, UpstreamAddr},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
+/// What the proxy of a drill is called that has only one.
+pub(super) const DEFAULT_PROXY: &str = "default";
 /// How long the upstream may take to be noticed before a drill starts.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -23,8 +32,12 @@ pub(in crate::cli) struct Loaded {
     pub(in crate::cli) scenario: Arc<Scenario>,
     pub(in crate::cli) text_hash: u64,
     pub(in crate::cli) play: Play,
-    pub(in crate::cli) upstream: UpstreamAddr,
-    pub(in crate::cli) connector: Connector,
+    /// The proxies; at least one.
+    pub(in crate::cli) specs: Vec<Spec>,
+    /// Who is one user, unless a proxy says otherwise.
+    pub(in crate::cli) users: Users,
+    /// Who may command, if the config says so.
+    pub(in crate::cli) admin: Option<Admin>,
 }
 
 impl Loaded {
@@ -33,12 +46,22 @@ impl Loaded {
         self.play.seed
     }
 
-    /// Why the upstream takes no connections at this moment, if it does not.
-    pub(in crate::cli) async fn try_upstream(&self) -> Option<String> {
-        match timeout(PROBE, self.connector.probe()).await {
-            Ok(outcome) => outcome.err(),
-            Err(_) => Some(format!("the upstream {} does not answer", self.upstream)),
-        }
+    /// Why upstreams take no connections at this moment, those that do not.
+    pub(in crate::cli) async fn try_upstreams(&self) -> Vec<String> {
+        let tries =
+            self.specs.iter().filter(|spec| spec.enabled).map(async |spec| {
+                match timeout(PROBE, spec.probe()).await {
+                    Ok(outcome) => outcome.err(),
+                    Err(_) => Some(format!("the upstream {} does not answer", spec.upstream)),
+                }
+            });
+        futures_util::future::join_all(tries).await.into_iter().flatten().collect()
+    }
+
+    /// What it stands in front of, for a line.
+    pub(in crate::cli) fn upstreams(&self) -> String {
+        let all: Vec<&str> = self.specs.iter().map(|spec| &*spec.upstream).collect();
+        all.join(", ")
     }
 
     /// How long the scenario is, at life's own pace.
@@ -60,8 +83,18 @@ pub(in crate::cli) struct Refusal {
 }
 
 impl Refusal {
-    fn usage(message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn usage(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: Some(message.into()) }
+    }
+
+    /// The place does not allow it.
+    pub(in crate::cli) fn place(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Environment, message: Some(message.into()) }
+    }
+
+    /// What is wrong with a file was said already.
+    pub(in crate::cli) fn told() -> Self {
+        Self { exit: Exit::Usage, message: None }
     }
 
     pub(in crate::cli) fn environment(what: &str, error: &dyn Error) -> Self {
@@ -78,9 +111,50 @@ impl Refusal {
 }
 
 pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
-    let (mut scenario, source) =
+    let (mut scenario, own, source) =
         scenario_file::read(&args.scenario).map_err(|exit| Refusal { exit, message: None })?;
     bind_targets(&mut scenario, &args.targets)?;
+    let config = match (&args.config, own) {
+        (Some(_), Some(_)) => {
+            let why = "the scenario's file has proxies of its own; leave `--config` out";
+            return Err(Refusal::usage(why));
+        }
+        (Some(path), None) => Some(place::read_config(path)?.0),
+        (None, own) => own,
+    };
+    let (specs, users, admin) = match config {
+        Some(_) if args.upstream.is_some() => {
+            let why =
+                "`--upstream` makes one proxy, and the file has proxies of its own; leave one out";
+            return Err(Refusal::usage(why));
+        }
+        Some(config) => {
+            fits(&scenario, &source, &config.known())?;
+            let specs = place::specs(&config);
+            if specs.is_empty() && config.admin.is_none() {
+                return Err(Refusal::usage("the config has no proxies, and none could be made"));
+            }
+            (specs, config.users.unwrap_or_else(|| scenario.users.clone()), config.admin)
+        }
+        None => {
+            let only = only(args)?;
+            fits(&scenario, &source, &[(DEFAULT_PROXY, only.protocol)])?;
+            (vec![only], scenario.users.clone(), None)
+        }
+    };
+    let play = play(args, &scenario)?;
+    Ok(Loaded {
+        scenario: Arc::new(scenario),
+        text_hash: crate::dice::key(source.text.as_bytes()),
+        play,
+        specs,
+        users,
+        admin,
+    })
+}
+
+/// The one proxy that the flags make.
+fn only(args: &Args) -> Result<Spec, Refusal> {
     let Some(upstream) = &args.upstream else {
         return Err(Refusal::usage(
             "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
@@ -88,21 +162,26 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
     };
     let upstream: UpstreamAddr =
         upstream.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
-    let roots = match &args.upstream_ca {
-        Some(file) => TlsRoots::File(file.clone()),
-        None if args.upstream_insecure => TlsRoots::Anybody,
-        None => TlsRoots::System,
+    let spec = Spec {
+        protocol: Protocol::Http,
+        host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
+        mark: !args.no_mark,
+        tls: Some(UpstreamTls { ca: args.upstream_ca.clone(), verify: !args.upstream_insecure }),
+        ..Spec::tcp(DEFAULT_PROXY, args.listen, &upstream.to_string())
     };
-    let connector = Connector::new(&upstream, &TlsSettings { roots })
-        .map_err(|error| Refusal::usage(causes(&error)))?;
-    let play = play(args, &scenario)?;
-    Ok(Loaded {
-        scenario: Arc::new(scenario),
-        text_hash: crate::dice::key(source.text.as_bytes()),
-        play,
-        upstream,
-        connector,
-    })
+    spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
+    Ok(spec)
+}
+
+/// Refuses a scenario that cannot be played on these proxies.
+fn fits(scenario: &Scenario, source: &Source, proxies: &[(&str, Protocol)]) -> Result<(), Refusal> {
+    let mut problems = Problems::default();
+    config::fit(scenario, proxies, &mut problems);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    crate::cli::say(render(source, &problems, terminal::look_err()).trim_end());
+    if problems.has_errors() { Err(Refusal::told()) } else { Ok(()) }
 }
 
 fn play(args: &Args, scenario: &Scenario) -> Result<Play, Refusal> {
@@ -165,15 +244,4 @@ fn bind_targets(scenario: &mut Scenario, bindings: &[String]) -> Result<(), Refu
         target.matchers = vec![matcher];
     }
     Ok(())
-}
-
-/// An error with its causes.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }

@@ -9,7 +9,7 @@ mod view;
 mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
-pub(super) use drill::Drill;
+pub(super) use drill::{Drill, user_sources};
 pub(super) use load::{Loaded, Refusal, load};
 
 use crate::cli::exit::Exit;
@@ -22,10 +22,10 @@ pub(super) fn run(args: &Args) -> Exit {
         Err(refusal) => return refusal.say(),
     };
     block_on(async {
-        let trouble = loaded.try_upstream().await;
-        match Drill::start(args, loaded) {
+        let troubles = loaded.try_upstreams().await;
+        match Drill::start(args, loaded).await {
             Ok(drill) => {
-                if let Some(trouble) = trouble {
+                for trouble in troubles {
                     drill.say(&format!("note: {trouble}; going on in case it comes up"));
                 }
                 drill.play(async {}).await

@@ -42,6 +42,38 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .layer(middleware::from_fn(every))
 }
 
+/// Why a Toxiproxy config file cannot be honoured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    message: String,
+    the_files: bool,
+}
+
+impl ConfigError {
+    /// Whether it is the file that is wrong, and not the place.
+    pub const fn is_the_files(&self) -> bool {
+        self.the_files
+    }
+}
+
+/// Makes the proxies of a Toxiproxy config file: a list of proxies, as `/populate` takes it, with
+/// their toxics.
+///
+/// # Errors
+///
+/// Fails at the first that cannot be made.
+pub async fn config(app: &App, text: &[u8]) -> Result<(), ConfigError> {
+    let json = Json::read(text)
+        .map_err(|why| ConfigError { message: format!("no JSON: {why}"), the_files: true })?;
+    match proxies::populate(app, &json).await.error {
+        None => Ok(()),
+        Some(error) => {
+            Err(ConfigError { the_files: !error.status.is_server_error(), message: error.message })
+        }
+    }
+}
+
 /// What is said of a path that nobody knows.
 pub(super) async fn not_found(uri: Uri) -> Response {
     if let Some(clean) = cleaned(uri.path()) {
@@ -184,7 +216,7 @@ async fn all_toxics(
         Method::POST => {
             let proxied = proxied(&app, &name)?;
             let input = ToxicInput::read(&read(&body)?)?;
-            Ok(answer(StatusCode::OK, &toxics::add(&proxied, input)?))
+            Ok(answer(StatusCode::OK, &toxics::add(&proxied, &input)?))
         }
         _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
     }

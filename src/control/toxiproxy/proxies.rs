@@ -18,7 +18,7 @@ pub(super) async fn create(app: &App, json: &Json) -> Result<Arc<Proxied>, ApiEr
     }
     let spec = spec(&name, &upstream, &input).await?;
     let proxied = app.registry.add(spec).await?;
-    put_toxics(&proxied, input)?;
+    put_toxics(&proxied, &input)?;
     Ok(proxied)
 }
 
@@ -102,7 +102,7 @@ async fn put(
     let proxied = app.registry.put(spec).await?;
     // One that was there already is kept with what is on it.
     if before.is_none_or(|before| !Arc::ptr_eq(&before, &proxied)) {
-        put_toxics(&proxied, input)?;
+        put_toxics(&proxied, &input)?;
     }
     Ok(proxied)
 }
@@ -115,6 +115,6 @@ async fn spec(name: &str, upstream: &str, input: &ProxyInput) -> Result<Spec, Ap
     Ok(Spec { written, enabled, ..Spec::tcp(name, listen, upstream) })
 }
 
-fn put_toxics(proxied: &Proxied, input: ProxyInput) -> Result<(), ApiError> {
-    input.toxics.into_iter().try_for_each(|toxic| toxics::add(proxied, toxic).map(drop))
+fn put_toxics(proxied: &Proxied, input: &ProxyInput) -> Result<(), ApiError> {
+    input.toxics.iter().try_for_each(|toxic| toxics::add(proxied, toxic).map(drop))
 }

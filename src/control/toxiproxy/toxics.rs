@@ -9,7 +9,7 @@ use crate::{
             wire::{ToxicInput, ToxicOutput, Wired, changed},
         },
     },
-    engine::{ByHand, HandFault, Memo},
+    engine::{ByHand, HandError, HandFault, Memo},
     fault::Way,
     scenario::{FaultEntry, Places, Share},
     select::Unit,
@@ -19,9 +19,13 @@ use crate::{
 use std::sync::Arc;
 
 /// Adds one; says what it is now.
-pub(super) fn add(proxied: &Proxied, input: ToxicInput) -> Result<ToxicOutput, ApiError> {
-    let output = ToxicOutput::of(&input.name, &input.wired);
-    proxied.hand.add(fault(&input.name, input.wired))?;
+pub(super) fn add(proxied: &Proxied, input: &ToxicInput) -> Result<ToxicOutput, ApiError> {
+    if proxied.hand.find(&input.name).is_some() {
+        return Err(HandError::NameTaken(input.name.clone()).into());
+    }
+    let wired = input.wired()?;
+    let output = ToxicOutput::of(&input.name, &wired);
+    proxied.hand.add(fault(&input.name, wired))?;
     Ok(output)
 }
 

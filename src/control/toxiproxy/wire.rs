@@ -25,11 +25,13 @@ pub(super) struct ProxyInput {
     pub toxics: Vec<ToxicInput>,
 }
 
-/// A toxic that makes sense.
+/// A toxic that is to be added. Its attributes are looked at last, when its name is known to be free.
 #[derive(Clone, Debug)]
 pub(super) struct ToxicInput {
     pub name: String,
-    pub wired: Wired,
+    /// With nothing set.
+    blank: Wired,
+    attributes: Option<Json>,
 }
 
 /// What a toxic is known by.
@@ -73,6 +75,7 @@ impl ProxyInput {
             };
             for toxic in list {
                 let toxic = ToxicInput::read(toxic)?;
+                toxic.wired()?;
                 if input.toxics.iter().any(|other| other.name == toxic.name) {
                     return Err(ApiError::new(StatusCode::CONFLICT, "toxic already exists"));
                 }
@@ -104,11 +107,17 @@ impl ToxicInput {
             let why = "stream was invalid, can be either upstream or downstream";
             return Err(ApiError::bad_request(why));
         }
-        let none = blank(&kind).ok_or_else(|| ApiError::bad_request("invalid toxic type"))?;
-        let toxic = with_attributes(none, json.get("attributes"))?;
+        let toxic = blank(&kind).ok_or_else(|| ApiError::bad_request("invalid toxic type"))?;
         let name = name.filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("{kind}_{stream}"));
-        Ok(Self { name, wired: Wired { toxic, stream, toxicity } })
+        let attributes = json.get("attributes").cloned();
+        Ok(Self { name, blank: Wired { toxic, stream, toxicity }, attributes })
+    }
+
+    /// The toxic with its attributes, if they make sense.
+    pub(super) fn wired(&self) -> Result<Wired, ApiError> {
+        let toxic = with_attributes(self.blank.toxic, self.attributes.as_ref())?;
+        Ok(Wired { toxic, ..self.blank.clone() })
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "worst_edge_ms": millis(seen.worst_edge()),
         "longest_retry_gap_ms": millis(seen.longest_retry_gap()),
         "phases": phases(summary),
+        "connections": relays(summary),
         "faults": faults(summary),
         "silent_faults": summary.silences().iter().map(|silence| json!({
             "fault": &*silence.fault, "why": silence.why,
@@ -60,6 +61,23 @@ fn phases(summary: &Summary<'_>) -> Vec<Value> {
                 "actual_ms": edge.map(|edge| millis(edge.actual)),
                 "targets": targets,
             })
+        })
+        .collect()
+}
+
+/// By proxy, those that pass bytes on.
+fn relays(summary: &Summary<'_>) -> serde_json::Map<String, Value> {
+    let relays = summary.observations.relays.iter();
+    relays
+        .map(|(name, relays)| {
+            let value = json!({
+                "ended": relays.connections,
+                "injected": relays.injected,
+                "without_upstream": relays.unconnected,
+                "bytes_up": relays.up,
+                "bytes_down": relays.down,
+            });
+            (name.to_string(), value)
         })
         .collect()
 }

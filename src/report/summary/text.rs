@@ -24,6 +24,10 @@ pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
         out.push('\n');
         out.push_str(&phases(summary, width));
     }
+    if !summary.observations.relays.is_empty() {
+        out.push('\n');
+        out.push_str(&relays(summary, width));
+    }
     // Connections without a request are told of by the faults that met them.
     if summary.tallies.iter().any(|tally| came || tally.considered > 0) {
         out.push('\n');
@@ -54,6 +58,18 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         line.push_str(&format!(", plateaus cut to {}", show_duration(longest)));
     }
     line.push_str(&format!("  (run {}, seed {})\n", summary.run, summary.seed));
+    if seen.exchanges == 0 && !seen.relays.is_empty() {
+        let all = seen.relays.values();
+        let (connections, injected) =
+            all.fold((0, 0), |(c, i), relays| (c + relays.connections, i + relays.injected));
+        line.push_str(&format!(
+            "{} ended; injected into {} ({})\n",
+            count(connections, "connection"),
+            thousands(injected),
+            percent(injected, connections),
+        ));
+        return line;
+    }
     if seen.exchanges == 0 {
         line.push_str("no request came by; point the client at the proxy instead of the service\n");
         return line;
@@ -89,6 +105,39 @@ fn phases(summary: &Summary<'_>, width: usize) -> String {
         table.add_row(row(if target == "all" { phase } else { "" }, target, cell));
     }
     finish(&mut table, 2, (0..2, 12), width)
+}
+
+/// What went through proxies that pass bytes on.
+fn relays(summary: &Summary<'_>, width: usize) -> String {
+    let mut table =
+        table(&["proxy", "connections", "injected", "no upstream", "to upstream", "to clients"]);
+    for (name, relays) in &summary.observations.relays {
+        table.add_row(vec![
+            shorten(name, 36),
+            thousands(relays.connections),
+            thousands(relays.injected),
+            thousands(relays.unconnected),
+            bytes(relays.up),
+            bytes(relays.down),
+        ]);
+    }
+    finish(&mut table, 1, (0..1, 12), width)
+}
+
+/// A number of bytes, to three digits.
+fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut left = number as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if left < 1000.0 {
+            break;
+        }
+        left /= 1024.0;
+        unit = larger;
+    }
+    let digits = usize::from(unit != "B" && left < 9.95);
+    format!("{left:.digits$}{unit}")
 }
 
 fn row(phase: &str, target: &str, cell: &Cell) -> Vec<String> {
@@ -250,6 +299,12 @@ mod tests {
         assert_eq!(percent(99_999, 100_000), ">99.9 %");
         assert_eq!(percent(17, 100), "17.0 %");
         assert_eq!(percent(0, 0), "–");
+    }
+
+    #[test]
+    fn bytes_are_told_in_a_few_digits() {
+        let shown = [0, 999, 1_000, 10_240, 1_500_000, 5 << 40].map(bytes);
+        assert_eq!(shown, ["0B", "999B", "1.0KiB", "10KiB", "1.4MiB", "5.0TiB"]);
     }
 
     #[test]

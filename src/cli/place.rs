@@ -1,0 +1,174 @@
+//! Where a drill takes place: the proxies and the admin listener, from a config file and flags.
+
+use crate::{
+    cli::{
+        run::Refusal,
+        scenario_file::{self, Loaded},
+        terminal,
+    },
+    config::{Admin, Config},
+    control::{App, Guard, Registry, RegistryError, Server, Spec},
+    diag::{Source, render},
+    fault::catalog::Protocol,
+    units,
+};
+use clap::Args as ClapArgs;
+use std::{collections::BTreeMap, error::Error, net::SocketAddr, path::Path, sync::Arc};
+
+/// The variable that holds the token of commands.
+pub(super) const TOKEN: &str = "FIREDRILL_TOKEN";
+
+/// The flags of the admin listener.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(super) struct AdminArgs {
+    /// Where commands are taken: an address and a port, or a port on loopback. Off loopback the
+    /// token in FIREDRILL_TOKEN is needed
+    #[arg(long, value_name = "ADDR", value_parser = units::listen)]
+    pub admin: Option<SocketAddr>,
+
+    /// Take commands from anybody who can connect, off loopback too
+    #[arg(long)]
+    pub admin_open: bool,
+}
+
+/// Reads a config file and says what is wrong with it, if anything is.
+pub(super) fn read_config(path: &Path) -> Result<(Config, Source), Refusal> {
+    let name = path.to_string_lossy();
+    if !path.is_file() {
+        return Err(Refusal::usage(format!("there is no config file `{name}`")));
+    }
+    let mut loaded = scenario_file::load_file(&name).map_err(Refusal::usage)?;
+    let config = config_of(&mut loaded);
+    if !loaded.problems.is_empty() {
+        let text = render(&loaded.source, &loaded.problems, terminal::look_err());
+        crate::cli::say(text.trim_end());
+    }
+    let config = config.ok_or_else(Refusal::told)?;
+    Ok((config, loaded.source))
+}
+
+fn config_of(loaded: &mut Loaded) -> Option<Config> {
+    loaded.read_config()
+}
+
+/// The proxies of a config; those that do not say who is one user take what it says for all.
+pub(super) fn specs(config: &Config) -> Vec<Spec> {
+    let users = config.users.clone().map(Arc::new);
+    let spec = |entry| {
+        let spec = Spec::of(entry);
+        Spec { users: spec.users.clone().or_else(|| users.clone()), ..spec }
+    };
+    config.proxies.iter().map(spec).collect()
+}
+
+/// Listens for commands, as the flags and the config say.
+pub(super) async fn admin(
+    args: &AdminArgs,
+    config: Option<&Admin>,
+    app: App,
+) -> Result<Server, Refusal> {
+    let (address, guard) = rules(args, config)?;
+    Server::start(address, guard, app).await.map_err(|error| {
+        let what =
+            format!("cannot listen for commands on {address} (choose another with `--admin`)");
+        Refusal::environment(&what, &error)
+    })
+}
+
+fn rules(args: &AdminArgs, config: Option<&Admin>) -> Result<(SocketAddr, Guard), Refusal> {
+    let admin = config.cloned().unwrap_or_default();
+    let address = args.admin.unwrap_or(admin.listen);
+    let token = match &admin.token {
+        Some(token) => Some(token.fetch().map_err(|error| Refusal::usage(causes(&error)))?),
+        None => match std::env::var(TOKEN) {
+            Ok(text) if !text.is_empty() => {
+                Some(crate::config::Secret::new(&text).ok_or_else(|| {
+                    Refusal::usage(format!(
+                        "`{TOKEN}` holds no token: it is one word of visible ASCII characters"
+                    ))
+                })?)
+            }
+            _ => None,
+        },
+    };
+    let open = args.admin_open || admin.open;
+    if !address.ip().to_canonical().is_loopback() && token.is_none() && !open {
+        return Err(Refusal::usage(format!(
+            "anybody who reaches {address} could command the drill; set `{TOKEN}`, listen on \
+             loopback, or say `--admin-open` if it really is for everybody"
+        )));
+    }
+    let token = if args.admin_open { None } else { token };
+    Ok((address, Guard { token, hosts: admin.hosts }))
+}
+
+/// Where proxies can be reached, for people: `db: tcp://127.0.0.1:15432 -> 127.0.0.1:5432`.
+pub(super) fn lines(registry: &Registry) -> Vec<String> {
+    let line = |spec: Spec| {
+        let off = if spec.enabled { "" } else { "  (switched off)" };
+        format!("{}: {} -> {}{off}", spec.name, url(&spec), spec.upstream)
+    };
+    registry.list().iter().map(|proxied| line(proxied.spec())).collect()
+}
+
+/// Where a proxy can be reached.
+pub(super) fn url(spec: &Spec) -> String {
+    let scheme = match spec.protocol {
+        Protocol::Http => "http",
+        Protocol::Tcp => "tcp",
+    };
+    format!("{scheme}://{}", reachable(spec.listen))
+}
+
+/// Where to connect to reach somebody who listens on `address`: all addresses are none.
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
+    use std::net::{IpAddr, Ipv4Addr};
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The variables in which a command finds the proxies.
+pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let all: Vec<Spec> = registry.list().iter().map(|proxied| proxied.spec()).collect();
+    // The one that is meant if there is one to mean.
+    let first = all.iter().find(|spec| spec.protocol == Protocol::Http).or(all.first());
+    if let Some(first) = first {
+        variables.insert("FIREDRILL_URL".to_owned(), url(first));
+    }
+    for spec in &all {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let name: String = spec.name.chars().map(plain).collect();
+        variables.insert(format!("FIREDRILL_URL_{name}"), url(spec));
+        variables.insert(format!("FIREDRILL_ADDR_{name}"), reachable(spec.listen).to_string());
+    }
+    variables
+}
+
+/// Why a proxy cannot be there, for the command line.
+pub(super) fn refusal(name: &str, error: &RegistryError) -> Refusal {
+    match error {
+        RegistryError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            let what = format!("proxy `{name}`: {error} (choose another address)");
+            Refusal::environment(&what, source)
+        }
+        RegistryError::Listen { source, .. } => {
+            Refusal::environment(&format!("proxy `{name}`: {error}"), source)
+        }
+        _ => Refusal::usage(format!("proxy `{name}`: {}", causes(error))),
+    }
+}
+
+/// An error with its causes.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
