@@ -11,6 +11,7 @@ mod support;
 
 mod bodies;
 mod command;
+mod docs;
 mod drill;
 mod faults;
 mod metrics;
