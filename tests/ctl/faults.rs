@@ -267,3 +267,30 @@ fn a_share_of_users_hits_the_same_ones_each_time() {
     let hit = all.iter().filter(|[first, _]| *first == 503).count();
     assert!((8..=32).contains(&hit), "{hit} of 40");
 }
+
+#[test]
+fn a_cohort_by_hand_hits_the_same_users_with_all_its_faults() {
+    let stage = Stage::idle();
+    let address = stage.http("shop");
+    let keys = "share: 50% of users, cohort: unlucky, proxy: shop";
+    stage.put_on(&format!("{{ respond: 503, target: {{ path: /a }}, {keys} }}"));
+    stage.put_on(&format!("{{ respond: 429, target: {{ path: /b }}, {keys} }}"));
+    let fates = |nth: usize| {
+        let user = format!("user {nth}");
+        ["/a", "/b"].map(|path| Ask::get(path).user(&user).at(address, PATIENCE).status)
+    };
+    let all: Vec<[u16; 2]> = (0..40).map(fates).collect();
+    assert!(all.iter().all(|both| [[503, 429], [200, 200]].contains(both)), "{all:?}");
+    assert!(all.contains(&[503, 429]) && all.contains(&[200, 200]), "{all:?}");
+}
+
+#[test]
+fn times_are_counted_anew_for_a_fault_that_is_put_on_again() {
+    let stage = Stage::idle();
+    let address = stage.http("shop");
+    for _ in 0..2 {
+        stage.put_on("{ respond: 503, times: { first: 1, per: run }, proxy: shop, name: once }");
+        assert_eq!([0; 2].map(|_| visit(address, "/a").status), [503, 200]);
+        stage.delete("faults/shop/once");
+    }
+}
