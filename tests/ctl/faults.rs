@@ -47,11 +47,17 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
-fn json_that_is_no_yaml_is_read_all_the_same() {
+fn json_is_read_however_it_is_written() {
     let stage = Stage::idle();
     stage.http("shop");
-    stage.put_on("{\n\t\"latency\": \"1ms\",\n\t\"name\": \"\\ud83d\\ude00\"\n}");
-    assert_eq!(stage.get("faults").json()["faults"][0]["name"], "\u{1f600}");
+    let long = "x".repeat(2000);
+    for (body, name) in [
+        ("{\n\t\"latency\":\t\"1ms\",\n\t\"name\": \"\\ud83d\\ude00\"\n}", "\u{1f600}"),
+        (r#"{"latency":"1ms","name":"a\/b"}"#, "a/b"),
+        (&format!("{{\"name\":\"{long}\",\"latency\":\"1ms\"}}"), &*long),
+    ] {
+        assert_eq!(stage.put_on(body), name);
+    }
 }
 
 #[test]

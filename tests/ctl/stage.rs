@@ -174,8 +174,8 @@ impl Drop for Stage {
 pub(crate) fn free() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let [_, _, high, low] = process::id().to_be_bytes();
-    let [.., mine] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    format!("127.{}.{low}.{}:0", high.max(1), mine.clamp(1, 254))
+    let mine = 1 + NEXT.fetch_add(1, Ordering::Relaxed) % 254;
+    format!("127.{}.{low}.{mine}:0", high.max(1))
 }
 
 /// What a client meets who asks for a path.
