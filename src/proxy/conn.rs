@@ -2,7 +2,7 @@
 
 use crate::{
     engine::Change,
-    event::{Connection, Event, Recorder},
+    event::{Connection, Dealt, EndedBy, Event, Recorder, Relay},
     fault::Close,
     proxy::{
         ctl::{ConnCtl, Stand, lock},
@@ -50,26 +50,18 @@ pub(crate) enum Carry {
 }
 
 /// Serves a connection to its end, after what was dealt to it when it was accepted.
-pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
-    if !ctl.welcome.delay.is_zero() {
-        held(&ctl, &shared.ending).await;
-    }
-    if let Some(close) = ctl.welcome.close {
-        ctl.kill(close);
-    }
-    let mut relayed = None;
-    if let Some(close) = ctl.killed() {
-        if close == Close::Reset {
-            io.reset_on_close();
-        }
-        drop(io);
-    } else {
-        match &shared.carry {
-            Carry::Http(forward) => http(io, &ctl, forward, &shared).await,
-            Carry::Tcp(connector) => {
-                relayed = Some(tcp::serve(io, &ctl, connector, &shared).await);
-            }
-        }
+pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
+    let tasks = &shared.ending.tasks;
+    // Each in a task of its own size: what HTTP needs is several times what bytes do.
+    match &shared.carry {
+        Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
+        Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
+    };
+}
+
+async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
+        http(io, &ctl, forward, &shared).await;
     }
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
@@ -79,21 +71,62 @@ pub(crate) async fn serve<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Share
     // dealt to bytes that never became an exchange.
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
-    let silent = ctl.exchanges() == 0 && ctl.killed().is_some();
-    if !dealt.is_empty() || silent || relayed.is_some() {
-        let ended_by = relayed.map_or_else(|| ctl.ended_by(), |(_, by)| by);
-        shared.recorder.say(Event::Connection(Connection {
-            proxy: ctl.injector().proxy_id(),
-            id: ctl.id,
-            peer: ctl.peer,
-            accepted: ctl.accepted,
-            ended: ctl.injector().micros(),
-            phase: ctl.welcome.phase,
-            dealt,
-            ended_by,
-            relay: relayed.map(|(relay, _)| relay),
-        }));
+    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
+        tell(&ctl, &shared, dealt, ctl.ended_by(), None);
     }
+}
+
+async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    // Nothing else will ever tell who it is.
+    let user = ctl.injector().users().of_peer(ctl.peer.ip()).key;
+    let _first = ctl.user.set(user);
+    let mut relay = Relay { user, ..Relay::default() };
+    let mut ended_by = None;
+    if let (Some(io), Carry::Tcp(connector)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
+        ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+    }
+    let mut dealt = ctl.welcome.dealt.clone();
+    dealt.append(&mut lock(&ctl.wire));
+    let ended_by = ended_by.unwrap_or_else(|| ctl.ended_by());
+    tell(&ctl, &shared, dealt, ended_by, Some(relay));
+}
+
+/// Carries out what was dealt to a connection when it was accepted; gives it back if it lives on.
+async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S> {
+    if !ctl.welcome.delay.is_zero() {
+        held(ctl, &shared.ending).await;
+    }
+    if let Some(close) = ctl.welcome.close {
+        ctl.kill(close);
+    }
+    match ctl.killed() {
+        None => Some(io),
+        Some(Close::Reset) => {
+            io.reset_on_close();
+            None
+        }
+        Some(Close::Fin) => None,
+    }
+}
+
+fn tell(
+    ctl: &ConnCtl,
+    shared: &Shared,
+    dealt: Vec<Dealt>,
+    ended_by: EndedBy,
+    relay: Option<Relay>,
+) {
+    shared.recorder.say(Event::Connection(Connection {
+        proxy: ctl.injector().proxy_id(),
+        id: ctl.id,
+        peer: ctl.peer,
+        accepted: ctl.accepted,
+        ended: ctl.injector().micros(),
+        phase: ctl.welcome.phase,
+        dealt,
+        ended_by,
+        relay,
+    }));
 }
 
 /// Holds a connection's first byte, as a lost SYN would have held the connection.

@@ -8,7 +8,7 @@ use crate::{
     engine::Injector,
     fault::Gate,
     proxy::{
-        conn::{Shared, serve},
+        conn::{Shared, spawn},
         ctl::ConnCtl,
     },
 };
@@ -158,8 +158,7 @@ impl Listener {
         let meters = Arc::clone(&self.shared.meters);
         let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder, meters);
         let ctl = Arc::new(ctl);
-        let served = serve(stream, ctl, Arc::clone(&self.shared));
-        self.shared.ending.tasks.spawn(served);
+        spawn(stream, ctl, &self.shared);
     }
 
     /// Whether a connection that was accepted is one of our own fillers; forgets it if so.

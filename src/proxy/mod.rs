@@ -148,8 +148,7 @@ impl Proxy {
         let meters = Arc::clone(&self.shared.meters);
         let ctl = ConnCtl::new(id, peer, key, welcome, injector, recorder, meters);
         let ctl = Arc::new(ctl);
-        let served = conn::serve(io, ctl, Arc::clone(&self.shared));
-        self.shared.ending.tasks.spawn(served);
+        conn::spawn(io, ctl, &self.shared);
     }
 
     /// Takes no new connections, waits for exchanges under way for at most `patience`, then ends

@@ -28,18 +28,15 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// Serves a connection to its end; says what it carried and who ended it.
+/// Serves a connection to its end; says who ended it, and notes what it carried.
 pub(crate) async fn serve<S: Stream>(
     io: S,
     ctl: &Arc<ConnCtl>,
     connector: &Connector,
     shared: &Shared,
-) -> (Relay, EndedBy) {
-    let injector = ctl.injector();
-    let user = injector.users().of_peer(ctl.peer.ip());
-    let _first = ctl.user.set(user.key);
-    injector.notice_traffic();
-    let mut relay = Relay { user: user.key, ..Relay::default() };
+    relay: &mut Relay,
+) -> EndedBy {
+    ctl.injector().notice_traffic();
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     let dialled = {
@@ -70,18 +67,18 @@ pub(crate) async fn serve<S: Stream>(
             if error.is_reset() {
                 // It was accepted and reset before we knew that it was accepted.
                 io.reset_on_close();
-                return (relay, EndedBy::UpstreamRst);
+                return EndedBy::UpstreamRst;
             }
-            return (relay, EndedBy::ProxyFin);
+            return EndedBy::ProxyFin;
         }
         None => {
             if ctl.killed() == Some(Close::Reset) {
                 io.reset_on_close();
             }
-            return (relay, ctl.ended_by());
+            return ctl.ended_by();
         }
     };
-    relay.t_connected = injector.micros();
+    relay.t_connected = ctl.injector().micros();
     let mut pair = Pair::new(io, upstream, ctl, &shared.timer);
     loop {
         let call = tokio::select! {
@@ -96,7 +93,7 @@ pub(crate) async fn serve<S: Stream>(
             break;
         }
     }
-    pair.finish(&mut relay)
+    pair.finish(relay)
 }
 
 /// Whether a call from outside ends a connection.
@@ -192,12 +189,12 @@ impl<S: Stream> Pair<S> {
         Poll::Ready(())
     }
 
-    fn finish(mut self, relay: &mut Relay) -> (Relay, EndedBy) {
+    fn finish(mut self, relay: &mut Relay) -> EndedBy {
         self.up.take_dealt(&self.ctl);
         self.down.take_dealt(&self.ctl);
         relay.up = self.up.passed();
         relay.down = self.down.passed();
-        let by = match self.ctl.killed() {
+        match self.ctl.killed() {
             Some(close) => {
                 if close == Close::Reset {
                     self.client.reset_on_close();
@@ -206,7 +203,6 @@ impl<S: Stream> Pair<S> {
                 self.ctl.ended_by()
             }
             None => self.ended_by.unwrap_or(EndedBy::ProxyFin),
-        };
-        (*relay, by)
+        }
     }
 }
