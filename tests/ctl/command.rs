@@ -1,6 +1,10 @@
 //! `firedrill ctl`: the built binary against a listener.
 
-use crate::stage::{Stage, free, visit};
+use crate::{
+    served::served,
+    stage::{Stage, free, visit},
+    support::upstream::Upstream,
+};
 use firedrill::{config::Secret, control::Guard};
 use serde_json::Value;
 use std::{net::TcpListener, process::Command};
@@ -54,6 +58,24 @@ fn a_proxy_is_made_shown_switched_and_taken_away() {
 
     ok(&stage, &["proxy", "remove", "shop"]);
     assert_eq!(ok(&stage, &["proxies"]).out, "no proxies\n");
+}
+
+#[test]
+fn what_serves_is_commanded_where_it_says() {
+    let (_served, admin) = served(["serve"]);
+    let upstream = Upstream::start().url();
+    let listen = free();
+    for args in [
+        &["proxy", "add", "shop", "--listen", &listen, "--upstream", &upstream][..],
+        &["fault", "add", "shop", "respond: 503"],
+    ] {
+        let done = ctl(&admin, args, None);
+        assert_eq!(done.code, Some(0), "{args:?}: {}", done.err);
+    }
+    let shown = ctl(&admin, &["proxy", "show", "shop", "--json"], None).out;
+    let shop: Value = serde_json::from_str(&shown).expect("JSON");
+    let address = shop["listen"].as_str().expect("an address").parse().expect("an address");
+    assert_eq!(visit(address, "/a").status, 503);
 }
 
 #[test]

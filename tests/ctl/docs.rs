@@ -1,32 +1,19 @@
 //! `docs/control.md`, held to what the program does.
 
-use crate::stage::{Stage, free, visit};
-use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
+use crate::{
+    served::{Served, served},
+    stage::{Stage, free, visit},
 };
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md");
     fs::read_to_string(path).expect("the page")
 }
 
-/// Killed with the test, however that ends.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _ended = self.0.wait();
-    }
-}
-
 /// A drill of the built binary, and where it takes commands.
-fn served() -> (Served, String) {
+fn drill() -> (Served, String) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ctl");
     fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("docs.yaml");
@@ -36,17 +23,7 @@ fn served() -> (Served, String) {
         free()
     );
     fs::write(&file, text).expect("a file");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.arg("run").arg(&file).args(["--admin", "127.0.0.1:0"]);
-    command.env_remove("FIREDRILL_TOKEN").stdin(Stdio::null()).stdout(Stdio::null());
-    let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
-    let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let served = Served(child);
-    let mut lines = lines.map(|line| line.expect("UTF-8"));
-    let admin = lines.find_map(|line| Some(line.split_once("admin: http://")?.1.to_owned()));
-    // What else it says is read, so that it is not held up by saying it.
-    std::thread::spawn(move || lines.count());
-    (served, admin.expect("it says where").trim().to_owned())
+    served(["run".as_ref(), file.as_os_str()])
 }
 
 #[test]
@@ -62,7 +39,7 @@ fn every_example_of_the_page_works() {
     let path = std::env::var("PATH").unwrap_or_default();
     for block in blocks {
         // A drill for each: they end it.
-        let (_served, admin) = served();
+        let (_served, admin) = drill();
         let mut script = block.replace("http://127.0.0.1:8474", &format!("http://{admin}"));
         for port in ["127.0.0.1:16379", "127.0.0.1:15672"] {
             script = script.replace(port, "127.0.0.1:0");

@@ -16,4 +16,5 @@ mod drill;
 mod faults;
 mod metrics;
 mod proxies;
+mod served;
 mod stage;
