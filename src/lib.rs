@@ -1,7 +1,8 @@
 //! Firedrill replays outages.
 //!
-//! A reverse proxy stands in front of a service and plays a scenario while the real client talks
-//! through it; at the end it says what was injected and what came of it.
+//! Reverse proxies for HTTP and TCP stand in front of services and play a scenario while the real
+//! client talks through them; at the end it says what was injected and what came of it. Without a
+//! scenario they take faults by hand, from its own commands or from Toxiproxy's clients.
 //!
 //! # The floors of the house
 //!

@@ -343,6 +343,74 @@ fn every_key_of_the_summary_and_of_the_record_is_explained() {
     }
 }
 
+/// The toxics that the page about them writes as faults: type, attributes, and the fault.
+fn toxics(page: &Page) -> Vec<(String, String, String)> {
+    let rows = page.text.lines().skip_while(|line| !line.starts_with("| toxic |")).skip(2);
+    let code = |cell: &str| cell.split('`').nth(1).unwrap_or_default().to_owned();
+    rows.take_while(|line| line.starts_with('|'))
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split(" | ").map(code).collect::<Vec<_>>())
+        .map(|cells| (cells[0].clone(), cells[1].clone(), cells[2].clone()))
+        .collect()
+}
+
+/// Starts a server with this Toxiproxy config file and ends it; what it says first.
+fn served(name: &str, config: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, config).expect("a file");
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(["serve", "--admin", "0", "--toxiproxy-config"])
+        .arg(&path)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(serve.stderr.take().expect("a pipe")).lines();
+    let first = lines.next().expect("a line").expect("UTF-8");
+    let _over_if_refused = kill_process(Pid::from_child(&serve), Signal::TERM);
+    serve.wait().expect("it ends");
+    first
+}
+
+#[test]
+fn every_toxic_and_the_fault_in_its_place_are_taken() {
+    let page = page("docs/toxiproxy.md");
+    let rows = toxics(&page);
+    let types: BTreeSet<&str> = rows.iter().map(|(toxic, ..)| &**toxic).collect();
+    assert_eq!(types.len(), 8, "all but `noop`: {types:?}");
+    let mut list = Vec::new();
+    for (toxic, attributes, fault) in &rows {
+        let text = format!(
+            "name: x\nphases: [{{ name: a, for: 1m, faults: [{{ {fault} }}] }}]\n\
+             proxies: {{ db: {{ listen: 0, upstream: \"x:1\", protocol: tcp }} }}\n"
+        );
+        assert_eq!(problems(toxic, &text, true), None, "{toxic}: {fault}");
+        let attributes: Vec<String> = attributes
+            .split(", ")
+            .filter_map(|attribute| attribute.split_once(": "))
+            .map(|(key, value)| format!("\"{key}\":{value}"))
+            .collect();
+        assert!(!attributes.is_empty(), "{toxic}");
+        let (at, attributes) = (list.len(), attributes.join(","));
+        list.push(format!(r#"{{"name":"{at}","type":"{toxic}","attributes":{{{attributes}}}}}"#));
+    }
+    let list = list.join(",");
+    let config =
+        format!(r#"[{{"name":"p","listen":"127.0.0.1:0","upstream":"x:1","toxics":[{list}]}}]"#);
+    let said = served("toxics.json", &config);
+    assert!(said.starts_with("admin: http://"), "{said}");
+}
+
+#[test]
+fn the_config_of_toxiproxy_is_taken() {
+    let blocks = page("docs/toxiproxy.md").blocks("json");
+    assert!(!blocks.is_empty());
+    for Block { place, text } in blocks {
+        let free = text.replace("127.0.0.1:26379", "127.0.0.1:0");
+        let said = served("toxiproxy.json", &free);
+        assert!(said.starts_with("admin: http://"), "{place}: {said}");
+    }
+}
+
 #[test]
 fn links_within_the_documentation_lead_somewhere() {
     let anchor = |heading: &str| {

@@ -361,7 +361,12 @@ impl Registry {
                 continue;
             }
             // A port that one of our own gives up is free only then.
-            let ours = self.list().iter().any(|other| other.spec().listen == spec.listen);
+            let gives_up = |other: &Proxied| {
+                let moves =
+                    || specs.iter().any(|new| new.name == other.name && !other.spec().is_like(new));
+                other.spec().listen == spec.listen && (gone.contains(&other.name) || moves())
+            };
+            let ours = self.list().iter().any(|other| gives_up(other));
             let door = if spec.enabled && !ours { Some(open(spec.listen)?) } else { None };
             plan.push((spec.clone(), door));
         }

@@ -227,14 +227,31 @@ impl Chain {
         }
     }
 
+    /// Whether its end was thrown away: nothing more will come of it.
+    pub fn has_lost_the_end(&self) -> bool {
+        self.links.iter().any(|link| link.filter.has_lost_the_end())
+    }
+
+    /// When a filter ends the connection, whatever is held then: to be looked at where nothing can
+    /// be pulled, because the receiver takes nothing or a filter behind lets nothing through.
+    pub fn closes_at(&mut self) -> Option<(Tick, Close)> {
+        let now = self.tune();
+        let own = self.links.iter().filter_map(|link| link.filter.closes_at(now));
+        let seen = self.closing.map(|close| (now, close));
+        own.chain(seen).min_by_key(|(at, _)| *at)
+    }
+
     /// When to pull again, unless an edge comes before.
     pub fn wake_at(&self) -> Option<Tick> {
         let now = self.shared.tick();
         let playing = self.shared.playing_at(now);
+        // What is due and finds no room behind it waits for that, and not for the clock.
+        let has_way = |at: usize| self.links.get(at + 1).is_none_or(|to| to.filter.room() > 0);
         self.links
             .iter()
-            .filter(|link| !link.filter.is_empty() || link.filter.room() == 0)
-            .filter_map(|link| {
+            .enumerate()
+            .filter(|(_, link)| !link.filter.is_empty() || link.filter.room() == 0)
+            .filter_map(|(at, link)| {
                 let origin = link.armed.origin;
                 let flap = link.armed.pattern().and_then(|pattern| {
                     let elapsed = origin.moment(playing, now)?.elapsed;
@@ -243,7 +260,8 @@ impl Chain {
                 let moves = link.armed.share_moves() || link.armed.fault.moves();
                 let recheck =
                     (moves && origin.moment(playing, now).is_some()).then(|| now + RECHECK);
-                [link.filter.wake_at(), flap, recheck].into_iter().flatten().min()
+                let own = link.filter.wake_at().filter(|_| has_way(at));
+                [own, flap, recheck].into_iter().flatten().min()
             })
             .min()
     }
@@ -366,27 +384,40 @@ impl Chain {
     /// Puts a fault that was changed by hand into the place of what it was before; what that held
     /// goes through it.
     fn replace(&mut self, at: usize, armed: &Arc<Armed>, now: Tick) {
-        let Some(mut new) = self.link(armed) else {
-            return;
-        };
+        let new = self.link(armed);
+        let playing = self.shared.playing_at(now);
         let old = &mut self.links[at];
         old.filter.let_go(now);
+        let Some(mut new) = new else {
+            // It has nothing to do with this direction any more, and goes when it is empty.
+            return;
+        };
         new.met = old.met;
-        new.filter.resume(old.passed);
-        let mut held = Vec::new();
+        new.passed = old.passed;
+        let goes_on = armed
+            .origin
+            .moment(playing, now)
+            .is_some_and(|moment| armed.is_on(&moment) && armed.includes_point(new.point, &moment));
+        let (mut held, mut waiting) = (Vec::new(), 0);
         while let Some(out) = old.filter.pull(now) {
+            if let Out::Bytes(bytes) = &out {
+                waiting += bytes.len() as u64;
+            }
             held.push(out);
         }
+        new.filter.resume(old.passed + waiting);
         // Not in force yet: what was held has served its time.
         new.filter.tune(now, None);
         for out in held {
             match out {
                 Out::Bytes(bytes) => new.filter.push(now, bytes),
                 Out::End => new.filter.finish(now),
-                // The end of the old one is not the end of the connection.
+                // The end of the old one is that of the connection only if nothing comes after it:
+                // bytes are missing there.
+                Out::Close(close) if !goes_on => self.passing.push_back(Out::Close(close)),
                 Out::Close(_) => {}
             }
         }
-        *old = new;
+        self.links[at] = new;
     }
 }

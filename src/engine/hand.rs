@@ -200,10 +200,25 @@ impl Hand {
     ///
     /// See [`HandError`]; then nothing was changed.
     pub fn replace(&self, fault: HandFault) -> Result<Arc<ByHand>, HandError> {
+        let name = fault.entry.name.clone();
+        self.modify(&name, |_| Ok(fault))
+    }
+
+    /// Puts what `change` makes of a fault into its place, with nobody else in between.
+    ///
+    /// # Errors
+    ///
+    /// See [`HandError`], and whatever `change` fails with; then nothing was changed.
+    pub fn modify<E: From<HandError>>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&ByHand) -> Result<HandFault, E>,
+    ) -> Result<Arc<ByHand>, E> {
         self.change(|set| {
-            let Some(at) = set.iter().position(|other| other.name() == fault.entry.name) else {
-                return Err(HandError::Unknown(fault.entry.name));
+            let Some(at) = set.iter().position(|other| other.name() == name) else {
+                return Err(HandError::Unknown(name.to_owned()).into());
             };
+            let fault = change(&set[at])?;
             let new = self.arm(fault, set, Some(&set[at].count))?;
             set[at] = Arc::clone(&new);
             Ok(new)
@@ -217,12 +232,16 @@ impl Hand {
     ///
     /// Fails if there is none of that name.
     pub fn remove(&self, name: &str) -> Result<Arc<ByHand>, HandError> {
-        self.take(name).inspect(|old| self.tell(old, HandChange::Removed))
+        let taken = self.take(|other| other.name() == name);
+        let taken = taken.map_err(|_| HandError::Unknown(name.to_owned()))?;
+        self.tell(&taken, HandChange::Removed);
+        Ok(taken)
     }
 
     /// Takes everything away.
     pub fn clear(&self) {
-        let all = self.change(|set| Ok(std::mem::take(set))).unwrap_or_default();
+        let all: Result<_, HandError> = self.change(|set| Ok(std::mem::take(set)));
+        let all = all.unwrap_or_default();
         for old in &all {
             self.tell(old, HandChange::Removed);
         }
@@ -240,10 +259,10 @@ impl Hand {
         Ok(new)
     }
 
-    fn take(&self, name: &str) -> Result<Arc<ByHand>, HandError> {
-        self.change(|set| match set.iter().position(|other| other.name() == name) {
+    fn take(&self, is_it: impl Fn(&ByHand) -> bool) -> Result<Arc<ByHand>, HandError> {
+        self.change(|set| match set.iter().position(|other| is_it(other)) {
             Some(at) => Ok(set.remove(at)),
-            None => Err(HandError::Unknown(name.to_owned())),
+            None => Err(HandError::Unknown(String::new())),
         })
     }
 
@@ -257,10 +276,10 @@ impl Hand {
         }));
     }
 
-    fn change<T>(
+    fn change<T, E>(
         &self,
-        change: impl FnOnce(&mut Vec<Arc<ByHand>>) -> Result<T, HandError>,
-    ) -> Result<T, HandError> {
+        change: impl FnOnce(&mut Vec<Arc<ByHand>>) -> Result<T, E>,
+    ) -> Result<T, E> {
         // One at a time, and never while a phase is being published.
         let published = lock(&self.shared.published);
         let mut entries = self.station.hand.load().entries.clone();
@@ -293,11 +312,12 @@ impl Hand {
         let origin = Origin::Hand { since, until };
         let bit = if fault.targets.is_empty() { 0 } else { self.free_bit(others)? };
         let lot = Lot { before: Vec::new(), name: lot_name(entry), seed: self.shared.seed };
-        let armed = Armed::new(next_uid(), origin, entry, site, self.station.salt, lot, &count);
+        let uid = next_uid();
+        let armed = Armed::new(uid, origin, entry, site, self.station.salt, lot, &count);
         let mut armed = armed
             .ok_or(HandError::Protocol { fault: entry.kind, protocol: site.protocol.name() })?;
         armed.targets = bit;
-        let timer = until.map(|until| self.timer(entry.name.clone(), until));
+        let timer = until.map(|until| self.timer(uid, until));
         Ok(Arc::new(ByHand { since, count, armed: Arc::new(armed), bit, _timer: timer, fault }))
     }
 
@@ -309,15 +329,15 @@ impl Hand {
         bits.find(|bit| taken & bit == 0).ok_or(HandError::TooManyTargets)
     }
 
-    fn timer(&self, name: String, until: Tick) -> Timer {
+    fn timer(&self, uid: usize, until: Tick) -> Timer {
         let (shared, station) = (Arc::downgrade(&self.shared), Arc::downgrade(&self.station));
         let at = self.shared.epoch + until;
         let task = tokio::spawn(async move {
             sleep_until(at).await;
             if let (Some(shared), Some(station)) = (shared.upgrade(), station.upgrade()) {
                 let hand = Self { shared, station };
-                // Somebody may have been faster.
-                if let Ok(old) = hand.take(&name) {
+                // Somebody may have been faster, and put another there under its name.
+                if let Ok(old) = hand.take(|other| other.armed.uid == uid) {
                     hand.tell(&old, HandChange::Expired);
                 }
             }

@@ -232,16 +232,22 @@ impl Injector {
         let in_force = self.shared.in_force(&self.station);
         let gates = || in_force.faults().filter(|(armed, _)| armed.fault.gate().is_some());
         let shut = gates().find(|(armed, moment)| armed.is_on(moment));
-        let gate = shut.and_then(|(armed, _)| {
-            armed.count.hit();
-            armed.fault.gate()
-        });
+        let gate = shut.and_then(|(armed, _)| armed.fault.gate());
         let flaps = gates().filter_map(|(armed, moment)| {
             let change = moment.elapsed + armed.pattern()?.until_change(moment.elapsed);
             armed.origin.due(&self.shared, change)
         });
         let again = flaps.min();
         (gate, again)
+    }
+
+    /// The listener has done what its gate says: counts it.
+    pub fn gate_came(&self) {
+        let in_force = self.shared.in_force(&self.station);
+        let mut gates = in_force.faults().filter(|(armed, _)| armed.fault.gate().is_some());
+        if let Some((armed, _)) = gates.find(|(armed, moment)| armed.is_on(moment)) {
+            armed.count.hit();
+        }
     }
 
     /// Starts a clock that waits for traffic.

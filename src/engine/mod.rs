@@ -111,7 +111,7 @@ impl Run {
     pub fn injector(&self) -> Injector {
         let first = self.shared.first();
         let station =
-            first.unwrap_or_else(|| self.shared.add(self.site("default", Protocol::Http)));
+            first.unwrap_or_else(|| self.shared.add(self.site(Site::ONLY, Protocol::Http)));
         Injector::new(Arc::clone(&self.shared), station)
     }
 

@@ -249,6 +249,8 @@ impl Shared {
     /// The clock was moved: whoever waits for a time of its has to look again.
     pub(super) fn moved(&self) {
         for station in self.stations() {
+            // Back in a phase before anybody published that it was left, chains look again too.
+            station.generation.fetch_add(1, Ordering::Release);
             station.change.send_modify(|_| {});
         }
         self.change.send_modify(|_| {});

@@ -36,6 +36,11 @@ pub struct Site {
     pub users: Arc<Users>,
 }
 
+impl Site {
+    /// What the only proxy of a run is called that knows no names.
+    pub const ONLY: &str = "default";
+}
+
 #[derive(Debug)]
 pub(super) struct Station {
     pub site: Site,
@@ -77,8 +82,9 @@ impl Station {
         counts: &mut BTreeMap<String, Arc<FaultCount>>,
         change: Change,
     ) -> Self {
-        // The first proxy of a run draws as if it were the only one, whatever its name.
-        let salt = if id == 0 { 0 } else { crate::dice::key(site.name.as_bytes()) };
+        // The only proxy of a run that knows no names draws by the fault alone.
+        let salt =
+            if &*site.name == Site::ONLY { 0 } else { crate::dice::key(site.name.as_bytes()) };
         let compile = |phase| ActiveSet::compile(scenario, phase, &site, salt, seed, counts);
         let sets: Vec<_> = (0..scenario.phases.len()).map(compile).map(Arc::new).collect();
         Self {

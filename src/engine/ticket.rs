@@ -58,7 +58,7 @@ pub struct Hold {
     shared: Arc<Shared>,
     station: Arc<Station>,
     whom: Whom,
-    dealt: Dealt,
+    armed: Arc<Armed>,
 }
 
 impl Dealing {
@@ -140,13 +140,13 @@ impl Ticket {
     pub fn is_still_held(&mut self, by: &Dealing) -> bool {
         // Before looking, so that no change between a look and the wait after it is missed.
         self.changes.get_or_insert_with(|| self.station.change.subscribe());
-        held_at(&self.shared.in_force(&self.station), &self.whom, &by.dealt).is_some()
+        held_at(&self.shared.in_force(&self.station), &self.whom, &by.armed).is_some()
     }
 
     /// Whether and where in its phase a fault goes on, for a body that outlives this ticket.
     pub fn hold(&self, by: &Dealing) -> Hold {
         let (shared, station) = (Arc::clone(&self.shared), Arc::clone(&self.station));
-        Hold { shared, station, whom: self.whom, dealt: by.dealt.clone() }
+        Hold { shared, station, whom: self.whom, armed: Arc::clone(&by.armed) }
     }
 
     /// Waits for the next moment at which a fault that holds this request may let go.
@@ -173,7 +173,7 @@ impl Ticket {
 
     fn recheck_at(&self, by: &Dealing) -> Option<Instant> {
         let in_force = self.shared.in_force(&self.station);
-        let (armed, moment) = going_on(&in_force, &by.dealt)?;
+        let (armed, moment) = going_on(&in_force, &by.armed)?;
         if armed.share_moves() {
             return Some(Instant::now() + RECHECK);
         }
@@ -215,20 +215,22 @@ impl Ticket {
 impl Hold {
     /// Where in its phase the fault is, if it is still in force for this request.
     pub fn moment(&self) -> Option<Moment> {
-        held_at(&self.shared.in_force(&self.station), &self.whom, &self.dealt)
+        held_at(&self.shared.in_force(&self.station), &self.whom, &self.armed)
     }
 }
 
-fn held_at(in_force: &InForce, whom: &Whom, by: &Dealt) -> Option<Moment> {
+fn held_at(in_force: &InForce, whom: &Whom, by: &Armed) -> Option<Moment> {
     let (armed, moment) = going_on(in_force, by)?;
     let holds =
         armed.is_on(&moment) && armed.is_meant_for(whom.targets) && armed.includes(whom, &moment);
     holds.then_some(moment)
 }
 
-/// A fault that dealt something, as it is now: it may go on in the next phase, under the same name.
-fn going_on<'s>(in_force: &'s InForce, by: &Dealt) -> Option<(&'s Arc<Armed>, Moment)> {
-    in_force.faults().find(|(armed, _)| armed.name == by.fault && armed.kind == by.kind)
+/// A fault that dealt something, as it is now: it may go on in the next phase under the same name, or
+/// have been changed by hand. It is told by its count, since others may have its name.
+fn going_on<'s>(in_force: &'s InForce, by: &Armed) -> Option<(&'s Arc<Armed>, Moment)> {
+    let is_it = |armed: &Armed| Arc::ptr_eq(&armed.count, &by.count) && armed.kind == by.kind;
+    in_force.faults().find(|(armed, _)| is_it(armed))
 }
 
 fn did(effect: &Effect) -> Option<Did> {

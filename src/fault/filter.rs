@@ -87,6 +87,18 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
     /// When to pull again, if anything is held for a time that is known.
     fn wake_at(&self) -> Option<Tick>;
 
+    /// When it ends the whole connection by itself, if that is known; what is held does not matter
+    /// to it.
+    fn closes_at(&self, _now: Tick) -> Option<(Tick, Close)> {
+        None
+    }
+
+    /// Whether the end of the source was thrown away, so that none will ever leave unless the fault
+    /// changes.
+    fn has_lost_the_end(&self) -> bool {
+        false
+    }
+
     /// Whether nothing is held: it could be taken out of the way.
     fn is_empty(&self) -> bool;
 

@@ -30,6 +30,8 @@ use tokio::{
 const BACKLOG: i32 = 4096;
 /// How long a connection may be quiet before its other end is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// After a change of the listener that failed, when to try again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// After an accept that failed for want of something (files, memory), how long to wait for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -99,6 +101,8 @@ pub(super) struct Listener {
     shared: Arc<Shared>,
     next_id: u64,
     gate: Option<Gate>,
+    /// What the gate says could not be done.
+    failed: bool,
     /// Our own connections that fill the accept queue while callers are to hang.
     fillers: VecDeque<TcpStream>,
 }
@@ -113,6 +117,7 @@ impl Listener {
             shared,
             next_id: 0,
             gate: None,
+            failed: false,
             fillers: VecDeque::new(),
         }
     }
@@ -134,6 +139,7 @@ impl Listener {
                 () = draining.cancelled() => return,
                 Ok(()) = changes.changed() => {}
                 () = again => {}
+                () = sleep(AGAIN), if self.failed => {}
                 accepted = accept(self.open.as_ref()), if self.gate.is_none() => match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
                     Err(error) => accept_failed(&error).await,
@@ -169,8 +175,11 @@ impl Listener {
     }
 
     async fn set_gate(&mut self, gate: Option<Gate>) {
-        if gate == self.gate && (gate.is_some() || self.open.is_some()) {
+        if gate == self.gate && !self.failed && (gate.is_some() || self.open.is_some()) {
             return;
+        }
+        if gate.is_some() && gate != self.gate {
+            self.injector.gate_came();
         }
         self.gate = gate;
         let done = match gate {
@@ -178,6 +187,7 @@ impl Listener {
             Some(Gate::Refuse) => self.shut(),
             Some(Gate::Unreachable) => self.fill_queue().await,
         };
+        self.failed = done.is_err();
         if let Err(error) = done {
             tracing::error!(%error, ?gate, "cannot change what the listener does");
         }

@@ -15,11 +15,7 @@ use crate::{
     },
 };
 use http::{Method, Request, Response, header};
-use std::{
-    future::{Future, pending},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use tower::Service;
 
@@ -91,7 +87,11 @@ impl Second {
             let request = head.map(|()| Ask::again(body, second.clone()));
             // Also what a failure is made into.
             if let Ok(response) = inner.call(request).await {
-                let _nobody_wants_it = read_out(response, pending()).await;
+                let mut changes = first.ctl.injector().changes();
+                let over = async {
+                    let _over = changes.wait_for(|change| change.over).await;
+                };
+                let _nobody_wants_it = read_out(response, over).await;
             }
         }
         tell(&second, &by);

@@ -11,7 +11,7 @@ use crate::{
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
-    engine::Play,
+    engine::{Play, Site},
     fault::catalog::Protocol,
     scenario::Scenario,
     select::{Matcher, Users},
@@ -22,7 +22,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// What the proxy of a drill is called that has only one.
-pub(super) const DEFAULT_PROXY: &str = "default";
+pub(super) const DEFAULT_PROXY: &str = Site::ONLY;
 /// How long the upstream may take to be noticed before a drill starts.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -131,7 +131,8 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         Some(config) => {
             fits(&scenario, &source, &config.known())?;
             let specs = place::specs(&config);
-            if specs.is_empty() && config.admin.is_none() {
+            let commanded = config.admin.is_some() || args.admin.admin.is_some();
+            if specs.is_empty() && !commanded {
                 return Err(Refusal::usage("the config has no proxies, and none could be made"));
             }
             (specs, config.users.unwrap_or_else(|| scenario.users.clone()), config.admin)

@@ -42,10 +42,14 @@ pub(super) fn find(proxied: &Proxied, name: &str) -> Result<ToxicOutput, ApiErro
 
 /// Changes one, as far as the input says; nothing is changed if a part of it makes no sense.
 pub(super) fn change(proxied: &Proxied, name: &str, json: &Json) -> Result<ToxicOutput, ApiError> {
-    let new = changed(&wired(proxied, name)?, json)?;
-    let output = ToxicOutput::of(name, &new);
-    proxied.hand.replace(fault(name, new))?;
-    Ok(output)
+    let mut output = None;
+    proxied.hand.modify(name, |old| {
+        let memo = old.fault.memo.as_ref().and_then(|memo| memo.get::<Wired>());
+        let new = changed(memo.ok_or_else(ApiError::no_toxic)?, json)?;
+        output = Some(ToxicOutput::of(name, &new));
+        Ok::<_, ApiError>(fault(name, new))
+    })?;
+    output.ok_or_else(ApiError::no_toxic)
 }
 
 /// Takes one away.

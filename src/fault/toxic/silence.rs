@@ -31,6 +31,8 @@ pub(super) struct Silence {
     /// What came before it began.
     held: Queue,
     stage: Stage,
+    /// The source ended while nothing passed.
+    lost_end: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Silence {
     /// A silence that ends after `wait`, or not before the fault does.
     pub(super) fn new(begins: Begins, wait: Option<Duration>, by: Close) -> Self {
         let (held, stage) = (Queue::default(), Stage::Open);
-        Self { begins, wait, by, in_force: false, gone: false, held, stage }
+        Self { begins, wait, by, in_force: false, gone: false, held, stage, lost_end: false }
     }
 
     fn set_in_force(&mut self, in_force: bool) {
@@ -98,6 +100,8 @@ impl ByteFilter for Silence {
     fn finish(&mut self, now: Tick) {
         if self.meets(now) {
             self.stage = Stage::Ending;
+        } else {
+            self.lost_end = true;
         }
     }
 
@@ -117,6 +121,15 @@ impl ByteFilter for Silence {
 
     fn wake_at(&self) -> Option<Tick> {
         self.due()
+    }
+
+    fn closes_at(&self, now: Tick) -> Option<(Tick, Close)> {
+        let at = if self.stage == Stage::Closing { Some(now) } else { self.due() };
+        at.map(|at| (at, self.by))
+    }
+
+    fn has_lost_the_end(&self) -> bool {
+        self.lost_end && self.due().is_none()
     }
 
     fn is_empty(&self) -> bool {

@@ -177,8 +177,9 @@ impl Injection {
             match self.end(&end, request.body_mut()).await {
                 Ended::Answered(response) => return Ok(*response),
                 Ended::Closed => return pending().await,
-                // Whatever else is in force by now has its say before it goes on.
-                Ended::LetGo => {}
+                // Whatever else is in force by now has its say before it goes on; and others have
+                // theirs, if that should be the same again.
+                Ended::LetGo => tokio::task::yield_now().await,
             }
         }
         for dealing in self.ask(Stage::Request) {

@@ -12,7 +12,7 @@ mod tests;
 mod timer;
 mod watch;
 
-pub(crate) use stream::{Presence, Stream};
+pub(crate) use stream::{Presence, Sent, Stream};
 pub(crate) use timer::Timer;
 
 use crate::{
@@ -30,11 +30,11 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use stream::Sent;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     time::timeout,
 };
+pub(crate) use watch::Looks;
 use watch::Watch;
 
 /// The most that is read from the socket at a time for a chain.
@@ -345,7 +345,14 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         if !self.broken && !self.passes_straight() {
             self.down.finish();
-            ready!(self.poll_drain(cx))?;
+            if self.poll_drain(cx)?.is_pending() {
+                // A client that left is not waited with for an end that never comes.
+                let this = &mut *self;
+                if !(this.read_ended && this.down.has_lost_the_end()) {
+                    this.watch.poll_blocked(&this.io, &this.ctl, cx)?;
+                    return Poll::Pending;
+                }
+            }
         }
         Pin::new(&mut self.io).poll_shutdown(cx)
     }

@@ -37,7 +37,7 @@ pub(super) struct Watch {
 
 /// Looks from time to time, less and less often.
 #[derive(Debug)]
-struct Looks {
+pub(crate) struct Looks {
     timer: Timer,
     wait: Duration,
 }
@@ -50,7 +50,7 @@ impl Default for Looks {
 
 impl Looks {
     /// Ready when it is time to look again.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.timer.poll_after(self.wait, cx));
         self.timer.clear();
         self.wait = (self.wait * 2).min(LAST_LOOK);
@@ -58,7 +58,7 @@ impl Looks {
     }
 
     /// Begins anew.
-    fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.timer.clear();
         self.wait = FIRST_LOOK;
     }

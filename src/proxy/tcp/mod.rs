@@ -14,7 +14,7 @@ use crate::{
         conn::{Call, Calls, Shared},
         ctl::ConnCtl,
         error::UpstreamError,
-        socket::Stream,
+        socket::{Looks, Presence, Sent, Stream},
         timer::Timer,
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
     },
@@ -22,9 +22,10 @@ use crate::{
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pipe::{Pipe, Stop};
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 use tokio::time::timeout;
 
@@ -118,6 +119,10 @@ struct Pair<S> {
     down: Pipe,
     /// Who was the first to end something.
     ended_by: Option<EndedBy>,
+    /// What has to leave before a reset.
+    last: Option<Sent>,
+    /// At a client that is not read any more.
+    looks: Looks,
 }
 
 impl<S: Stream> Pair<S> {
@@ -129,62 +134,90 @@ impl<S: Stream> Pair<S> {
             down: Pipe::new(ctl, Way::Down, timer.clone()),
             ctl: Arc::clone(ctl),
             ended_by: None,
+            last: None,
+            looks: Looks::default(),
         }
     }
 
     /// Ready when it is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(last) = &mut self.last {
+            ready!(Pin::new(last).poll(cx));
+            self.ctl.kill(Close::Reset);
+            return Poll::Ready(());
+        }
         let meters = &self.ctl.meters;
-        if let Poll::Ready(stop) = self.up.poll(
-            &mut self.client,
-            &mut self.upstream,
-            (&meters.from_clients, &meters.to_upstream),
-            cx,
-        ) {
+        let counters = (&meters.from_clients, &meters.to_upstream);
+        if let Poll::Ready(stop) = self.up.poll(&mut self.client, &mut self.upstream, counters, cx)
+        {
             let by = match stop {
                 Stop::End => Some(EndedBy::ClientFin),
                 // The upstream takes no more, which is no end of what it sends.
                 Stop::NotTaken => Some(EndedBy::UpstreamFin),
-                Stop::Broken => {
-                    self.ctl.client_gone(true);
-                    self.upstream.reset_on_close();
-                    self.ended_by.get_or_insert(EndedBy::ClientRst);
-                    return Poll::Ready(());
-                }
-                Stop::Closed(close) => return self.close(close),
+                Stop::Broken => return self.client_gone(),
+                Stop::Closed(close) => return self.close(close, Way::Up, cx),
                 Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
         }
-        if let Poll::Ready(stop) = self.down.poll(
-            &mut self.upstream,
-            &mut self.client,
-            (&meters.from_upstream, &meters.to_clients),
-            cx,
-        ) {
+        let meters = &self.ctl.meters;
+        let counters = (&meters.from_upstream, &meters.to_clients);
+        if let Poll::Ready(stop) =
+            self.down.poll(&mut self.upstream, &mut self.client, counters, cx)
+        {
             let by = match stop {
                 Stop::End => Some(EndedBy::UpstreamFin),
-                Stop::NotTaken => {
-                    self.ctl.client_gone(true);
-                    self.upstream.reset_on_close();
-                    self.ended_by.get_or_insert(EndedBy::ClientRst);
-                    return Poll::Ready(());
-                }
+                Stop::NotTaken => return self.client_gone(),
                 Stop::Broken => {
                     self.client.reset_on_close();
                     self.ended_by.get_or_insert(EndedBy::UpstreamRst);
                     return Poll::Ready(());
                 }
-                Stop::Closed(close) => return self.close(close),
+                Stop::Closed(close) => return self.close(close, Way::Down, cx),
                 Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
         }
-        if self.up.is_over() && self.down.is_over() { Poll::Ready(()) } else { Poll::Pending }
+        self.poll_end(cx)
     }
 
-    /// A fault ends it.
-    fn close(&mut self, close: Close) -> Poll<()> {
+    /// Whether both ways are done, or nothing can come of what is left.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (up, down) = (&self.up, &self.down);
+        if (up.is_over() || up.is_stuck()) && (down.is_over() || down.is_stuck()) {
+            return Poll::Ready(());
+        }
+        // A client that is not read any more is looked at from time to time: a RST, or the silence of
+        // a machine that is gone, would not be noticed otherwise.
+        if !up.is_unread() {
+            self.looks.reset();
+            return Poll::Pending;
+        }
+        while self.client.presence() != Presence::Gone {
+            ready!(self.looks.poll(cx));
+        }
+        self.client_gone()
+    }
+
+    /// The client broke off, or takes nothing any more.
+    fn client_gone(&mut self) -> Poll<()> {
+        self.ctl.client_gone(true);
+        self.upstream.reset_on_close();
+        self.ended_by.get_or_insert(EndedBy::ClientRst);
+        Poll::Ready(())
+    }
+
+    /// A fault ends it. A RST overtakes what still waits in the kernel, so that is sent before.
+    fn close(&mut self, close: Close, way: Way, cx: &mut Context<'_>) -> Poll<()> {
+        if close == Close::Fin {
+            self.ctl.kill(close);
+            return Poll::Ready(());
+        }
+        let last = self.last.insert(match way {
+            Way::Up => self.upstream.all_sent(),
+            Way::Down => self.client.all_sent(),
+        });
+        ready!(Pin::new(last).poll(cx));
         self.ctl.kill(close);
         Poll::Ready(())
     }

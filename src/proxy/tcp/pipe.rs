@@ -9,7 +9,7 @@ use crate::{
     proxy::{
         ctl::ConnCtl,
         meters::Counter,
-        socket::{Presence, Stream, Timer},
+        socket::{Looks, Presence, Stream},
         timer::{self, Alarm},
     },
 };
@@ -21,14 +21,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
-use tokio::io::{AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncWrite, ReadBuf},
+    task::coop::poll_proceed,
+};
 
 /// What is read at a time. Larger reads make for fewer system calls where much is sent.
 const CHUNK: usize = 64 * 1024;
-/// How often a sender that may not be read is looked at, whether it is still there.
-const LOOK: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// Not zeroed: that would cost more than most reads.
@@ -51,6 +51,17 @@ pub(super) enum Stop {
     Before,
 }
 
+/// What is known of the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// It may send more.
+    Open,
+    /// It has no more.
+    Ended,
+    /// It broke off; what it sent before is on its way.
+    Broken,
+}
+
 /// One direction.
 #[derive(Debug)]
 pub(super) struct Pipe {
@@ -58,14 +69,14 @@ pub(super) struct Pipe {
     ctl: Arc<ConnCtl>,
     /// Released by the chain or read, not yet taken by the receiver.
     outgoing: Bytes,
-    /// The sender has no more.
-    read_ended: bool,
+    source: Source,
     /// The chain has let the end through.
     ending: bool,
     over: bool,
     passed: u64,
     alarm: Alarm,
-    look: Timer,
+    /// At a sender that may not be read.
+    looks: Looks,
 }
 
 impl Pipe {
@@ -75,18 +86,28 @@ impl Pipe {
             chain: Chain::new(ctl.injector(), ctl.key, user, counted, way),
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
-            read_ended: false,
+            source: Source::Open,
             ending: false,
             over: false,
             passed: 0,
             alarm: Alarm::new(timer),
-            look: Timer::default(),
+            looks: Looks::default(),
         }
     }
 
     /// Whether it carries no more.
     pub(super) const fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether the sender is not read any more.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.over || !matches!(self.source, Source::Open)
+    }
+
+    /// Whether nothing will ever come of it: a fault threw its end away.
+    pub(super) fn is_stuck(&self) -> bool {
+        !self.over && self.outgoing.is_empty() && self.chain.has_lost_the_end()
     }
 
     /// How many bytes reached the receiver.
@@ -124,15 +145,22 @@ impl Pipe {
         cx: &mut Context<'_>,
     ) -> Poll<Stop> {
         loop {
-            while !self.outgoing.is_empty() {
-                match ready!(Pin::new(&mut *to).poll_write(cx, &self.outgoing)) {
-                    Ok(0) | Err(_) => return Poll::Ready(Stop::NotTaken),
-                    Ok(count) => {
+            // Filters can make for any number of rounds; others have their turn in between.
+            ready!(poll_proceed(cx)).made_progress();
+            if !self.outgoing.is_empty() {
+                match Pin::new(&mut *to).poll_write(cx, &self.outgoing) {
+                    Poll::Pending => return self.poll_closing(cx),
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Stop::NotTaken),
+                    Poll::Ready(Ok(count)) => {
                         self.outgoing.advance(count);
                         self.passed += count as u64;
                         written.add(count);
+                        continue;
                     }
                 }
+            }
+            if self.ending && self.source == Source::Broken {
+                return Poll::Ready(Stop::Broken);
             }
             if self.ending {
                 return Poll::Ready(match ready!(Pin::new(&mut *to).poll_shutdown(cx)) {
@@ -140,13 +168,15 @@ impl Pipe {
                     Err(_) => Stop::NotTaken,
                 });
             }
-            if !self.read_ended && self.chain.is_idle() {
+            if self.source == Source::Open && self.chain.is_idle() {
                 match ready!(self.poll_straight(from, to, (read, written), cx)) {
                     Ok(0) => self.ending = true,
                     Ok(_) => {}
                     Err(stop) => return Poll::Ready(stop),
                 }
-                self.read_ended = self.ending;
+                if self.ending {
+                    self.source = Source::Ended;
+                }
                 continue;
             }
             match self.chain.pull() {
@@ -167,11 +197,21 @@ impl Pipe {
                 Poll::Pending => {}
             }
             let Some(tick) = self.chain.wake_at() else {
-                return Poll::Pending;
+                return self.poll_closing(cx);
             };
             let at = self.ctl.injector().instant(tick);
             ready!(self.alarm.poll_at(at, cx));
         }
+    }
+
+    /// While nothing moves: a fault may end the connection all the same.
+    fn poll_closing(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        let Some((tick, close)) = self.chain.closes_at() else {
+            return Poll::Pending;
+        };
+        let at = self.ctl.injector().instant(tick);
+        ready!(self.alarm.poll_at(at, cx));
+        Poll::Ready(Stop::Closed(close))
     }
 
     /// Reads once and writes once, past a chain that has nothing to do.
@@ -213,7 +253,7 @@ impl Pipe {
         read: &Counter,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stop>> {
-        if self.read_ended {
+        if self.source != Source::Open {
             return Poll::Pending;
         }
         let room = self.chain.room();
@@ -222,8 +262,7 @@ impl Pipe {
             if from.poll_has_input(cx).is_ready() {
                 self.chain.blocked();
                 while from.presence() != Presence::Gone {
-                    ready!(self.look.poll_after(LOOK, cx));
-                    self.look.clear();
+                    ready!(self.looks.poll(cx));
                 }
                 return Poll::Ready(Err(Stop::Broken));
             }
@@ -233,14 +272,17 @@ impl Pipe {
             let mut part = buffer.take(room.min(CHUNK));
             match ready!(poll_read(from, &mut part, cx)) {
                 Ok(0) => {
-                    self.read_ended = true;
+                    self.source = Source::Ended;
                     self.chain.finish();
                 }
                 Ok(count) => {
                     read.add(count);
                     self.chain.push(Bytes::copy_from_slice(part.filled()));
                 }
-                Err(_) => return Poll::Ready(Err(Stop::Broken)),
+                Err(_) => {
+                    self.source = Source::Broken;
+                    self.chain.finish();
+                }
             }
             Poll::Ready(Ok(()))
         })

@@ -3,7 +3,7 @@
 use crate::{
     proxy::{
         error::UpstreamError,
-        socket::{Presence, Stream},
+        socket::{Presence, Sent, Stream},
         upstream::tls::{TlsError, TlsSettings},
     },
     units::UpstreamAddr,
@@ -170,6 +170,14 @@ impl Stream for UpstreamIo {
             Self::Tcp(io) => io.presence(),
             Self::Tls(io) => io.get_ref().0.presence(),
             Self::Memory(_) => Presence::There,
+        }
+    }
+
+    fn all_sent(&self) -> Sent {
+        match self {
+            Self::Tcp(io) => io.all_sent(),
+            Self::Tls(io) => io.get_ref().0.all_sent(),
+            Self::Memory(io) => io.all_sent(),
         }
     }
 
