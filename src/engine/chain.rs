@@ -233,8 +233,13 @@ impl Chain {
         let playing = self.shared.playing_at(now);
         self.links
             .iter()
-            .filter(|link| !link.filter.is_empty() || link.filter.room() == 0)
-            .filter_map(|link| {
+            .enumerate()
+            .filter(|(_, link)| !link.filter.is_empty() || link.filter.room() == 0)
+            .filter_map(|(at, link)| {
+                // What could leave but for the next one, which has no room, leaves when that wakes;
+                // to wake for it before would be to wake without end.
+                let is_stuck = self.links.get(at + 1).is_some_and(|next| next.filter.room() == 0);
+                let own = link.filter.wake_at().filter(|_| !is_stuck);
                 let origin = link.armed.origin;
                 let flap = link.armed.pattern().and_then(|pattern| {
                     let elapsed = origin.moment(playing, now)?.elapsed;
@@ -243,7 +248,7 @@ impl Chain {
                 let moves = link.armed.share_moves() || link.armed.fault.moves();
                 let recheck =
                     (moves && origin.moment(playing, now).is_some()).then(|| now + RECHECK);
-                [link.filter.wake_at(), flap, recheck].into_iter().flatten().min()
+                [own, flap, recheck].into_iter().flatten().min()
             })
             .min()
     }
