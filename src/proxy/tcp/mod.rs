@@ -14,7 +14,7 @@ use crate::{
         conn::{Call, Calls, Shared},
         ctl::ConnCtl,
         error::UpstreamError,
-        socket::Stream,
+        socket::{Presence, Stream},
         timer::Timer,
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
     },
@@ -25,8 +25,12 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+/// How often a client is looked at, whether it is still there, while its upstream is dialled.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Serves a connection to its end; says what it carried and who ended it.
 pub(crate) async fn serve<S: Stream>(
@@ -53,6 +57,10 @@ pub(crate) async fn serve<S: Stream>(
             tokio::select! {
                 biased;
                 dialled = &mut dial => break Some(dialled),
+                () = gone(&io) => {
+                    ctl.client_gone(true);
+                    return (relay, EndedBy::ClientRst);
+                }
                 Some((call, more)) = calls.next() => {
                     if ends(call, ctl) {
                         break None;
@@ -97,6 +105,13 @@ pub(crate) async fn serve<S: Stream>(
         }
     }
     pair.finish(&mut relay)
+}
+
+/// Ready when the client has broken off, as far as that shows while nothing is read.
+async fn gone<S: Stream>(io: &S) {
+    while io.presence() != Presence::Gone {
+        sleep(LOOK).await;
+    }
 }
 
 /// Whether a call from outside ends a connection.
