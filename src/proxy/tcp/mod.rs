@@ -173,6 +173,7 @@ impl<S: Stream> Pair<S> {
                 Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
+            self.down.sender_was_ended();
         }
         if let Poll::Ready(stop) = self.down.poll(
             &mut self.upstream,
@@ -197,6 +198,7 @@ impl<S: Stream> Pair<S> {
                 Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
+            self.up.sender_was_ended();
         }
         if self.up.is_over() && self.down.is_over() { Poll::Ready(()) } else { Poll::Pending }
     }

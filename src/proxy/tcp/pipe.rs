@@ -60,6 +60,8 @@ pub(super) struct Pipe {
     outgoing: Bytes,
     /// The sender has no more.
     read_ended: bool,
+    /// The other direction is over, and the sender of this one was told.
+    sender_was_ended: bool,
     /// The chain has let the end through.
     ending: bool,
     over: bool,
@@ -76,6 +78,7 @@ impl Pipe {
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
             read_ended: false,
+            sender_was_ended: false,
             ending: false,
             over: false,
             passed: 0,
@@ -87,6 +90,11 @@ impl Pipe {
     /// Whether it carries no more.
     pub(super) const fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// The other direction is over: the sender of this one was told that nothing more comes.
+    pub(super) const fn sender_was_ended(&mut self) {
+        self.sender_was_ended = true;
     }
 
     /// How many bytes reached the receiver.
@@ -221,6 +229,11 @@ impl Pipe {
             // What waits unread hides an end behind it.
             if from.poll_has_input(cx).is_ready() {
                 self.chain.blocked();
+                // After our own end, a sender's plain end looks like a RST, and there may be bytes
+                // before it.
+                if self.sender_was_ended {
+                    return Poll::Pending;
+                }
                 while from.presence() != Presence::Gone {
                     ready!(self.look.poll_after(LOOK, cx));
                     self.look.clear();
