@@ -27,10 +27,15 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::{sleep, timeout},
+};
 
 /// How often a client is looked at, whether it is still there, while its upstream is dialled.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long what both sides still send is read after an end that a fault made.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end; says what it carried and who ended it.
 pub(crate) async fn serve<S: Stream>(
@@ -104,7 +109,28 @@ pub(crate) async fn serve<S: Stream>(
             break;
         }
     }
-    pair.finish(&mut relay)
+    let (ended_by, client, upstream) = pair.finish(&mut relay);
+    if ctl.killed() == Some(Close::Fin) && !shared.ending.draining.is_cancelled() {
+        // On its own time: the connection is over, and is told of now.
+        let stopping = shared.ending.stopping.clone();
+        shared.ending.tasks.spawn(async move {
+            let both = async { tokio::join!(see_out(client), see_out(upstream)) };
+            tokio::select! {
+                _late = timeout(LINGER, both) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+    (relay, ended_by)
+}
+
+/// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
+/// bytes unread would turn the FIN into a RST, and what was sent before it might be lost.
+async fn see_out<S: Stream>(mut side: S) {
+    let mut scrap = vec![0; 16 * 1024];
+    if side.shutdown().await.is_ok() {
+        while matches!(side.read(&mut scrap).await, Ok(1..)) {}
+    }
 }
 
 /// Ready when the client has broken off, as far as that shows while nothing is read.
@@ -209,7 +235,8 @@ impl<S: Stream> Pair<S> {
         Poll::Ready(())
     }
 
-    fn finish(mut self, relay: &mut Relay) -> (Relay, EndedBy) {
+    /// What it carried and who ended it, and both of its ends.
+    fn finish(mut self, relay: &mut Relay) -> (EndedBy, S, UpstreamIo) {
         self.up.take_dealt(&self.ctl);
         self.down.take_dealt(&self.ctl);
         relay.up = self.up.passed();
@@ -224,6 +251,6 @@ impl<S: Stream> Pair<S> {
             }
             None => self.ended_by.unwrap_or(EndedBy::ProxyFin),
         };
-        (*relay, by)
+        (by, self.client, self.upstream)
     }
 }
