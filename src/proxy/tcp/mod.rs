@@ -105,18 +105,25 @@ pub(crate) async fn serve<S: Stream>(
                 call
             }
         };
-        if ends(call, ctl) {
-            break;
+        match call {
+            Call::Look => {}
+            Call::Drain => pair.empty(),
+            Call::End => break,
         }
     }
+    if pair.is_emptied() {
+        ctl.kill(Close::Fin);
+    }
     let (ended_by, client, upstream) = pair.finish(&mut relay);
-    if ctl.killed() == Some(Close::Fin) && !shared.ending.draining.is_cancelled() {
-        // On its own time: the connection is over, and is told of now.
+    if ctl.killed() == Some(Close::Fin) {
+        // Only what is there already, if the proxy itself is to go.
+        let patience = if shared.ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
         let stopping = shared.ending.stopping.clone();
+        // On its own time: the connection is over, and is told of now.
         shared.ending.tasks.spawn(async move {
             let both = async { tokio::join!(see_out(client), see_out(upstream)) };
             tokio::select! {
-                _late = timeout(LINGER, both) => {}
+                _late = timeout(patience, both) => {}
                 () = stopping.cancelled() => {}
             }
         });
@@ -140,11 +147,10 @@ async fn gone<S: Stream>(io: &S) {
     }
 }
 
-/// Whether a call from outside ends a connection.
+/// Whether a call from outside ends a connection that carries nothing yet.
 fn ends(call: Call, ctl: &ConnCtl) -> bool {
     match call {
         Call::Look => false,
-        // There is no exchange whose end could be waited for.
         Call::Drain => {
             ctl.kill(Close::Fin);
             true
@@ -162,6 +168,8 @@ struct Pair<S> {
     down: Pipe,
     /// Who was the first to end something.
     ended_by: Option<EndedBy>,
+    /// Nothing more is read.
+    emptying: bool,
 }
 
 impl<S: Stream> Pair<S> {
@@ -173,7 +181,21 @@ impl<S: Stream> Pair<S> {
             down: Pipe::new(ctl, Way::Down, timer.clone()),
             ctl: Arc::clone(ctl),
             ended_by: None,
+            emptying: false,
         }
+    }
+
+    /// Reads no more, and is over when what is held has left: there is no exchange whose end could
+    /// be waited for.
+    const fn empty(&mut self) {
+        self.emptying = true;
+        self.up.empty();
+        self.down.empty();
+    }
+
+    /// Whether it was ended so, and both ways ran dry.
+    fn is_emptied(&self) -> bool {
+        self.emptying && self.up.is_over() && self.down.is_over()
     }
 
     /// Ready when it is over.
@@ -196,7 +218,7 @@ impl<S: Stream> Pair<S> {
                     return Poll::Ready(());
                 }
                 Stop::Closed(close) => return self.close(close),
-                Stop::Before => None,
+                Stop::Emptied | Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
             self.down.sender_was_ended();
@@ -221,7 +243,7 @@ impl<S: Stream> Pair<S> {
                     return Poll::Ready(());
                 }
                 Stop::Closed(close) => return self.close(close),
-                Stop::Before => None,
+                Stop::Emptied | Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
             self.up.sender_was_ended();

@@ -47,6 +47,8 @@ pub(super) enum Stop {
     Broken,
     /// A fault ends the connection.
     Closed(Close),
+    /// Nothing more was to be read, and nothing is held any more.
+    Emptied,
     /// It was over before.
     Before,
 }
@@ -62,6 +64,8 @@ pub(super) struct Pipe {
     read_ended: bool,
     /// The other direction is over, and the sender of this one was told.
     sender_was_ended: bool,
+    /// Nothing more is read; what is held may still leave.
+    emptying: bool,
     /// The chain has let the end through.
     ending: bool,
     over: bool,
@@ -79,6 +83,7 @@ impl Pipe {
             outgoing: Bytes::new(),
             read_ended: false,
             sender_was_ended: false,
+            emptying: false,
             ending: false,
             over: false,
             passed: 0,
@@ -95,6 +100,11 @@ impl Pipe {
     /// The other direction is over: the sender of this one was told that nothing more comes.
     pub(super) const fn sender_was_ended(&mut self) {
         self.sender_was_ended = true;
+    }
+
+    /// Reads no more; it is over when what is held has left.
+    pub(super) const fn empty(&mut self) {
+        self.emptying = true;
     }
 
     /// How many bytes reached the receiver.
@@ -148,7 +158,7 @@ impl Pipe {
                     Err(_) => Stop::NotTaken,
                 });
             }
-            if !self.read_ended && self.chain.is_idle() {
+            if !self.read_ended && !self.emptying && self.chain.is_idle() {
                 match ready!(self.poll_straight(from, to, (read, written), cx)) {
                     Ok(0) => self.ending = true,
                     Ok(_) => {}
@@ -167,6 +177,9 @@ impl Pipe {
                     continue;
                 }
                 Some(Out::Close(close)) => return Poll::Ready(Stop::Closed(close)),
+                None if self.emptying && self.chain.is_empty() => {
+                    return Poll::Ready(Stop::Emptied);
+                }
                 None => {}
             }
             match self.poll_fill(from, read, cx) {
@@ -221,7 +234,7 @@ impl Pipe {
         read: &Counter,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stop>> {
-        if self.read_ended {
+        if self.read_ended || self.emptying {
             return Poll::Pending;
         }
         let room = self.chain.room();

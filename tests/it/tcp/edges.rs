@@ -196,3 +196,45 @@ async fn a_paused_drill_stays_slow_and_a_resumed_one_goes_on() {
     drill.phase(0).await;
     assert_eq!(round_trip(&mut client).await, 100 * MS);
 }
+
+/// More than sockets take in at once: the rest is not cut off by the end of the proxy.
+#[tokio::test(start_paused = true)]
+async fn what_the_end_lets_go_arrives_before_the_proxy_is_gone() {
+    let mut line = Line::of(Drill::of(&["latency: { mean: 1h, side: both }"]));
+    let (mut client, mut server) = line.pair(1).await;
+    let sent = bytes(900_000);
+    client.send(&sent).await;
+    server.send(&sent).await;
+    sleep(60 * SECOND).await;
+    let stopped = Instant::now();
+    line.drill.controls().stop();
+    let (cut, up, down) =
+        tokio::join!(line.drill.proxy.drain(5 * SECOND), server.rest(), client.rest());
+    assert!(up.0 == sent && down.0 == sent, "{} up, {} down", up.0.len(), down.0.len());
+    assert_eq!((cut, up.1, down.1), (0, End::Fin, End::Fin));
+    assert_eq!(stopped.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_holds_the_end_up_for_no_longer_than_patience() {
+    let mut line = Line::of(Drill::of(&["latency: { mean: 1h, side: both }"]));
+    let (mut client, server) = line.pair(1).await;
+    client.send(bytes(900_000)).await;
+    sleep(60 * SECOND).await;
+    let stopped = Instant::now();
+    line.drill.controls().stop();
+    assert_eq!(line.drill.proxy.drain(5 * SECOND).await, 1);
+    assert_eq!(stopped.elapsed(), 5 * SECOND);
+    drop(server);
+}
+
+/// An idle connection carries nothing that could be waited for.
+#[tokio::test(start_paused = true)]
+async fn idle_connections_end_at_once_with_the_proxy() {
+    let mut line = Line::of(Drill::of(&["blackhole: {}"]));
+    let (mut client, mut server) = line.pair(1).await;
+    let stopped = Instant::now();
+    assert_eq!(line.drill.proxy.drain(5 * SECOND).await, 0);
+    assert_eq!((client.end().await, server.end().await), (End::Fin, End::Fin));
+    assert_eq!(stopped.elapsed(), Duration::ZERO);
+}
