@@ -48,7 +48,7 @@ impl Future for Sent {
 }
 
 /// A byte stream that a client can be at the other end of.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {
     /// Makes the coming close a RST instead of a FIN.
     fn reset_on_close(&self) {}
 

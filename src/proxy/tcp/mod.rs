@@ -26,8 +26,17 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::{sleep, timeout},
+};
+
+/// How often a client is looked at, whether it is still there, while its upstream is dialled.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long what both sides still send is read after an end that a fault made.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end; says who ended it, and notes what it carried.
 pub(crate) async fn serve<S: Stream>(
@@ -51,6 +60,10 @@ pub(crate) async fn serve<S: Stream>(
             tokio::select! {
                 biased;
                 dialled = &mut dial => break Some(dialled),
+                () = gone(&io) => {
+                    ctl.client_gone(true);
+                    return EndedBy::ClientRst;
+                }
                 Some((call, more)) = calls.next() => {
                     if ends(call, ctl) {
                         break None;
@@ -90,18 +103,52 @@ pub(crate) async fn serve<S: Stream>(
                 call
             }
         };
-        if ends(call, ctl) {
-            break;
+        match call {
+            Call::Look => {}
+            Call::Drain => pair.empty(),
+            Call::End => break,
         }
     }
-    pair.finish(relay)
+    if pair.is_emptied() {
+        ctl.kill(Close::Fin);
+    }
+    let (ended_by, client, upstream) = pair.finish(relay);
+    if ctl.killed() == Some(Close::Fin) {
+        // Only what is there already, if the proxy itself is to go.
+        let patience = if shared.ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
+        let stopping = shared.ending.stopping.clone();
+        // On its own time: the connection is over, and is told of now.
+        shared.ending.tasks.spawn(async move {
+            let both = async { tokio::join!(see_out(client), see_out(upstream)) };
+            tokio::select! {
+                _late = timeout(patience, both) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+    ended_by
 }
 
-/// Whether a call from outside ends a connection.
+/// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
+/// bytes unread would turn the FIN into a RST, and what was sent before it might be lost.
+async fn see_out<S: Stream>(mut side: S) {
+    let mut scrap = vec![0; 16 * 1024];
+    if side.shutdown().await.is_ok() {
+        while matches!(side.read(&mut scrap).await, Ok(1..)) {}
+    }
+}
+
+/// Ready when the client has broken off, as far as that shows while nothing is read.
+async fn gone<S: Stream>(io: &S) {
+    while io.presence() != Presence::Gone {
+        sleep(LOOK).await;
+    }
+}
+
+/// Whether a call from outside ends a connection that carries nothing yet.
 fn ends(call: Call, ctl: &ConnCtl) -> bool {
     match call {
         Call::Look => false,
-        // There is no exchange whose end could be waited for.
         Call::Drain => {
             ctl.kill(Close::Fin);
             true
@@ -123,6 +170,8 @@ struct Pair<S> {
     last: Option<Sent>,
     /// At a client that is not read any more.
     looks: Looks,
+    /// Nothing more is read.
+    emptying: bool,
 }
 
 impl<S: Stream> Pair<S> {
@@ -136,7 +185,21 @@ impl<S: Stream> Pair<S> {
             ended_by: None,
             last: None,
             looks: Looks::default(),
+            emptying: false,
         }
+    }
+
+    /// Reads no more, and is over when what is held has left: there is no exchange whose end could
+    /// be waited for.
+    const fn empty(&mut self) {
+        self.emptying = true;
+        self.up.empty();
+        self.down.empty();
+    }
+
+    /// Whether it was ended so, and both ways ran dry.
+    fn is_emptied(&self) -> bool {
+        self.emptying && self.up.is_over() && self.down.is_over()
     }
 
     /// Ready when it is over.
@@ -156,9 +219,10 @@ impl<S: Stream> Pair<S> {
                 Stop::NotTaken => Some(EndedBy::UpstreamFin),
                 Stop::Broken => return self.client_gone(),
                 Stop::Closed(close) => return self.close(close, Way::Up, cx),
-                Stop::Before => None,
+                Stop::Emptied | Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
+            self.down.sender_was_ended();
         }
         let meters = &self.ctl.meters;
         let counters = (&meters.from_upstream, &meters.to_clients);
@@ -174,9 +238,10 @@ impl<S: Stream> Pair<S> {
                     return Poll::Ready(());
                 }
                 Stop::Closed(close) => return self.close(close, Way::Down, cx),
-                Stop::Before => None,
+                Stop::Emptied | Stop::Before => None,
             };
             self.ended_by = self.ended_by.or(by);
+            self.up.sender_was_ended();
         }
         self.poll_end(cx)
     }
@@ -188,8 +253,9 @@ impl<S: Stream> Pair<S> {
             return Poll::Ready(());
         }
         // A client that is not read any more is looked at from time to time: a RST, or the silence of
-        // a machine that is gone, would not be noticed otherwise.
-        if !up.is_unread() {
+        // a machine that is gone, would not be noticed otherwise. After our own end its plain end
+        // looks like a RST.
+        if !up.is_unread() || down.is_over() {
             self.looks.reset();
             return Poll::Pending;
         }
@@ -222,12 +288,13 @@ impl<S: Stream> Pair<S> {
         Poll::Ready(())
     }
 
-    fn finish(mut self, relay: &mut Relay) -> EndedBy {
+    /// What it carried and who ended it, and both of its ends.
+    fn finish(mut self, relay: &mut Relay) -> (EndedBy, S, UpstreamIo) {
         self.up.take_dealt(&self.ctl);
         self.down.take_dealt(&self.ctl);
         relay.up = self.up.passed();
         relay.down = self.down.passed();
-        match self.ctl.killed() {
+        let by = match self.ctl.killed() {
             Some(close) => {
                 if close == Close::Reset {
                     self.client.reset_on_close();
@@ -236,6 +303,7 @@ impl<S: Stream> Pair<S> {
                 self.ctl.ended_by()
             }
             None => self.ended_by.unwrap_or(EndedBy::ProxyFin),
-        }
+        };
+        (by, self.client, self.upstream)
     }
 }

@@ -47,6 +47,8 @@ pub(super) enum Stop {
     Broken,
     /// A fault ends the connection.
     Closed(Close),
+    /// Nothing more was to be read, and nothing is held any more.
+    Emptied,
     /// It was over before.
     Before,
 }
@@ -60,6 +62,8 @@ enum Source {
     Ended,
     /// It broke off; what it sent before is on its way.
     Broken,
+    /// It is read no more, whatever it sends.
+    Left,
 }
 
 /// One direction.
@@ -70,6 +74,8 @@ pub(super) struct Pipe {
     /// Released by the chain or read, not yet taken by the receiver.
     outgoing: Bytes,
     source: Source,
+    /// The other direction is over, and the sender of this one was told.
+    sender_was_ended: bool,
     /// The chain has let the end through.
     ending: bool,
     over: bool,
@@ -87,6 +93,7 @@ impl Pipe {
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
             source: Source::Open,
+            sender_was_ended: false,
             ending: false,
             over: false,
             passed: 0,
@@ -108,6 +115,18 @@ impl Pipe {
     /// Whether nothing will ever come of it: a fault threw its end away.
     pub(super) fn is_stuck(&self) -> bool {
         !self.over && self.outgoing.is_empty() && self.chain.has_lost_the_end()
+    }
+
+    /// The other direction is over: the sender of this one was told that nothing more comes.
+    pub(super) const fn sender_was_ended(&mut self) {
+        self.sender_was_ended = true;
+    }
+
+    /// Reads no more; it is over when what is held has left.
+    pub(super) const fn empty(&mut self) {
+        if matches!(self.source, Source::Open) {
+            self.source = Source::Left;
+        }
     }
 
     /// How many bytes reached the receiver.
@@ -189,6 +208,9 @@ impl Pipe {
                     continue;
                 }
                 Some(Out::Close(close)) => return Poll::Ready(Stop::Closed(close)),
+                None if self.source == Source::Left && self.chain.is_empty() => {
+                    return Poll::Ready(Stop::Emptied);
+                }
                 None => {}
             }
             match self.poll_fill(from, read, cx) {
@@ -261,6 +283,11 @@ impl Pipe {
             // What waits unread hides an end behind it.
             if from.poll_has_input(cx).is_ready() {
                 self.chain.blocked();
+                // After our own end, a sender's plain end looks like a RST, and there may be bytes
+                // before it.
+                if self.sender_was_ended {
+                    return Poll::Pending;
+                }
                 while from.presence() != Presence::Gone {
                     ready!(self.looks.poll(cx));
                 }

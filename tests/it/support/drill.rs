@@ -1,6 +1,9 @@
 //! A drill in front of an upstream.
 
-use crate::support::{Message, Upstream, Wire};
+use crate::support::{
+    Message, Upstream, Wire,
+    several::{Place, Several},
+};
 use firedrill::{
     diag::{Look, Problems, Source, render},
     dice::Seed,
@@ -35,6 +38,13 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T
         assert!(Instant::now() < patience, "in vain: {what}");
         sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Connects to a proxy in memory, as from the address 10.0.0.`host`.
+pub(super) fn in_memory(proxy: &Proxy, id: u64, host: u8) -> Wire<DuplexStream> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    proxy.serve(id, far, SocketAddr::from(([10, 0, 0, host], 40_000)));
+    Wire::memory(near)
 }
 
 /// A drill that has not begun.
@@ -117,6 +127,21 @@ impl Setup {
         self
     }
 
+    /// Begins on several proxies in memory: the name of each, what it understands of its traffic,
+    /// and the way to what is behind it.
+    pub(crate) fn on(self, places: Vec<(&str, Protocol, Connector)>) -> Several {
+        let recorder = Arc::new(Recorder::new(1_000_000, true));
+        let run = self.run(Arc::clone(&recorder));
+        let place = |(name, protocol, connector): (&str, Protocol, Connector)| {
+            let (injector, hand) = run.open(run.site(name, protocol));
+            let settings = Settings::default();
+            let proxy = Proxy::detached(connector, settings, injector, Arc::clone(&recorder));
+            Place::new(hand, proxy)
+        };
+        let places = places.into_iter().map(place).collect();
+        Several { run, places }
+    }
+
     /// Only the run, without a proxy.
     pub(crate) fn run(&self, recorder: Arc<Recorder>) -> Run {
         let source = Source::new("test.yaml", self.text.clone());
@@ -181,10 +206,8 @@ impl Drill {
 
     /// Connects in memory, as from the address 10.0.0.`host`.
     pub(crate) fn memory_client(&self, host: u8) -> Wire<DuplexStream> {
-        let (near, far) = tokio::io::duplex(64 * 1024);
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
-        self.proxy.serve(id, far, SocketAddr::from(([10, 0, 0, host], 40_000)));
-        Wire::memory(near)
+        in_memory(&self.proxy, id, host)
     }
 
     /// One request on a connection of its own.

@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
 };
-use tokio::{io::DuplexStream, time::Instant};
+use tokio::{io::DuplexStream, sync::mpsc, time::Instant};
 
 type Script = dyn Fn(Wire<DuplexStream>, Arc<Heard>) -> Pin<Box<dyn Future<Output = ()> + Send>>
     + Send
@@ -81,4 +81,50 @@ pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> (Connector, Arc<Heard>) {
             }
         }
     })
+}
+
+/// A connector to an upstream that sends everything back as it comes, and ends when its peer does.
+pub(crate) fn echoing() -> Connector {
+    let echo = |mut wire: Wire<DuplexStream>, _| async move {
+        while let Some(bytes) = wire.some().await {
+            if wire.try_send(bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    scripted(echo).0
+}
+
+/// The upstream's ends of connections, in the order in which they were dialled.
+#[derive(Debug)]
+pub(crate) struct Ends(mpsc::Receiver<Wire<DuplexStream>>);
+
+impl Ends {
+    /// The next one, when it is dialled.
+    pub(crate) async fn next(&mut self) -> Wire<DuplexStream> {
+        self.0.recv().await.expect("somebody dials")
+    }
+}
+
+/// A connector whose other ends are a test's own.
+pub(crate) fn held() -> (Connector, Ends) {
+    let (ends, taken) = mpsc::channel(4_096);
+    let hand_over = move |wire, _| {
+        // Nobody looks at it any more when the test is over.
+        let _handed_over = ends.try_send(wire);
+        std::future::ready(())
+    };
+    (scripted(hand_over).0, Ends(taken))
+}
+
+/// A connector that never gets through.
+pub(crate) fn unanswered() -> Connector {
+    #[derive(Debug)]
+    struct Unanswered;
+    impl Dial for Unanswered {
+        fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<UpstreamIo>> + Send>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    Connector::custom(Arc::new(Unanswered))
 }

@@ -5,11 +5,13 @@ mod drill;
 pub(crate) mod memory;
 mod message;
 pub(crate) mod panics;
+mod several;
 mod upstream;
 mod wire;
 
 pub(crate) use drill::{Drill, Setup, eventually};
 pub(crate) use message::Message;
+pub(crate) use several::{Place, Several};
 pub(crate) use upstream::Upstream;
 pub(crate) use wire::{End, Wire};
 

@@ -70,6 +70,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.try_send(bytes).await.expect("the connection is open");
     }
 
+    /// The bare stream, of which nothing was read ahead.
+    pub(crate) fn into_io(self) -> S {
+        assert!(self.ahead.is_empty(), "{self:?}");
+        self.io
+    }
+
     /// Closes the sending side.
     pub(crate) async fn half_close(&mut self) {
         self.try_half_close().await.expect("the connection is open");
@@ -122,6 +128,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         while self.ahead.len() < count && self.more().await {}
         let count = count.min(self.ahead.len());
         self.ahead.drain(..count).collect()
+    }
+
+    /// Whatever comes next; nothing at the end.
+    pub(crate) async fn some(&mut self) -> Option<Vec<u8>> {
+        let is_more = !self.ahead.is_empty() || self.more().await;
+        is_more.then(|| std::mem::take(&mut self.ahead))
     }
 
     /// Reads to the end, and says which.

@@ -1,72 +1,16 @@
-//! Connections whose bytes are passed on as they come.
+//! Without a fault: bytes, ends and resets pass as they come.
 
-use crate::support::{Drill, eventually};
-use firedrill::{
-    diag::{Problems, Source},
-    engine::HandFault,
-    event::{Connection, EndedBy, Event},
-    scenario::Scenario,
+use crate::{
+    support::{Drill, eventually},
+    tcp::{by_hand, echo, pair, the_connection, upstream},
 };
-use std::{io, net::SocketAddr, time::Duration};
+use firedrill::event::EndedBy;
+use std::{io, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    net::TcpStream,
     time::Instant,
 };
-
-/// A listener for one upstream connection after the other.
-async fn upstream() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    (listener, address)
-}
-
-/// An upstream that sends everything back.
-async fn echo() -> (SocketAddr, JoinHandle<()>) {
-    let (listener, address) = upstream().await;
-    let task = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut read, mut write) = stream.split();
-                let _ended = tokio::io::copy(&mut read, &mut write).await;
-                let _gone = write.shutdown().await;
-            });
-        }
-    });
-    (address, task)
-}
-
-/// A client and the upstream's end of its connection.
-async fn pair(drill: &Drill, listener: &TcpListener) -> (TcpStream, TcpStream) {
-    let client = TcpStream::connect(drill.address()).await.expect("it accepts");
-    let (server, _) = listener.accept().await.expect("it dials");
-    (client, server)
-}
-
-fn connections(drill: &Drill) -> Vec<Connection> {
-    let events = drill.events().into_iter();
-    events
-        .filter_map(|event| match event {
-            Event::Connection(connection) => Some(connection),
-            _ => None,
-        })
-        .collect()
-}
-
-async fn the_connection(drill: &Drill) -> Connection {
-    eventually("a connection is told of", || connections(drill).pop()).await
-}
-
-/// A fault by hand, as an entry of a scenario.
-fn by_hand(entry: &str) -> HandFault {
-    let text = format!("name: x\nphases: [{{ name: a, for: 1s, faults: [{{ {entry} }}] }}]\n");
-    let mut problems = Problems::default();
-    let scenario = Scenario::read(&Source::new("x", text), None, &mut problems);
-    let mut scenario = scenario.unwrap_or_else(|| panic!("{entry}: {problems:?}"));
-    let entry = scenario.phases.remove(0).faults.remove(0);
-    HandFault { entry, targets: Vec::new(), ttl: None, memo: None }
-}
 
 #[tokio::test]
 async fn bytes_pass_unchanged_both_ways() {
@@ -188,4 +132,26 @@ async fn a_client_that_stopped_reading_holds_no_command_up() {
     assert!(took < Duration::from_secs(2), "200 commands took {took:?}");
     drop(client);
     flood.await.expect("no panic");
+}
+
+/// The upstream's end comes in while nothing is read from it, behind bytes that are still unread.
+#[tokio::test]
+async fn an_answer_that_waits_unread_outlives_the_ends_of_both_sides() {
+    let (listener, address) = upstream().await;
+    let drill = Drill::calm().facing(address);
+    let (mut client, mut server) = pair(&drill, &listener).await;
+    client.shutdown().await.expect("ended");
+    assert_eq!(server.read(&mut [0; 8]).await.expect("an end"), 0);
+    drill.hand.add(by_hand("blackhole: {}")).expect("it is put there");
+    server.write_all(b"late, but whole").await.expect("sent");
+    drop(server);
+    let mut answer = [0; 8];
+    // Longer than it takes to look at the upstream.
+    let silence = tokio::time::timeout(Duration::from_millis(300), client.read(&mut answer)).await;
+    assert!(silence.is_err(), "{silence:?}");
+
+    drill.hand.remove("blackhole").expect("it was there");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.expect("an end");
+    assert_eq!(answer, b"late, but whole");
 }
