@@ -18,6 +18,7 @@ mod json;
 mod latency;
 mod limit_data;
 mod listen;
+mod metrics;
 mod peer;
 mod populate;
 mod proxies;
