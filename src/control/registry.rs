@@ -6,7 +6,7 @@
 
 use crate::{
     config::{HostHeader, ProxyEntry, UpstreamTls},
-    engine::{Hand, Injector, Run, Site, Stations},
+    engine::{Hand, HandError, HandFault, Injector, Run, Site, Stations},
     event::Recorder,
     fault::catalog::Protocol,
     proxy::{Connector, Door, Meters, Proxy, Settings, TlsError, TlsRoots, TlsSettings},
@@ -156,6 +156,9 @@ pub enum RegistryError {
     /// TLS cannot be spoken as asked.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A fault cannot be put on it.
+    #[error(transparent)]
+    Fault(#[from] HandError),
 }
 
 /// A proxy of the registry. It stays the same while it is switched off and on.
@@ -235,8 +238,21 @@ impl Registry {
     ///
     /// See [`RegistryError`]; then nothing was made.
     pub async fn add(&self, spec: Spec) -> Result<Arc<Proxied>, RegistryError> {
+        self.add_with(spec, Vec::new()).await
+    }
+
+    /// Makes a proxy with faults on it, which are there before anybody is let in.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegistryError`]; then nothing was made.
+    pub async fn add_with(
+        &self,
+        spec: Spec,
+        faults: Vec<HandFault>,
+    ) -> Result<Arc<Proxied>, RegistryError> {
         let _one = self.changing.lock().await;
-        self.make(spec, None)
+        self.make(spec, None, faults)
     }
 
     /// Changes a proxy. A new address or upstream ends its connections, as switching it off does.
@@ -283,21 +299,32 @@ impl Registry {
         self.take(name).await
     }
 
-    /// Puts a fresh proxy into the place of the one of its name, if there is one that differs.
+    /// Puts a fresh proxy with these faults into the place of the one of its name, if there is none
+    /// or one that differs.
     ///
     /// # Errors
     ///
-    /// See [`RegistryError`].
-    pub async fn put(&self, spec: Spec) -> Result<Arc<Proxied>, RegistryError> {
+    /// See [`RegistryError`]; then nothing was changed.
+    pub async fn put(
+        &self,
+        spec: Spec,
+        faults: Vec<HandFault>,
+    ) -> Result<Arc<Proxied>, RegistryError> {
         let _one = self.changing.lock().await;
+        let mut door = None;
         if let Some(proxied) = self.find(&spec.name) {
             let old = proxied.spec();
             if old.listen == spec.listen && old.upstream == spec.upstream {
                 return Ok(proxied);
             }
+            spec.connector()?;
+            // A new address is listened on before the old one is given up.
+            if spec.enabled && old.listen != spec.listen {
+                door = Some(open(spec.listen)?);
+            }
             self.take(&spec.name).await?;
         }
-        self.make(spec, None)
+        self.make(spec, door, faults)
     }
 
     /// Switches everything on and takes every fault by hand away. Connections stay.
@@ -348,7 +375,7 @@ impl Registry {
             }
         }
         for (spec, door) in plan {
-            self.make(spec, door)?;
+            self.make(spec, door, Vec::new())?;
         }
         Ok(())
     }
@@ -372,7 +399,12 @@ impl Registry {
         Ok(())
     }
 
-    fn make(&self, spec: Spec, door: Option<Door>) -> Result<Arc<Proxied>, RegistryError> {
+    fn make(
+        &self,
+        spec: Spec,
+        door: Option<Door>,
+        faults: Vec<HandFault>,
+    ) -> Result<Arc<Proxied>, RegistryError> {
         if self.find(&spec.name).is_some() {
             return Err(RegistryError::Exists(spec.name));
         }
@@ -385,6 +417,10 @@ impl Registry {
         let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
         let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
         let (injector, hand) = self.stations.open(site);
+        if let Err(error) = hand.add_all(faults) {
+            self.stations.close(&hand);
+            return Err(error.into());
+        }
         let starts = spec.enabled;
         let proxied = Arc::new(Proxied {
             name: spec.name.clone(),

@@ -172,18 +172,26 @@ impl Hand {
     ///
     /// See [`HandError`]; then nothing was changed.
     pub fn add(&self, fault: HandFault) -> Result<Arc<ByHand>, HandError> {
-        self.change(|set| {
-            if set.iter().any(|other| other.name() == fault.entry.name) {
-                return Err(HandError::NameTaken(fault.entry.name.clone()));
+        self.change(|set| self.push(set, fault)).inspect(|new| self.tell(new, HandChange::Added))
+    }
+
+    /// Puts many faults on the proxy at once, or none of them.
+    ///
+    /// # Errors
+    ///
+    /// See [`HandError`]; then nothing was changed.
+    pub fn add_all(&self, faults: Vec<HandFault>) -> Result<(), HandError> {
+        let all = self.change(|set| {
+            let before = set.len();
+            for fault in faults {
+                self.push(set, fault)?;
             }
-            if set.len() >= MOST_BY_HAND {
-                return Err(HandError::TooMany);
-            }
-            let new = self.arm(fault, set, None)?;
-            set.push(Arc::clone(&new));
-            Ok(new)
-        })
-        .inspect(|new| self.tell(new, HandChange::Added))
+            Ok(set[before..].to_vec())
+        })?;
+        for new in &all {
+            self.tell(new, HandChange::Added);
+        }
+        Ok(())
     }
 
     /// Puts a fault into the place of the one of its name. Connections that it met stay met.
@@ -218,6 +226,18 @@ impl Hand {
         for old in &all {
             self.tell(old, HandChange::Removed);
         }
+    }
+
+    fn push(&self, set: &mut Vec<Arc<ByHand>>, fault: HandFault) -> Result<Arc<ByHand>, HandError> {
+        if set.iter().any(|other| other.name() == fault.entry.name) {
+            return Err(HandError::NameTaken(fault.entry.name));
+        }
+        if set.len() >= MOST_BY_HAND {
+            return Err(HandError::TooMany);
+        }
+        let new = self.arm(fault, set, None)?;
+        set.push(Arc::clone(&new));
+        Ok(new)
     }
 
     fn take(&self, name: &str) -> Result<Arc<ByHand>, HandError> {

@@ -62,6 +62,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Listen { address, source } => {
                 Self::unresolved(format!("listen tcp {address}: bind: {}", bind(&source)))
             }
+            RegistryError::Fault(error) => error.into(),
             RegistryError::Upstream(_) | RegistryError::Tls(_) => {
                 Self::bad_request(error.to_string())
             }

@@ -111,7 +111,7 @@ impl Field<'_> {
         self.mismatched(found.kind(), go)
     }
 
-    fn mismatched(self, found: &str, go: &str) -> String {
+    pub(super) fn mismatched(self, found: &str, go: &str) -> String {
         let Self { owner, name } = self;
         format!("json: cannot unmarshal {found} into Go struct field {owner}.{name} of type {go}")
     }

@@ -17,9 +17,7 @@ pub(super) async fn create(app: &App, json: &Json) -> Result<Arc<Proxied>, ApiEr
         return Err(ApiError::new(http::StatusCode::CONFLICT, "proxy already exists"));
     }
     let spec = spec(&name, &upstream, &input).await?;
-    let proxied = app.registry.add(spec).await?;
-    put_toxics(&proxied, &input)?;
-    Ok(proxied)
+    Ok(app.registry.add_with(spec, toxics::faults(&input.toxics)?).await?)
 }
 
 /// Changes a proxy as far as the input says.
@@ -97,14 +95,9 @@ async fn put(
     upstream: &str,
     input: ProxyInput,
 ) -> Result<Arc<Proxied>, ApiError> {
-    let before = app.registry.find(name);
     let spec = spec(name, upstream, &input).await?;
-    let proxied = app.registry.put(spec).await?;
     // One that was there already is kept with what is on it.
-    if before.is_none_or(|before| !Arc::ptr_eq(&before, &proxied)) {
-        put_toxics(&proxied, &input)?;
-    }
-    Ok(proxied)
+    Ok(app.registry.put(spec, toxics::faults(&input.toxics)?).await?)
 }
 
 async fn spec(name: &str, upstream: &str, input: &ProxyInput) -> Result<Spec, ApiError> {
@@ -113,8 +106,4 @@ async fn spec(name: &str, upstream: &str, input: &ProxyInput) -> Result<Spec, Ap
     let listen = resolve(&written).await;
     let listen = listen.map_err(|why| ApiError::unresolved(format!("listen tcp: {why}")))?;
     Ok(Spec { written, enabled, ..Spec::tcp(name, listen, upstream) })
-}
-
-fn put_toxics(proxied: &Proxied, input: &ProxyInput) -> Result<(), ApiError> {
-    input.toxics.iter().try_for_each(|toxic| toxics::add(proxied, toxic).map(drop))
 }

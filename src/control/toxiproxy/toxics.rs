@@ -29,6 +29,11 @@ pub(super) fn add(proxied: &Proxied, input: &ToxicInput) -> Result<ToxicOutput, 
     Ok(output)
 }
 
+/// Toxics that are to be there from the start, in order.
+pub(super) fn faults(inputs: &[ToxicInput]) -> Result<Vec<HandFault>, ApiError> {
+    inputs.iter().map(|input| Ok(fault(&input.name, input.wired()?))).collect()
+}
+
 /// The toxic of this name.
 pub(super) fn find(proxied: &Proxied, name: &str) -> Result<ToxicOutput, ApiError> {
     let found = wired(proxied, name)?;

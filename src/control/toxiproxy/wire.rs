@@ -137,8 +137,14 @@ pub(super) fn changed(old: &Wired, json: &Json) -> Result<Wired, ApiError> {
 
 #[expect(clippy::cast_possible_truncation, reason = "it is a float32 in the contract")]
 fn toxicity(json: &Json, field: Field<'_>) -> Result<Option<f32>, ApiError> {
-    let number = json.number(field, "float32").map_err(|why| ApiError::bad_body(&why))?;
-    Ok(number.map(|number| number as f32))
+    let bad = |why: String| ApiError::bad_body(&why);
+    let Some(number) = json.number(field, "float32").map_err(bad)? else { return Ok(None) };
+    let toxicity = number as f32;
+    if toxicity.is_finite() {
+        Ok(Some(toxicity))
+    } else {
+        Err(bad(field.mismatched(&format!("number {number:e}"), "float32")))
+    }
 }
 
 fn is_stream(stream: &str) -> bool {
