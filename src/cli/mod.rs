@@ -3,6 +3,7 @@
 mod bundled;
 mod check;
 mod completions;
+mod ctl;
 mod demo;
 mod exit;
 mod explain;
@@ -38,6 +39,7 @@ enum Command {
     Run(Box<run::Args>),
     Demo(demo::Args),
     Serve(serve::Args),
+    Ctl(ctl::Args),
     Check(check::Args),
     Plan(plan::Args),
     /// List the scenarios that come with the program
@@ -74,6 +76,7 @@ pub fn main() -> Exit {
             voice::log(args.log);
             serve::run(&args)
         }
+        Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::List => bundled::list(),

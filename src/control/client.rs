@@ -51,14 +51,19 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of the listener at a URL.
+    /// A client of the listener at a URL, or at an address as it is listened on: a port alone is one
+    /// on loopback.
     ///
     /// # Errors
     ///
     /// Fails if the URL is none, has a path, or asks for TLS, which the listener does not speak.
     pub fn new(url: &str, token: Option<Secret>) -> Result<Self, ClientError> {
         let wrong = || ClientError::Address(url.to_owned());
-        let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let whole = match url.parse::<u16>() {
+            Ok(port) => format!("http://127.0.0.1:{port}"),
+            Err(_) if url.contains("://") => url.to_owned(),
+            Err(_) => format!("http://{url}"),
+        };
         let uri: Uri = whole.parse().map_err(|_| wrong())?;
         let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
         let authority = uri.authority().filter(|a| plain && !a.as_str().contains('@'));

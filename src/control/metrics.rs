@@ -51,11 +51,11 @@ type Labels<'a> = [(&'static str, &'a str)];
 struct Family<'a>(MetricEncoder<'a>);
 
 impl Family<'_> {
-    fn count(&mut self, labels: &Labels<'_>, value: impl EncodeCounterValue) -> fmt::Result {
+    fn count(&mut self, labels: &Labels<'_>, value: impl EncodeCounterValue + Copy) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_counter::<[(&str, &str); 0], _, u64>(&value, None)
     }
 
-    fn gauge(&mut self, labels: &Labels<'_>, value: impl EncodeGaugeValue) -> fmt::Result {
+    fn gauge(&mut self, labels: &Labels<'_>, value: impl EncodeGaugeValue + Copy) -> fmt::Result {
         self.0.encode_family(&labels)?.encode_gauge(&value)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     dice::Seed,
     engine::{
-        armed::{Armed, FaultCount, Lot, Origin},
+        armed::{Armed, FaultCount, Lot, Origin, lot_name},
         station::Site,
     },
     fault::Stage,
@@ -99,14 +99,9 @@ impl ActiveSet {
             let earlier =
                 || entries[..at].iter().filter(|e| entry.group.is_some() && e.group == entry.group);
             let before: Vec<Moving<Percent>> = earlier().map(|e| e.share.amount.clone()).collect();
-            // A cohort is drawn under its own name, so that all its faults hit the same users;
-            // the slices of a `one_of` are drawn under the first one's, so that they exclude
-            // each other.
-            let first = earlier().next().unwrap_or(entry);
-            let name = match &first.cohort {
-                Some(cohort) => format!("cohort {cohort}"),
-                None => format!("share {}", first.name),
-            };
+            // The slices of a `one_of` are drawn under the first one's name, so that they exclude each
+            // other.
+            let name = lot_name(earlier().next().unwrap_or(entry));
             let count = Arc::clone(counts.entry(entry.name.clone()).or_default());
             let lot = Lot { before, name, seed };
             let (uid, origin) = (phase << 16 | at, Origin::Phase(phase));

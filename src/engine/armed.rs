@@ -110,6 +110,15 @@ impl Origin {
     }
 }
 
+/// The name under which a fault's share is drawn: a cohort has one for all its faults, so that they
+/// hit the same users.
+pub(super) fn lot_name(entry: &FaultEntry) -> String {
+    match &entry.cohort {
+        Some(cohort) => format!("cohort {cohort}"),
+        None => format!("share {}", entry.name),
+    }
+}
+
 /// What a share is drawn with.
 #[derive(Debug)]
 pub(super) struct Lot {
@@ -198,7 +207,11 @@ impl Armed {
             dice: Dice::new(lot.seed, &entry.name),
             lots: Dice::new(lot.seed, &lot.name),
             salt,
-            times_key: key(entry.name.as_bytes()),
+            times_key: match origin {
+                Origin::Phase(_) => key(entry.name.as_bytes()),
+                // One that comes again under its old name starts anew.
+                Origin::Hand { .. } => key(&uid.to_le_bytes()),
+            },
         })
     }
 

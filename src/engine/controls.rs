@@ -112,6 +112,24 @@ impl Controls {
         self.shared.commanded.notify_one();
     }
 
+    /// Waits until what was commanded is in force: the phase in which the clock stands is published.
+    pub async fn settled(&self) {
+        let mut changes = self.changes();
+        loop {
+            let published = *changes.borrow_and_update();
+            let status = self.status();
+            // A clock that waits for the first request puts nothing in force wherever it stands.
+            let waits = self.shared.waiting.load(Ordering::Acquire) && !status.playing;
+            let phase = status.position.map(|position| position.phase);
+            if published.over || waits || published.phase == phase {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// As [`stop`](Self::stop), before its time: the drill says nothing of its clients then. Does
     /// nothing to a drill that is over.
     pub fn abort(&self) {

@@ -7,7 +7,7 @@
 use crate::{
     engine::{
         active::{flag, flags_of, stages_of},
-        armed::{Armed, FaultCount, FaultTally, Lot, Origin},
+        armed::{Armed, FaultCount, FaultTally, Lot, Origin, lot_name},
         shared::{Shared, lock},
         station::Station,
     },
@@ -291,9 +291,8 @@ impl Hand {
         let until = fault.ttl.map(|ttl| since.saturating_add(ttl));
         let count = count.map_or_else(Arc::default, Arc::clone);
         let origin = Origin::Hand { since, until };
-        let lots = format!("share {}", entry.name);
         let bit = if fault.targets.is_empty() { 0 } else { self.free_bit(others)? };
-        let lot = Lot { before: Vec::new(), name: lots, seed: self.shared.seed };
+        let lot = Lot { before: Vec::new(), name: lot_name(entry), seed: self.shared.seed };
         let armed = Armed::new(next_uid(), origin, entry, site, self.station.salt, lot, &count);
         let mut armed = armed
             .ok_or(HandError::Protocol { fault: entry.kind, protocol: site.protocol.name() })?;

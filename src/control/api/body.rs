@@ -29,17 +29,9 @@ impl Body {
         read: impl FnOnce(&Spanned<Node>, &mut Reader<'_>) -> Option<T>,
     ) -> Result<T, Problem> {
         let mut problems = Problems::default();
-        let mut source = Source::decode("body", &self.0, &mut problems);
-        let mut tree = (!problems.has_errors()).then(|| yaml::parse(&source, &mut problems));
-        // Not all JSON is YAML: tabs indent in the one, and two halves make a character.
-        if let (Some(None), Ok(json)) =
-            (&tree, serde_json::from_slice::<serde_json::Value>(&self.0))
-        {
-            source = Source::new("body", json.to_string());
-            problems = Problems::default();
-            tree = Some(yaml::parse(&source, &mut problems));
-        }
-        let read = tree.flatten().and_then(|t| read(&t, &mut Reader::new(&mut problems, None)));
+        let source = Source::decode("body", &self.0, &mut problems);
+        let tree = (!problems.has_errors()).then(|| yaml::parse(&source, &mut problems)).flatten();
+        let read = tree.and_then(|tree| read(&tree, &mut Reader::new(&mut problems, None)));
         read.filter(|_| !problems.has_errors())
             .ok_or_else(|| Problem::unreadable(&source, &problems))
     }

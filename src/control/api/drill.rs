@@ -30,18 +30,24 @@ static SPEED: Shape = Shape {
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/drill/pause", post(async |state| command(state, Controls::pause)))
-        .route("/drill/resume", post(async |state| command(state, Controls::resume)))
-        .route("/drill/skip", post(async |state| command(state, Controls::skip)))
-        .route("/drill/abort", post(async |state| command(state, Controls::abort)))
+        .route("/drill/pause", post(async |state| command(state, Controls::pause).await))
+        .route("/drill/resume", post(async |state| command(state, Controls::resume).await))
+        .route("/drill/skip", post(async |state| command(state, Controls::skip).await))
+        .route("/drill/abort", post(async |state| command(state, Controls::abort).await))
         .route("/drill/seek", post(seek))
         .route("/drill/speed", post(speed))
 }
 
-fn command(State(app): State<Arc<App>>, command: fn(&Controls)) -> Answer {
+async fn command(State(app): State<Arc<App>>, command: fn(&Controls)) -> Answer {
     played(&app)?;
     command(&app.controls);
-    Ok(Json(status::drill(&app)))
+    Ok(settled(&app).await)
+}
+
+/// Where the drill stands, once what was commanded is in force.
+async fn settled(app: &App) -> Json {
+    app.controls.settled().await;
+    Json(status::drill(app))
 }
 
 async fn seek(State(app): State<Arc<App>>, body: Body) -> Answer {
@@ -51,7 +57,7 @@ async fn seek(State(app): State<Arc<App>>, body: Body) -> Answer {
         place(fields.get("to")?, scenario, &app.controls, reader)
     })?;
     app.controls.seek(to);
-    Ok(Json(status::drill(&app)))
+    Ok(settled(&app).await)
 }
 
 async fn speed(State(app): State<Arc<App>>, body: Body) -> Answer {
@@ -69,7 +75,7 @@ async fn speed(State(app): State<Arc<App>>, body: Body) -> Answer {
             .ok()
     })?;
     app.controls.speed(speed);
-    Ok(Json(status::drill(&app)))
+    Ok(settled(&app).await)
 }
 
 /// The scenario, as long as it is played.

@@ -7,7 +7,7 @@ use crate::{
         api::{
             body::{Body, apart},
             problem::Problem,
-            show::{self, Json},
+            show::{self, Json, Played},
             through,
         },
     },
@@ -35,12 +35,13 @@ const OTHERS: [&str; 8] =
 
 async fn list(State(app): State<Arc<App>>) -> Json {
     let all = app.registry.list();
-    let all: Vec<Value> = all.iter().map(|proxied| show::proxy(proxied)).collect();
+    let played = Played::now(&app);
+    let all: Vec<Value> = all.iter().map(|proxied| show::proxy(proxied, &played)).collect();
     Json(json!({ "proxies": all }))
 }
 
 async fn one(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json, Problem> {
-    Ok(Json(show::proxy(&*find(&app, &name)?)))
+    Ok(shown(&app, &*find(&app, &name)?))
 }
 
 async fn add(State(app): State<Arc<App>>, body: Body) -> Result<(StatusCode, Json), Problem> {
@@ -54,8 +55,9 @@ async fn add(State(app): State<Arc<App>>, body: Body) -> Result<(StatusCode, Jso
         let name = Spanned { value: reader.name(&name)?, span: name.span };
         ProxyEntry::read(&name, &rest, reader)
     })?;
-    let proxied = through(async move { Ok(app.registry.add(Spec::of(&entry)).await?) }).await?;
-    Ok((StatusCode::CREATED, Json(show::proxy(&proxied))))
+    let registry = Arc::clone(&app.registry);
+    let proxied = through(async move { Ok(registry.add(Spec::of(&entry)).await?) }).await?;
+    Ok((StatusCode::CREATED, shown(&app, &proxied)))
 }
 
 async fn change(
@@ -68,8 +70,9 @@ async fn change(
     let ProxyChange { listen, upstream, enabled } = change;
     let listen = listen.map(|address| (address, address.to_string()));
     let change = Change { listen, upstream, enabled };
-    let proxied = through(async move { Ok(app.registry.change(&name, change).await?) }).await?;
-    Ok(Json(show::proxy(&proxied)))
+    let registry = Arc::clone(&app.registry);
+    let proxied = through(async move { Ok(registry.change(&name, change).await?) }).await?;
+    Ok(shown(&app, &proxied))
 }
 
 async fn remove(
@@ -79,6 +82,10 @@ async fn remove(
     find(&app, &name)?;
     through(async move { Ok(app.registry.remove(&name).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(app: &App, proxied: &Proxied) -> Json {
+    Json(show::proxy(proxied, &Played::now(app)))
 }
 
 /// The proxy of this name.

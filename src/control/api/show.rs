@@ -28,8 +28,8 @@ pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How a proxy stands.
-pub(super) fn proxy(proxied: &Proxied) -> Value {
+/// How a proxy stands, with all that is in force on it.
+pub(super) fn proxy(proxied: &Proxied, played: &Played<'_>) -> Value {
     let spec = proxied.spec();
     let metered = proxied.meters.read();
     json!({
@@ -45,6 +45,7 @@ pub(super) fn proxy(proxied: &Proxied) -> Value {
             "from_upstream": metered.from_upstream,
             "to_clients": metered.to_clients,
         },
+        "faults": played.on(proxied),
     })
 }
 

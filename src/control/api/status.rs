@@ -11,11 +11,7 @@ use std::sync::Arc;
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json {
     let played = Played::now(&app);
     let proxies = app.registry.list();
-    let proxies = proxies.iter().map(|proxied| {
-        let mut proxy = show::proxy(proxied);
-        proxy["faults"] = played.on(proxied).into();
-        proxy
-    });
+    let proxies = proxies.iter().map(|proxied| show::proxy(proxied, &played));
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "run": app.run,
