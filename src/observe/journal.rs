@@ -49,6 +49,8 @@ pub enum End {
     CommandEnded,
     /// Somebody interrupted it.
     Interrupted,
+    /// Somebody ended it by a command.
+    Aborted,
     /// The record could not be written, or something else in the environment gave way.
     Failed,
     /// Whoever ran it is gone.

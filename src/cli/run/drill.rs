@@ -194,6 +194,7 @@ impl Drill {
             Cause::Command(_) => End::CommandEnded,
             Cause::Interrupt { .. } => End::Interrupted,
             Cause::Record => End::Failed,
+            Cause::Aborted => End::Aborted,
         };
         let collected = self.collector.finish(end);
         if let Err(error) = &collected.record
@@ -220,7 +221,8 @@ impl Drill {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream);
+        let aborted = self.run.controls().status().aborted;
+        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, aborted);
         if drained { exit } else { Exit::Interrupted }
     }
 
@@ -251,7 +253,11 @@ impl Drill {
                     self.view.phase(None, self.run.controls().tick());
                     played_out = true;
                     if self.beside.is_none() {
-                        return if self.lost_record { Cause::Record } else { Cause::Timeline };
+                        return match (self.lost_record, controls.status().aborted) {
+                            (true, _) => Cause::Record,
+                            (false, true) => Cause::Aborted,
+                            (false, false) => Cause::Timeline,
+                        };
                     }
                 }
                 status = ended(&mut self.beside) => return Cause::Command(status),

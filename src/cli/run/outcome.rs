@@ -23,6 +23,8 @@ pub(super) enum Cause {
     },
     /// The record could not be written any further.
     Record,
+    /// Somebody ended it by a command to the admin listener.
+    Aborted,
 }
 
 /// What could not be written.
@@ -55,7 +57,14 @@ pub(super) fn verdict(
     cause: &Cause,
     unwritten: &Unwritten,
     upstream: &str,
+    aborted: bool,
 ) -> Exit {
+    let exit = found(summary, cause, unwritten, upstream);
+    // Also of a drill that a command outlived.
+    if aborted { exit.worst(Exit::Aborted) } else { exit }
+}
+
+fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: &str) -> Exit {
     let mut environment = unwritten.record || unwritten.report;
     if summary.upstream_never_answered() {
         crate::cli::error(&format!("the upstream {upstream} never answered"));

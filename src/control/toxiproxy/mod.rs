@@ -23,7 +23,7 @@ use error::ApiError;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use json::Json;
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 use wire::{ProxyOutput, ToxicInput, ToxicOutput, answer};
 
 /// The version of Toxiproxy whose contract this is. Clients ask for it, and some look at it.
@@ -147,6 +147,16 @@ fn next() -> u64 {
 /// An answer, or what is wrong.
 type Answer = Result<Response, ApiError>;
 
+/// Goes through with a command, though the connection it came on may end: a proxy is not to be left
+/// between two states.
+async fn through<T: Send + 'static>(
+    command: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::spawn(command).await.unwrap_or_else(|_| {
+        Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the command was lost"))
+    })
+}
+
 fn read(body: &Bytes) -> Result<Json, ApiError> {
     Json::read(body).map_err(|why| ApiError::bad_body(&why))
 }
@@ -168,7 +178,8 @@ async fn all(State(app): State<Arc<App>>, method: Method, body: Bytes) -> Answer
             Ok(answer(StatusCode::OK, &all))
         }
         Method::POST => {
-            let proxied = proxies::create(&app, &read(&body)?).await?;
+            let json = read(&body)?;
+            let proxied = through(async move { proxies::create(&app, &json).await }).await?;
             Ok(answer(StatusCode::CREATED, &ProxyOutput::of(&proxied)))
         }
         _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
@@ -189,11 +200,13 @@ async fn one(
         }
         Method::POST | Method::PATCH => {
             app.registry.find(&name).ok_or_else(ApiError::no_proxy)?;
-            let proxied = proxies::update(&app, &name, &read(&body)?).await?;
+            let json = read(&body)?;
+            let update = async move { proxies::update(&app, &name, &json).await };
+            let proxied = through(update).await?;
             Ok(answer(StatusCode::OK, &ProxyOutput::of(&proxied)))
         }
         Method::DELETE => {
-            app.registry.remove(&name).await?;
+            through(async move { Ok(app.registry.remove(&name).await?) }).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
@@ -260,7 +273,7 @@ async fn populate(State(app): State<Arc<App>>, method: Method, body: Bytes) -> A
         return Ok(StatusCode::METHOD_NOT_ALLOWED.into_response());
     }
     let populated = match read(&body) {
-        Ok(json) => proxies::populate(&app, &json).await,
+        Ok(json) => through(async move { Ok(proxies::populate(&app, &json).await) }).await?,
         Err(error) => proxies::Populated { proxies: Vec::new(), error: Some(error) },
     };
     let proxies: Vec<ProxyOutput> =
@@ -280,6 +293,6 @@ async fn reset(State(app): State<Arc<App>>, method: Method) -> Answer {
     if method != Method::POST {
         return Ok(StatusCode::METHOD_NOT_ALLOWED.into_response());
     }
-    app.registry.reset().await?;
+    through(async move { Ok(app.registry.reset().await?) }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -48,6 +48,7 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         End::Finished => "played to its end in",
         End::CommandEnded => "ended with its command after",
         End::Interrupted => "interrupted after",
+        End::Aborted => "aborted after",
         End::Failed | End::Lost => "broke off after",
     };
     let mut line = format!("{name} {end} {}", rounded(summary.took));
