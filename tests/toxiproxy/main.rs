@@ -14,6 +14,7 @@ mod control_plane;
 mod errors;
 mod half_close;
 mod hostile;
+mod http;
 mod json;
 mod latency;
 mod limit_data;
