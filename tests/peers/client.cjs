@@ -28,27 +28,39 @@ async function connect(proxy) {
   const socket = net.connect({ port, host: proxy.listen.slice(0, at), allowHalfOpen: true });
   await once(socket, "connect");
   socket.setNoDelay();
+  // An error between two calls is told by the next.
+  socket.on("error", () => {});
+  socket.pause();
   return socket;
 }
 
-/** What comes until `length` bytes are there or the connection is over, and when. */
+/**
+ * What comes until `length` bytes are there or the connection is over, and when. Between two calls
+ * the socket is paused, so that nothing happens unheard.
+ */
 function hear(socket, length) {
   const begun = performance.now();
   return new Promise((done) => {
     let bytes = 0;
     let pieces = 0;
+    const heard = {
+      data(data) {
+        bytes += data.length;
+        pieces += 1;
+        if (bytes >= length) over("more");
+      },
+      end: () => over("FIN"),
+      error: (error) => over(error.code),
+    };
     const over = (end) => {
-      socket.removeAllListeners();
-      socket.on("error", () => {});
+      socket.pause();
+      for (const [event, listener] of Object.entries(heard)) socket.off(event, listener);
       done({ bytes, pieces, end, took: performance.now() - begun });
     };
-    socket.on("data", (data) => {
-      bytes += data.length;
-      pieces += 1;
-      if (bytes >= length) over("more");
-    });
-    socket.on("end", () => over("FIN"));
-    socket.on("error", (error) => over(error.code));
+    if (socket.errored) return over(socket.errored.code);
+    if (socket.readableEnded) return over("FIN");
+    for (const [event, listener] of Object.entries(heard)) socket.on(event, listener);
+    socket.resume();
   });
 }
 
@@ -177,6 +189,12 @@ async function main() {
     console.log(`${type}: as it should be`);
   }
 }
+
+// Whatever hangs, it does not hang for good.
+setTimeout(() => {
+  console.error("it takes too long");
+  process.exit(1);
+}, 60_000);
 
 main().then(
   () => process.exit(0),

@@ -3,6 +3,7 @@
 python client.py 127.0.0.1 8474
 """
 
+import faulthandler
 import socket
 import sys
 import threading
@@ -197,4 +198,6 @@ def main(host, port):
 
 
 if __name__ == "__main__":
+    # Whatever hangs, it does not hang for good.
+    faulthandler.dump_traceback_later(60, exit=True)
     main(*sys.argv[1:])

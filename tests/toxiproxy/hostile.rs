@@ -2,10 +2,10 @@
 
 use crate::{
     peer::{Peer, echo, numbered},
-    server::Server,
+    server::{PATIENCE, Server},
 };
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{Shutdown, TcpStream},
 };
 
@@ -32,6 +32,22 @@ fn a_body_that_breaks_off_does_nothing() {
         assert_eq!(server.get("/proxies").body, before, "{path}");
     }
     server.is_well();
+}
+
+/// The original gives up after fifteen seconds. Whoever waits for ever could be made to wait for
+/// many.
+#[test]
+fn a_body_that_never_comes_is_given_up() {
+    let server = Server::start();
+    let mut stream = TcpStream::connect(server.admin).expect("a connection");
+    stream.set_read_timeout(Some(2 * PATIENCE)).expect("a timeout");
+    let head = "POST /populate HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n[";
+    stream.write_all(head.as_bytes()).expect("it takes it");
+    // With an answer or without: it ends.
+    let ended = stream.read_to_end(&mut Vec::new());
+    let waits = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+    assert!(!ended.as_ref().is_err_and(waits), "it waits on");
+    assert_eq!(server.get("/proxies").body, "{}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Server {
     pub(crate) fn raw(&self, bytes: &[u8]) -> io::Result<Answer> {
         let asked = Instant::now();
         let mut stream = TcpStream::connect(self.admin)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(3 * PATIENCE))?;
         stream.write_all(bytes)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
@@ -132,6 +132,11 @@ impl Server {
         let answer = self.post("/proxies/p/toxics", toxic);
         assert_eq!(answer.status, 200, "{toxic}: {answer:?}");
         answer
+    }
+
+    /// Its number among the processes.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal and waits for its end.
