@@ -4,7 +4,14 @@ use crate::control::{
     App,
     guard::{self, Guard},
 };
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -15,13 +22,16 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 /// How long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// So many connections at a time; more wait for their turn.
-const MOST_CONNECTIONS: usize = 512;
+/// How long a body may take after its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// So many connections at a time; more wait for their turn. Pools of idle ones are given up after the
+/// time a head may take.
+const MOST_CONNECTIONS: usize = 4096;
 /// The largest body: ten thousand faults fit into it.
 const MOST_BODY: usize = 16 * 1024 * 1024;
 /// After an accept that failed for want of something, how long to wait for it.
@@ -68,8 +78,20 @@ fn router(guard: Guard, app: App) -> Router {
         .fallback(super::toxiproxy::not_found)
         .with_state(app)
         .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(middleware::from_fn(in_time))
         // Outermost, so that nothing is looked at that may not command.
         .layer(middleware::from_fn_with_state(Arc::new(guard), guard::keep))
+}
+
+/// Reads the body first, so that one that never comes holds nothing up.
+async fn in_time(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let why = match timeout(BODY_TIMEOUT, to_bytes(body, MOST_BODY)).await {
+        Ok(Ok(bytes)) => return next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+        Err(_) => StatusCode::REQUEST_TIMEOUT,
+    };
+    why.into_response()
 }
 
 async fn accept(listener: TcpListener, router: Router) {
