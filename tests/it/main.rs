@@ -1,5 +1,6 @@
 //! The data plane on the wire: what the client and the upstream see, byte by byte.
 
+mod by_hand;
 mod choice;
 mod failures;
 mod faults;

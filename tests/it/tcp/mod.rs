@@ -1,5 +1,6 @@
 //! Connections whose bytes are passed on as they come.
 
+mod broken;
 mod delays;
 mod edges;
 mod gone;
@@ -122,7 +123,7 @@ async fn all_freed(drill: &Drill) {
 }
 
 /// A fault by hand, as an entry of a scenario.
-fn by_hand(entry: &str) -> HandFault {
+pub(crate) fn by_hand(entry: &str) -> HandFault {
     let text = format!("name: x\nphases: [{{ name: a, for: 1s, faults: [{{ {entry} }}] }}]\n");
     let mut problems = Problems::default();
     let scenario = Scenario::read(&Source::new("x", text), None, &mut problems);
