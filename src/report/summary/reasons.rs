@@ -153,10 +153,5 @@ fn not_done(summary: &Summary<'_>) -> Vec<String> {
     if !scenario.stop_when.is_empty() {
         all.push("`stop_when` is not watched by this version".to_owned());
     }
-    if scenario.phases.iter().flat_map(|phase| &phase.faults).any(|entry| entry.proxy.is_some()) {
-        all.push(
-            "`proxy` does not matter: this version has one proxy, which has no name".to_owned(),
-        );
-    }
     all
 }
