@@ -53,6 +53,17 @@ pub(super) enum Stop {
     Before,
 }
 
+/// Whether the sender is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// As it comes.
+    On,
+    /// It has no more.
+    Ended,
+    /// No more of it is wanted; what is held may still leave.
+    Stopped,
+}
+
 /// One direction.
 #[derive(Debug)]
 pub(super) struct Pipe {
@@ -60,12 +71,9 @@ pub(super) struct Pipe {
     ctl: Arc<ConnCtl>,
     /// Released by the chain or read, not yet taken by the receiver.
     outgoing: Bytes,
-    /// The sender has no more.
-    read_ended: bool,
+    reading: Reading,
     /// The other direction is over, and the sender of this one was told.
     sender_was_ended: bool,
-    /// Nothing more is read; what is held may still leave.
-    emptying: bool,
     /// The chain has let the end through.
     ending: bool,
     over: bool,
@@ -81,9 +89,8 @@ impl Pipe {
             chain: Chain::new(ctl.injector(), ctl.key, user, counted, way),
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
-            read_ended: false,
+            reading: Reading::On,
             sender_was_ended: false,
-            emptying: false,
             ending: false,
             over: false,
             passed: 0,
@@ -103,8 +110,10 @@ impl Pipe {
     }
 
     /// Reads no more; it is over when what is held has left.
-    pub(super) const fn empty(&mut self) {
-        self.emptying = true;
+    pub(super) fn empty(&mut self) {
+        if self.reading == Reading::On {
+            self.reading = Reading::Stopped;
+        }
     }
 
     /// How many bytes reached the receiver.
@@ -158,13 +167,15 @@ impl Pipe {
                     Err(_) => Stop::NotTaken,
                 });
             }
-            if !self.read_ended && !self.emptying && self.chain.is_idle() {
+            if self.reading == Reading::On && self.chain.is_idle() {
                 match ready!(self.poll_straight(from, to, (read, written), cx)) {
                     Ok(0) => self.ending = true,
                     Ok(_) => {}
                     Err(stop) => return Poll::Ready(stop),
                 }
-                self.read_ended = self.ending;
+                if self.ending {
+                    self.reading = Reading::Ended;
+                }
                 continue;
             }
             match self.chain.pull() {
@@ -177,7 +188,7 @@ impl Pipe {
                     continue;
                 }
                 Some(Out::Close(close)) => return Poll::Ready(Stop::Closed(close)),
-                None if self.emptying && self.chain.is_empty() => {
+                None if self.reading == Reading::Stopped && self.chain.is_empty() => {
                     return Poll::Ready(Stop::Emptied);
                 }
                 None => {}
@@ -234,7 +245,7 @@ impl Pipe {
         read: &Counter,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Stop>> {
-        if self.read_ended || self.emptying {
+        if self.reading != Reading::On {
             return Poll::Pending;
         }
         let room = self.chain.room();
@@ -259,7 +270,7 @@ impl Pipe {
             let mut part = buffer.take(room.min(CHUNK));
             match ready!(poll_read(from, &mut part, cx)) {
                 Ok(0) => {
-                    self.read_ended = true;
+                    self.reading = Reading::Ended;
                     self.chain.finish();
                 }
                 Ok(count) => {
