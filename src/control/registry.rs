@@ -350,25 +350,28 @@ impl Registry {
     /// See [`RegistryError`]; then nothing was changed.
     pub async fn go_over(&self, specs: &[Spec], gone: &[String]) -> Result<(), RegistryError> {
         let _one = self.changing.lock().await;
-        let mut plan = Vec::new();
+        let mut changed = Vec::new();
         for spec in specs {
             spec.connector()?;
             if lock(&self.proxies).contains_key(&spec.name) && gone.contains(&spec.name) {
                 continue;
             }
             let old = self.find(&spec.name).map(|proxied| proxied.spec());
-            if old.is_some_and(|old| old.is_like(spec)) {
-                continue;
+            if !old.is_some_and(|old| old.is_like(spec)) {
+                changed.push(spec);
             }
+        }
+        let gives_up = |other: &Proxied, port: SocketAddr| {
+            let goes =
+                gone.contains(&other.name) || changed.iter().any(|spec| spec.name == other.name);
+            goes && collide(other.spec().listen, port)
+        };
+        let mut plan = Vec::new();
+        for spec in &changed {
             // A port that one of our own gives up is free only then.
-            let gives_up = |other: &Proxied| {
-                let moves =
-                    || specs.iter().any(|new| new.name == other.name && !other.spec().is_like(new));
-                other.spec().listen == spec.listen && (gone.contains(&other.name) || moves())
-            };
-            let ours = self.list().iter().any(|other| gives_up(other));
-            let door = if spec.enabled && !ours { Some(open(spec.listen)?) } else { None };
-            plan.push((spec.clone(), door));
+            let later = self.list().iter().any(|other| gives_up(other, spec.listen));
+            let door = if spec.enabled && !later { Some(open(spec.listen)?) } else { None };
+            plan.push(((*spec).clone(), door));
         }
         for name in gone {
             // Somebody may have taken it away by hand.
@@ -477,6 +480,12 @@ fn open(address: SocketAddr) -> Result<Door, RegistryError> {
         door => door,
     };
     door.map_err(|source| RegistryError::Listen { address, source })
+}
+
+/// Whether a listener on the one may keep another from listening on the other.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && (all || one.ip() == other.ip())
 }
 
 fn has_ipv6() -> bool {

@@ -54,7 +54,7 @@ pub(crate) fn firedrill(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Co
     for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI", "FIREDRILL_UPSTREAM"] {
         command.env_remove(variable);
     }
-    command.env_remove("FIREDRILL_LOG");
+    command.env_remove("FIREDRILL_LOG").env_remove("FIREDRILL_TOKEN");
     command
 }
 
@@ -138,6 +138,27 @@ impl Running {
         url.and_then(|address| address.parse().ok()).expect("an address")
     }
 
+    /// Waits until a proxy of a config listens; says where.
+    pub(crate) fn proxy(&self, name: &str) -> SocketAddr {
+        let start = format!("{name}: ");
+        let line = self.line(|line| line.starts_with(&start) && line.contains("://"));
+        address_in(&line)
+    }
+
+    /// Waits until it takes commands; says where.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        address_in(&self.line(|line| line.starts_with("admin: http://")))
+    }
+
+    /// Waits for so many such lines of standard error, and gives out the last.
+    pub(crate) fn nth_line(&self, count: usize, what: impl Fn(&str) -> bool) -> String {
+        let seen = std::cell::Cell::new(0);
+        self.line(|line| {
+            seen.set(seen.get() + usize::from(what(line)));
+            what(line) && seen.get() == count
+        })
+    }
+
     /// Whether it runs on when so much time has gone by.
     pub(crate) fn is_still_there_after(&mut self, time: Duration) -> bool {
         thread::sleep(time);
@@ -178,6 +199,12 @@ impl Lines {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
         self.more.notify_all();
     }
+}
+
+/// The address in a line such as `db: tcp://127.0.0.1:15432 -> 127.0.0.1:5432`.
+fn address_in(line: &str) -> SocketAddr {
+    let address = line.split("://").nth(1).and_then(|rest| rest.split(' ').next());
+    address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
 }
 
 fn pid(child: &Child) -> Pid {

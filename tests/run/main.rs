@@ -10,10 +10,14 @@
 mod support;
 
 mod beside;
+mod bytes;
+mod config;
 mod firedrill;
 mod output;
 mod record;
 mod refusals;
+mod reload;
+mod serve;
 mod signals;
 mod timing;
 mod verdict;

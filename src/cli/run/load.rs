@@ -48,13 +48,14 @@ impl Loaded {
 
     /// Why upstreams take no connections at this moment, those that do not.
     pub(in crate::cli) async fn try_upstreams(&self) -> Vec<String> {
-        let tries =
-            self.specs.iter().filter(|spec| spec.enabled).map(async |spec| {
-                match timeout(PROBE, spec.probe()).await {
-                    Ok(outcome) => outcome.err(),
-                    Err(_) => Some(format!("the upstream {} does not answer", spec.upstream)),
-                }
-            });
+        let tries = self.specs.iter().filter(|spec| spec.enabled).map(async |spec| {
+            let why = match timeout(PROBE, spec.probe()).await {
+                Ok(outcome) => outcome.err()?,
+                Err(_) => format!("the upstream {} does not answer", spec.upstream),
+            };
+            let is_only = spec.name == DEFAULT_PROXY;
+            Some(if is_only { why } else { format!("proxy `{}`: {why}", spec.name) })
+        });
         futures_util::future::join_all(tries).await.into_iter().flatten().collect()
     }
 

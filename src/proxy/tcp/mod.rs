@@ -114,19 +114,24 @@ pub(crate) async fn serve<S: Stream>(
     }
     let (ended_by, client, upstream) = pair.finish(relay);
     if ctl.killed() == Some(Close::Fin) {
-        // Only what is there already, if the proxy itself is to go.
-        let patience = if shared.ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
-        let stopping = shared.ending.stopping.clone();
-        // On its own time: the connection is over, and is told of now.
-        shared.ending.tasks.spawn(async move {
-            let both = async { tokio::join!(see_out(client), see_out(upstream)) };
-            tokio::select! {
-                _late = timeout(patience, both) => {}
-                () = stopping.cancelled() => {}
-            }
-        });
+        say_goodbye(client, upstream, shared);
     }
     ended_by
+}
+
+/// Ends both sides, on their own time: the connection is over, and is told of now.
+fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
+    let ending = &shared.ending;
+    // Only what is there already is read, if the proxy itself is to go.
+    let patience = if ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
+    let stopping = ending.stopping.clone();
+    ending.tasks.spawn(async move {
+        let both = async { tokio::join!(see_out(client), see_out(upstream)) };
+        tokio::select! {
+            _late = timeout(patience, both) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
 }
 
 /// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
@@ -191,7 +196,7 @@ impl<S: Stream> Pair<S> {
 
     /// Reads no more, and is over when what is held has left: there is no exchange whose end could
     /// be waited for.
-    const fn empty(&mut self) {
+    fn empty(&mut self) {
         self.emptying = true;
         self.up.empty();
         self.down.empty();

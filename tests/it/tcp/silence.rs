@@ -32,8 +32,8 @@ async fn nothing_passes_either_way_and_then_all_of_it_does_in_order() {
     server.is_silent_for(SECOND / 2).await;
     sleep_until(began + 30 * SECOND).await;
 
-    let up: String = (0..10).map(|part| format!("up {part} ")).collect();
-    let down: String = (0..10).map(|part| format!("down {part} ")).collect();
+    let up = (0..10).map(|part| format!("up {part} ")).collect::<Vec<_>>().concat();
+    let down = (0..10).map(|part| format!("down {part} ")).collect::<Vec<_>>().concat();
     assert_eq!(server.rest().await.0, up.as_bytes());
     assert_eq!(began.elapsed(), 30 * SECOND);
     assert_eq!(client.take(down.len()).await, down.as_bytes());

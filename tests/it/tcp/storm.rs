@@ -88,7 +88,7 @@ async fn talking(count: usize) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     (address, task)
 }
 
-/// Eight clients with many megabytes each way at once; says how long that took at most.
+/// Eight clients with megabytes each way at once, each of which checks every byte.
 async fn all_arrives(faults: &[&str], count: usize) {
     let (address, _talking) = talking(count).await;
     let phases = outage(faults, "");
