@@ -5,9 +5,9 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/api/v1/…` | our own API: [`api`] |
-//! | `/proxies`, `/populate`, `/reset`, `/version` | Toxiproxy's: [`toxiproxy`] |
-//! | `/metrics` | what Prometheus reads: [`metrics`] |
+//! | `/api/v1/…` | our own API: `api` |
+//! | `/proxies`, `/populate`, `/reset`, `/version` | Toxiproxy's: `toxiproxy` |
+//! | `/metrics` | what Prometheus reads: `metrics` |
 //! | `/healthz` | whether anybody is there |
 
 mod api;

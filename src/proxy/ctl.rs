@@ -54,6 +54,8 @@ pub(crate) struct ConnCtl {
     stand: AtomicU8,
     /// Whether the client may be sent interim answers.
     interims_allowed: AtomicBool,
+    /// Whether any of the present answer was written.
+    answer_begun: AtomicBool,
     /// Whether the present request's body was read to its end.
     body_done: AtomicBool,
     /// Whether the client broke the present request's body off.
@@ -101,6 +103,7 @@ impl ConnCtl {
             seq: AtomicU32::new(0),
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
+            answer_begun: AtomicBool::new(false),
             body_done: AtomicBool::new(true),
             body_broken: AtomicBool::new(false),
             upload_held: AtomicBool::new(false),
@@ -140,6 +143,7 @@ impl ConnCtl {
         self.interims_allowed.store(http11, Ordering::Release);
         self.body_done.store(!has_body, Ordering::Release);
         self.body_broken.store(false, Ordering::Release);
+        self.answer_begun.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
         self.seq.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -202,6 +206,19 @@ impl ConnCtl {
 
     pub(crate) fn allows_interims(&self) -> bool {
         self.interims_allowed.load(Ordering::Acquire)
+    }
+
+    /// Whether an interim answer may still come before the final one. One that came together with it
+    /// may: the final one is given out before anything is written.
+    pub(crate) fn is_before_answer(&self) -> bool {
+        self.stand() == Stand::Waiting || !self.answer_begun.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the present answer are written now, unless they are an interim one's.
+    pub(crate) fn writes(&self) {
+        if self.stand() != Stand::Waiting {
+            self.answer_begun.store(true, Ordering::Release);
+        }
     }
 
     /// Sends an interim answer before the final one.

@@ -18,7 +18,7 @@ pub(crate) use timer::Timer;
 use crate::{
     engine::Chain,
     fault::{Close, Out, Way},
-    proxy::ctl::{ConnCtl, Stand},
+    proxy::ctl::ConnCtl,
 };
 use bytes::{Buf, Bytes};
 use head::HeadTimer;
@@ -160,7 +160,7 @@ impl<S: Stream> Socket<S> {
     /// Sends interim answers on their way, as long as they come before the answer.
     fn send_interims(&mut self) {
         if self.ctl.has_interims() {
-            let before_answer = self.ctl.stand() == Stand::Waiting;
+            let before_answer = self.ctl.is_before_answer();
             for interim in self.ctl.take_interims() {
                 if before_answer {
                     self.down.push(interim);
@@ -266,6 +266,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         let this = &mut *self;
         loop {
             if this.passes_straight() {
+                this.ctl.writes();
                 let write = Pin::new(&mut this.io).poll_write(cx, buf);
                 return this.watched(write, cx);
             }
@@ -281,6 +282,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             let take = buf.len().min(this.down.room()).min(CHUNK);
             if take > 0 {
+                this.ctl.writes();
                 this.down.push(Bytes::copy_from_slice(&buf[..take]));
                 let _more_later = this.poll_drain(cx)?;
                 this.note_wire();
@@ -308,6 +310,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         if self.passes_straight() {
             let this = &mut *self;
+            this.ctl.writes();
             let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
             return this.watched(write, cx);
         }

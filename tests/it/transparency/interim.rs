@@ -42,3 +42,17 @@ async fn an_old_client_is_sent_none() {
 
     assert_eq!(answer.start(), "HTTP/1.0 200 OK");
 }
+
+#[tokio::test]
+async fn a_hint_that_comes_together_with_the_answer_comes_before_it() {
+    let both = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\n\
+                content-length: 2\r\n\r\nok";
+    let upstream = Upstream::answering(both).await;
+    let drill = Drill::calm().before(&upstream);
+    let mut client = drill.client().await;
+
+    for _ in 0..2 {
+        assert_eq!(client.ask(GET).await.start(), "HTTP/1.1 103 Early Hints");
+        assert_eq!(client.answer().await.text(), "ok");
+    }
+}
