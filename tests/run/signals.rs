@@ -92,6 +92,11 @@ fn a_request_to_terminate_lets_go_within_100_ms_and_reports() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_lets_go_within_100_ms_and_reports() {
+    lets_go_at_once("hangup", Signal::HUP);
+}
+
+#[test]
 fn a_second_interrupt_leaves_at_once() {
     let (upstream, folder) = (Upstream::start(), folder("twice"));
     let drill = outage(&folder, &upstream);

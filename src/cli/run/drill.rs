@@ -62,6 +62,8 @@ pub(in crate::cli) struct Drill {
     lost_record: bool,
     interrupt: Signal,
     terminate: Signal,
+    /// Its terminal is gone.
+    hangup: Signal,
 }
 
 /// What the summary says of how it was played.
@@ -73,11 +75,12 @@ struct Facts {
 
 impl Drill {
     pub(in crate::cli) async fn start(args: &Args, loaded: Loaded) -> Result<Self, Refusal> {
-        let handlers = signal(SignalKind::interrupt()).and_then(|interrupt| {
-            signal(SignalKind::terminate()).map(|terminate| (interrupt, terminate))
-        });
-        let (interrupt, terminate) =
-            handlers.map_err(|e| Refusal::environment("cannot listen to signals", &e))?;
+        let handlers = || {
+            let terminate = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+            Ok((signal(SignalKind::interrupt())?, terminate))
+        };
+        let (interrupt, (terminate, hangup)) = handlers()
+            .map_err(|e: io::Error| Refusal::environment("cannot listen to signals", &e))?;
         let recorder = Arc::new(Recorder::new(EVENT_LIMIT, args.record.is_some()));
         let scenario = Arc::clone(&loaded.scenario);
         let run = Run::start(Arc::clone(&scenario), &loaded.play, Arc::clone(&recorder));
@@ -138,6 +141,7 @@ impl Drill {
             lost_record: false,
             interrupt,
             terminate,
+            hangup,
         })
     }
 
@@ -263,6 +267,7 @@ impl Drill {
                 status = ended(&mut self.beside) => return Cause::Command(status),
                 _ = self.interrupt.recv() => return Cause::Interrupt { by_terminal: true },
                 _ = self.terminate.recv() => return Cause::Interrupt { by_terminal: false },
+                _ = self.hangup.recv() => return Cause::Interrupt { by_terminal: true },
                 Ok(()) = failed.changed() => {
                     let why = failed.borrow_and_update().clone().unwrap_or_default();
                     self.view.error(&format!("cannot write the record: {why}"));

@@ -22,6 +22,9 @@ pub(super) enum Json {
 impl Json {
     /// The first value of a text, or what Go would say is wrong with it.
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+        // What is no UTF-8 becomes a mark that says so, as in Go.
+        let text = String::from_utf8_lossy(text);
+        let text = text.as_bytes();
         let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Self>();
         match values.next() {
             None => Err("EOF".to_owned()),
