@@ -203,7 +203,7 @@ fn an_upstream_that_is_not_there_is_noted_and_the_drill_goes_on() {
 }
 
 #[test]
-fn a_running_drill_is_commanded_while_admin_listens_and_not_without() {
+fn a_running_drill_is_commanded_where_admin_listens() {
     let (upstream, folder) = (Upstream::start(), folder("commanded"));
     let mut with_admin = drill(&folder, &upstream);
     with_admin.args(["--admin", "127.0.0.1:0"]);
