@@ -9,12 +9,18 @@ use crate::{
     config::{Admin, Config},
     control::{App, Guard, Registry, RegistryError, Server, Spec},
     diag::{Source, render},
+    engine::Site,
     fault::catalog::Protocol,
     units,
 };
 use clap::Args as ClapArgs;
-use std::{collections::BTreeMap, error::Error, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap, error::Error, net::SocketAddr, path::Path, sync::Arc, time::Duration,
+};
+use tokio::time::timeout;
 
+/// How long an upstream may take to be noticed at the start.
+const PROBE: Duration = Duration::from_secs(1);
 /// The variable that holds the token of commands.
 pub(super) const TOKEN: &str = "FIREDRILL_TOKEN";
 
@@ -106,18 +112,34 @@ fn rules(args: &AdminArgs, config: Option<&Admin>) -> Result<(SocketAddr, Guard)
 pub(super) fn lines(registry: &Registry) -> Vec<String> {
     let line = |spec: Spec| {
         let off = if spec.enabled { "" } else { "  (switched off)" };
-        format!("{}: {} -> {}{off}", spec.name, url(&spec), spec.upstream)
+        format!("{}: {}://{} -> {}{off}", spec.name, scheme(&spec), spec.listen, spec.upstream)
     };
     registry.list().iter().map(|proxied| line(proxied.spec())).collect()
 }
 
+/// Why upstreams take no connections at this moment, those that do not.
+pub(super) async fn troubles(specs: &[Spec]) -> Vec<String> {
+    let tries = specs.iter().filter(|spec| spec.enabled).map(async |spec| {
+        let why = match timeout(PROBE, spec.probe()).await {
+            Ok(outcome) => outcome.err()?,
+            Err(_) => format!("the upstream {} does not answer", spec.upstream),
+        };
+        let is_only = spec.name == Site::ONLY;
+        Some(if is_only { why } else { format!("proxy `{}`: {why}", spec.name) })
+    });
+    futures_util::future::join_all(tries).await.into_iter().flatten().collect()
+}
+
 /// Where a proxy can be reached.
 pub(super) fn url(spec: &Spec) -> String {
-    let scheme = match spec.protocol {
+    format!("{}://{}", scheme(spec), reachable(spec.listen))
+}
+
+const fn scheme(spec: &Spec) -> &'static str {
+    match spec.protocol {
         Protocol::Http => "http",
         Protocol::Tcp => "tcp",
-    };
-    format!("{scheme}://{}", reachable(spec.listen))
+    }
 }
 
 /// Where to connect to reach somebody who listens on `address`: all addresses are none.

@@ -251,6 +251,10 @@ pub(super) fn upstream_of(
 ) -> Option<String> {
     let text = reader.name(node)?;
     let read = match protocol {
+        // Of bytes as well as of requests: which was meant has to be said.
+        Protocol::Http if !text.contains("://") && tcp_upstream(&text).is_ok() => Err(format!(
+            "write `http://{text}` for a service that speaks HTTP, or add `protocol: tcp` to pass on bytes"
+        )),
         Protocol::Http => match text.parse::<UpstreamAddr>() {
             Ok(address) => Ok(address.to_string()),
             Err(_) if tcp_upstream(&text).is_ok() => {

@@ -193,7 +193,7 @@ fn keys_that_mean_nothing_are_refused() {
     for key in ["users: peer", "host: keep", "mark: yes", "tls: {}"] {
         assert_eq!(keys(&format!("upstream: 'a:1', protocol: tcp, {key}")), ["E0414"], "{key}");
     }
-    assert_eq!(keys("upstream: 'a:1', tls: { verify: no }"), ["E0414"]);
+    assert_eq!(keys("upstream: 'http://a:1', tls: { verify: no }"), ["E0414"]);
     assert_eq!(keys("upstream: 'https://a', tls: { ca: a.pem, verify: no }"), ["E0414"]);
     assert_eq!(keys("upstream: 'https://a', tls: { verify: no }"), [""; 0]);
 }
@@ -201,11 +201,12 @@ fn keys_that_mean_nothing_are_refused() {
 #[test]
 fn an_upstream_fits_its_protocol() {
     let keys = |keys: &str| codes(&format!("proxies: {{ a: {{ listen: 0, {keys} }} }}\n"));
-    for wrong in ["'tcp://a:1'", "'http://a/b'", "'http://a:1', protocol: tcp", "a, protocol: tcp"]
+    for wrong in
+        ["'a:1'", "'tcp://a:1'", "'http://a/b'", "'http://a:1', protocol: tcp", "a, protocol: tcp"]
     {
         assert_eq!(keys(&format!("upstream: {wrong}")), ["E0701"], "{wrong}");
     }
-    for right in ["'a:1'", "'https://a'", "'tcp://a:1', protocol: tcp"] {
+    for right in ["'http://a:1'", "'https://a'", "'tcp://a:1', protocol: tcp"] {
         assert_eq!(keys(&format!("upstream: {right}")), [""; 0], "{right}");
     }
 }

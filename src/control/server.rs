@@ -9,15 +9,16 @@ use axum::{
     body::{Body, to_bytes},
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use http::StatusCode;
+use http_body_util::LengthLimitError;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -86,12 +87,26 @@ fn router(guard: Guard, app: App) -> Router {
 /// Reads the body first, so that one that never comes holds nothing up.
 async fn in_time(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    let why = match timeout(BODY_TIMEOUT, to_bytes(body, MOST_BODY)).await {
+    let (status, why) = match timeout(BODY_TIMEOUT, to_bytes(body, MOST_BODY)).await {
         Ok(Ok(bytes)) => return next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE,
-        Err(_) => StatusCode::REQUEST_TIMEOUT,
+        Ok(Err(error)) if is_too_long(&error) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 16 MiB")
+        }
+        Ok(Err(_)) => (StatusCode::BAD_REQUEST, "the body broke off"),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, "the body did not come to its end in 15 s"),
     };
-    why.into_response()
+    super::api::no_body(status, why)
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 async fn accept(listener: TcpListener, router: Router) {

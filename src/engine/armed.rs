@@ -139,6 +139,8 @@ pub(super) struct Armed {
     pub kind: &'static str,
     pub fault: Arc<dyn Fault>,
     pub count: Arc<FaultCount>,
+    /// The `one_of` it is a slice of, if it is one.
+    group: Option<usize>,
     /// Any of these targets; zero is everything.
     pub targets: u64,
     share: Share,
@@ -199,6 +201,7 @@ impl Armed {
             kind: entry.kind,
             fault,
             count: Arc::clone(count),
+            group: entry.group,
             targets: entry.targets.iter().fold(0, |bits, at| bits | bit(*at)),
             share: entry.share.clone(),
             before: lot.before,
@@ -213,6 +216,11 @@ impl Armed {
                 Origin::Hand { .. } => key(&uid.to_le_bytes()),
             },
         })
+    }
+
+    /// Whether both are slices of one `one_of`.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.group.is_some() && self.group == other.group && self.origin == other.origin
     }
 
     /// Whether it is asked at this stage.

@@ -81,6 +81,14 @@ impl Link {
         Dealt { fault: Arc::clone(&self.armed.name), kind: self.armed.kind, did: Did::Wire }
     }
 
+    /// It may have acted on what came before.
+    fn note(&mut self, counted: &Counted) {
+        if self.met == Met::Never && self.filter.has_acted() == Some(true) {
+            counted.hit(&self.armed.count);
+            self.met = Met::Untold;
+        }
+    }
+
     fn pull(&mut self, now: Tick) -> Option<Out> {
         let out = self.filter.pull(now);
         if let Some(Out::Bytes(bytes)) = &out {
@@ -91,7 +99,7 @@ impl Link {
 
     /// Bytes meet it.
     fn touch(&mut self, counted: &Counted) {
-        if self.in_force {
+        if self.in_force && self.filter.has_acted() != Some(false) {
             if self.met == Met::Never {
                 counted.hit(&self.armed.count);
             }
@@ -164,6 +172,7 @@ impl Chain {
             Some(first) => first.filter.push(now, bytes),
             None => self.passing.push_back(Out::Bytes(bytes)),
         }
+        self.links.iter_mut().for_each(|link| link.note(&self.counted));
     }
 
     /// Somebody has bytes for it, and it has no room.
@@ -181,6 +190,7 @@ impl Chain {
                 Some(first) => first.filter.finish(now),
                 None => self.passing.push_back(Out::End),
             }
+            self.links.iter_mut().for_each(|link| link.note(&self.counted));
         }
     }
 
@@ -190,6 +200,7 @@ impl Chain {
         if let (Some(Out::End), Some(close)) = (&out, self.closing) {
             out = Some(Out::Close(close));
         }
+        self.links.iter_mut().for_each(|link| link.note(&self.counted));
         self.ended |= matches!(out, Some(Out::End | Out::Close(_)));
         out
     }

@@ -73,6 +73,7 @@ impl Dealing {
                 | Effect::Cut { .. }
                 | Effect::EditHead(_)
                 | Effect::EditBody(_)
+                | Effect::Shape(_)
         )
     }
 
@@ -128,6 +129,12 @@ impl Ticket {
                 self.hit(armed);
             }
             dealings.push(dealing);
+            // It fell to this slice; the others were meant for it as well.
+            for (other, at) in in_force.faults().filter(|(other, _)| other.is_beside(armed)) {
+                if other.is_meant_for(self.whom.targets) && other.is_on(&at) {
+                    self.place_of(other);
+                }
+            }
             // Whoever loses the answer leaves the request to others that send it.
             if ends && stage != Stage::Upstream {
                 break;

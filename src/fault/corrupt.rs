@@ -205,6 +205,8 @@ struct Spoiler {
     place: u64,
     held: Queue,
     ending: bool,
+    /// A byte was hit.
+    acted: bool,
 }
 
 impl Spoiler {
@@ -219,6 +221,7 @@ impl Spoiler {
             place: 0,
             held: Queue::default(),
             ending: false,
+            acted: false,
         }
     }
 
@@ -271,12 +274,23 @@ impl ByteFilter for Spoiler {
 
     fn push(&mut self, _now: Tick, bytes: Bytes) {
         let len = bytes.len() as u64;
-        self.held.push(match self.how {
-            _ if self.now == Percent::NONE => bytes,
-            How::Flip | How::Zero => self.change(bytes),
-            How::Repeat => self.repeat(&bytes),
-        });
+        let bytes = match self.how {
+            _ if self.hits(bytes.len()).next().is_none() => bytes,
+            How::Flip | How::Zero => {
+                self.acted = true;
+                self.change(bytes)
+            }
+            How::Repeat => {
+                self.acted = true;
+                self.repeat(&bytes)
+            }
+        };
+        self.held.push(bytes);
         self.place = self.place.wrapping_add(len);
+    }
+
+    fn has_acted(&self) -> Option<bool> {
+        Some(self.acted)
     }
 
     fn finish(&mut self, _now: Tick) {

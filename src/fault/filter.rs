@@ -87,6 +87,12 @@ pub trait ByteFilter: fmt::Debug + Send + Sync {
     /// When to pull again, if anything is held for a time that is known.
     fn wake_at(&self) -> Option<Tick>;
 
+    /// Whether it did anything so far, if that takes more than bytes to pass while the fault is in
+    /// force: bytes to hit, a limit to be reached. Asked for the counts of the fault.
+    fn has_acted(&self) -> Option<bool> {
+        None
+    }
+
     /// When it ends the whole connection by itself, if that is known; what is held does not matter
     /// to it.
     fn closes_at(&self, _now: Tick) -> Option<(Tick, Close)> {

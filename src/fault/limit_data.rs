@@ -128,6 +128,8 @@ pub(super) struct Limit {
     passed: u64,
     held: Queue,
     next: Next,
+    /// The limit was reached.
+    acted: bool,
 }
 
 /// What comes after the bytes that are held.
@@ -147,7 +149,7 @@ impl Limit {
     /// Nothing has passed yet.
     pub(super) fn new(most: Moving<ByteSize>, by: Close) -> Self {
         let (held, next) = (Queue::default(), Next::More);
-        Self { most, by, now: None, gone: false, passed: 0, held, next }
+        Self { most, by, now: None, gone: false, passed: 0, held, next, acted: false }
     }
 }
 
@@ -170,6 +172,7 @@ impl ByteFilter for Limit {
             self.passed = self.passed.saturating_add(bytes.len() as u64);
             if self.passed >= most {
                 self.next = Next::Close;
+                self.acted = true;
             }
         }
         self.held.push(bytes);
@@ -205,6 +208,10 @@ impl ByteFilter for Limit {
     fn let_go(&mut self, _now: Tick) {
         self.gone = true;
         self.now = None;
+    }
+
+    fn has_acted(&self) -> Option<bool> {
+        Some(self.acted)
     }
 
     fn resume(&mut self, passed: u64) {

@@ -167,6 +167,8 @@ pub(super) struct Slicer {
     gone: bool,
     held: Queue,
     ending: bool,
+    /// How often something was cut, or paused after.
+    cuts: u64,
 }
 
 impl Slicer {
@@ -182,6 +184,7 @@ impl Slicer {
             gone: false,
             held: Queue::default(),
             ending: false,
+            cuts: 0,
         }
     }
 }
@@ -213,10 +216,15 @@ impl ByteFilter for Slicer {
         if self.pause_ends > now {
             return None;
         }
+        self.cuts += u64::from(self.held.len() > self.next || !self.cut.pause.is_zero());
         let slice = self.held.gather(self.next)?;
         self.next = self.cut.draw(&mut self.rng);
         self.pause_ends = now.saturating_add(self.cut.pause);
         Some(Out::Bytes(slice))
+    }
+
+    fn has_acted(&self) -> Option<bool> {
+        Some(self.cuts > 0)
     }
 
     fn wake_at(&self) -> Option<Tick> {

@@ -116,12 +116,21 @@ pub(super) struct LateEnd {
     held: Queue,
     /// When the end may leave, once it came.
     end: Option<Tick>,
+    /// An end came while it was in force.
+    acted: bool,
 }
 
 impl LateEnd {
     /// An end that comes so much later.
     pub(super) fn new(delay: Duration) -> Self {
-        Self { delay, in_force: false, gone: false, held: Queue::default(), end: None }
+        Self {
+            delay,
+            in_force: false,
+            gone: false,
+            held: Queue::default(),
+            end: None,
+            acted: false,
+        }
     }
 }
 
@@ -140,6 +149,11 @@ impl ByteFilter for LateEnd {
 
     fn finish(&mut self, now: Tick) {
         self.end = Some(now.saturating_add(self.delay));
+        self.acted |= self.in_force;
+    }
+
+    fn has_acted(&self) -> Option<bool> {
+        Some(self.acted)
     }
 
     fn pull(&mut self, now: Tick) -> Option<Out> {

@@ -14,7 +14,9 @@ pub use collector::{Collected, Collector};
 pub use journal::{End, Journal, Preface, RECORD_FORMAT};
 pub use keys::KeySet;
 
-use crate::event::{Connection, EndedBy, Event, Exchange, Outcome, PhaseEdge, Upstream};
+use crate::event::{
+    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Upstream,
+};
 use gaps::Gaps;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -58,6 +60,8 @@ pub struct Observations {
     pub bare_connections: u64,
     /// Connections whose bytes were passed on as they came, by the name of their proxy.
     pub relays: BTreeMap<Arc<str>, Relays>,
+    /// Faults that were put on proxies by hand.
+    pub by_hand: u64,
     proxies: BTreeMap<u32, Arc<str>>,
     /// Events that did not fit the recorder.
     pub dropped: u64,
@@ -75,6 +79,7 @@ impl Observations {
                 self.proxies.insert(*id, Arc::clone(name));
             }
             // No client asked for a copy, and none had its answer.
+            Event::ByHand(by_hand) if by_hand.change == HandChange::Added => self.by_hand += 1,
             Event::Duplicate(_) | Event::ByHand(_) => {}
         }
     }

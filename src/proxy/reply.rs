@@ -84,6 +84,8 @@ pub(crate) struct Shaped {
     left: Option<u64>,
     filter: Box<dyn ByteFilter>,
     hold: Hold,
+    /// Whose doing it is, until it has done something.
+    by: Option<(Dealing, Draft)>,
     ctl: Arc<ConnCtl>,
     trailers: Option<Frame<Bytes>>,
     finished: bool,
@@ -114,13 +116,21 @@ impl Reply {
     }
 
     /// This body through a filter.
-    pub(crate) fn shaped(self, filter: Box<dyn ByteFilter>, hold: Hold, ctl: Arc<ConnCtl>) -> Self {
+    pub(crate) fn shaped(
+        self,
+        filter: Box<dyn ByteFilter>,
+        hold: Hold,
+        by: Dealing,
+        draft: Draft,
+    ) -> Self {
+        let ctl = Arc::clone(&draft.ctl);
         let left = self.size_hint().exact();
         Self::Shaped(Box::new(Shaped {
             body: self,
             left,
             filter,
             hold,
+            by: Some((by, draft)),
             ctl,
             trailers: None,
             finished: false,
@@ -249,6 +259,15 @@ impl Cut {
 }
 
 impl Shaped {
+    /// Counts it, once it has done something: `any` says that bytes came.
+    fn note(&mut self, any: bool) {
+        let acted = self.filter.has_acted().unwrap_or(any && self.hold.moment().is_some());
+        if acted && let Some((by, draft)) = self.by.take() {
+            by.came_about();
+            draft.dealt(by.dealt);
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             if self.ended {
@@ -259,7 +278,9 @@ impl Shaped {
             if self.ctl.injector().is_over() {
                 self.filter.let_go(now);
             }
-            match self.filter.pull(now) {
+            let out = self.filter.pull(now);
+            self.note(false);
+            match out {
                 Some(Out::Bytes(mut bytes)) => {
                     if let Some(left) = &mut self.left {
                         bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -285,7 +306,11 @@ impl Shaped {
                 match Pin::new(&mut self.body).poll_frame(cx) {
                     Poll::Ready(Some(Ok(frame))) => {
                         match frame.into_data() {
-                            Ok(data) => self.filter.push(now, data),
+                            Ok(data) => {
+                                let any = !data.is_empty();
+                                self.filter.push(now, data);
+                                self.note(any);
+                            }
                             Err(trailers) => self.trailers = Some(trailers),
                         }
                         continue;

@@ -36,6 +36,8 @@ fn played(folder: &Path, flags: &[&str], first: &str) -> Done {
         std::thread::yield_now();
     };
     while Ask::get("/buy").at(address, PATIENCE).status != 503 {}
+    // The first may have come before the edge and been answered after it.
+    assert_eq!(Ask::get("/buy").at(address, PATIENCE).status, 503);
     beside.stop();
     drill.finish()
 }
@@ -129,15 +131,14 @@ fn holds_what_is_documented(summary: &Value) {
         - outage["planned_ms"].as_f64().expect("planned");
     assert!(off >= 0.0, "a phase began {off} ms early");
     let buy = &outage["targets"]["buy"];
-    assert_eq!(
-        (&buy["requests"], &buy["injected"], &buy["outcomes"]["5xx"]),
-        (&1.into(), &1.into(), &1.into())
-    );
+    let requests = buy["requests"].as_u64().expect("a count");
+    assert!((1..=2).contains(&requests), "{buy}");
+    assert_eq!((&buy["injected"], &buy["outcomes"]["5xx"]), (&requests.into(), &requests.into()));
     assert!(buy["latency_ms"]["p99"].as_f64() > Some(0.0));
     let fault = &summary["faults"][0];
     assert_eq!(
         (&fault["fault"], &fault["kind"], &fault["hit"]),
-        (&"respond:buy".into(), &"respond".into(), &1.into())
+        (&"respond:buy".into(), &"respond".into(), &2.into())
     );
     assert_eq!(summary["silent_faults"], Value::Array(Vec::new()));
 }

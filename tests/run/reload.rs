@@ -39,7 +39,7 @@ impl Server {
         self.running.signal(Signal::HUP);
         self.reloads += 1;
         let count = self.reloads;
-        self.running.nth_line(count, |line| line.starts_with("read `") && line.ends_with("again"));
+        self.running.nth_line(count, |line| line.starts_with("read `") && line.contains("` again"));
         // The list of what there is comes behind it; the answer to a command comes behind both.
         self.proxies();
     }

@@ -137,6 +137,7 @@ pub(in crate::cli) enum Fault {
         /// The proxy, or `*` for all that it works on
         proxy: String,
         /// The fault and the keys beside it, as in a scenario: `latency: 300ms, share: 10%`
+        #[arg(allow_hyphen_values = true)]
         fault: String,
         /// What to call it; its kind if left out
         #[arg(long)]
@@ -152,6 +153,7 @@ pub(in crate::cli) enum Fault {
         /// Its name
         name: String,
         /// The fault and the keys beside it, as in a scenario
+        #[arg(allow_hyphen_values = true)]
         fault: String,
         /// Take it away by itself after this time from now
         #[arg(long, value_name = "TIME")]

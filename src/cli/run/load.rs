@@ -19,12 +19,9 @@ use crate::{
     units::{Quantity, UpstreamAddr},
 };
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time::timeout;
 
 /// What the proxy of a drill is called that has only one.
 pub(super) const DEFAULT_PROXY: &str = Site::ONLY;
-/// How long the upstream may take to be noticed before a drill starts.
-const PROBE: Duration = Duration::from_secs(1);
 
 /// What a drill starts from.
 #[derive(Debug)]
@@ -44,19 +41,6 @@ impl Loaded {
     /// What all choices follow from.
     pub(in crate::cli) fn seed(&self) -> Seed {
         self.play.seed
-    }
-
-    /// Why upstreams take no connections at this moment, those that do not.
-    pub(in crate::cli) async fn try_upstreams(&self) -> Vec<String> {
-        let tries = self.specs.iter().filter(|spec| spec.enabled).map(async |spec| {
-            let why = match timeout(PROBE, spec.probe()).await {
-                Ok(outcome) => outcome.err()?,
-                Err(_) => format!("the upstream {} does not answer", spec.upstream),
-            };
-            let is_only = spec.name == DEFAULT_PROXY;
-            Some(if is_only { why } else { format!("proxy `{}`: {why}", spec.name) })
-        });
-        futures_util::future::join_all(tries).await.into_iter().flatten().collect()
     }
 
     /// What it stands in front of, for a line.

@@ -12,7 +12,7 @@ pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::{Drill, user_sources};
 pub(super) use load::{Loaded, Refusal, load};
 
-use crate::cli::exit::Exit;
+use crate::cli::{exit::Exit, place};
 use std::future::Future;
 
 /// Plays it; says what came of it.
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args) -> Exit {
         Err(refusal) => return refusal.say(),
     };
     block_on(async {
-        let troubles = loaded.try_upstreams().await;
+        let troubles = place::troubles(&loaded.specs).await;
         match Drill::start(args, loaded).await {
             Ok(drill) => {
                 for trouble in troubles {

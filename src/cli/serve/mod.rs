@@ -2,6 +2,8 @@
 
 mod reload;
 
+use reload::Reloaded;
+
 use crate::{
     cli::{
         exit::Exit,
@@ -81,8 +83,8 @@ struct Serving<'a> {
     registry: Arc<Registry>,
     server: Server,
     collector: Collector,
-    /// The names of the proxies that the config made.
-    configured: Vec<String>,
+    /// The proxies of the config as it was read last.
+    configured: Vec<Spec>,
     signals: Signals,
 }
 
@@ -146,9 +148,9 @@ impl<'a> Serving<'a> {
         let server = place::admin(&args.admin, admin, app).await?;
         let collector = Collector::start(recorder, journal)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
-        let configured = specs.into_iter().map(|spec| spec.name).collect();
-        let serving = Self { args, run, registry, server, collector, configured, signals };
+        let serving = Self { args, run, registry, server, collector, configured: specs, signals };
         serving.say(&format!("admin: http://{}", serving.server.address()));
+        serving.say(&format!("seed: {seed}"));
         for line in place::lines(&serving.registry) {
             serving.say(&line);
         }
@@ -210,9 +212,18 @@ impl<'a> Serving<'a> {
             return;
         };
         match reload::reload(&self.registry, path, &self.configured).await {
-            Ok(specs) => {
-                self.configured = specs.into_iter().map(|spec: Spec| spec.name).collect();
-                self.say(&format!("read `{}` again", path.display()));
+            Ok(Reloaded { specs, made, gone }) => {
+                self.configured = specs;
+                let mut said = format!("read `{}` again", path.display());
+                for (what, names) in [("made anew", &made), ("taken away", &gone)] {
+                    if !names.is_empty() {
+                        said.push_str(&format!("; {what}: {}", names.join(", ")));
+                    }
+                }
+                if made.is_empty() && gone.is_empty() {
+                    said.push_str("; its proxies are as before");
+                }
+                self.say(&said);
                 for line in place::lines(&self.registry) {
                     self.say(&line);
                 }

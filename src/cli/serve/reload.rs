@@ -9,8 +9,20 @@ use crate::{
 };
 use std::path::Path;
 
+/// What a reload came to.
+pub(super) struct Reloaded {
+    /// The proxies of the file as it is now.
+    pub specs: Vec<Spec>,
+    /// Those that were made, or made anew without the faults that were on them.
+    pub made: Vec<String>,
+    /// Those that were taken away.
+    pub gone: Vec<String>,
+}
+
 /// Goes over to the proxies of a config file. Those that are in `before` and not in the file any
-/// more are taken away; those that somebody made by hand stay.
+/// more are taken away, and those that the file writes otherwise than before are made anew. What
+/// stands in it as before is left alone, whatever was done to it by hand, and so are those that
+/// somebody made by hand.
 ///
 /// # Errors
 ///
@@ -18,13 +30,17 @@ use std::path::Path;
 pub(super) async fn reload(
     registry: &Registry,
     path: &Path,
-    before: &[String],
-) -> Result<Vec<Spec>, Refusal> {
+    before: &[Spec],
+) -> Result<Reloaded, Refusal> {
     let (config, _) = place::read_config(path)?;
     let specs = place::specs(&config);
-    let stays = |name: &String| specs.iter().any(|spec| spec.name == *name);
-    let gone: Vec<String> = before.iter().filter(|name| !stays(name)).cloned().collect();
-    let went = registry.go_over(&specs, &gone).await;
+    let stays = |name: &str| specs.iter().any(|spec| spec.name == name);
+    let names = |specs: &[&Spec]| specs.iter().map(|spec| spec.name.clone()).collect();
+    let gone: Vec<&Spec> = before.iter().filter(|spec| !stays(&spec.name)).collect();
+    let changed: Vec<&Spec> = specs.iter().filter(|spec| !before.contains(spec)).collect();
+    let (gone, made): (Vec<String>, Vec<String>) = (names(&gone), names(&changed));
+    let changed: Vec<Spec> = changed.into_iter().cloned().collect();
+    let went = registry.go_over(&changed, &gone).await;
     went.map_err(|error| Refusal::place(causes(&error)))?;
-    Ok(specs)
+    Ok(Reloaded { specs, made, gone })
 }

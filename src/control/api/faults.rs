@@ -213,8 +213,13 @@ async fn replace(
     if written.alone.named && written.alone.entry.name != name {
         return Err(Problem::senseless("a fault keeps its name; leave `name` out"));
     }
-    written.alone.entry.name = name;
-    let fault = proxied.hand.replace(by_hand(&written))?;
+    written.alone.entry.name.clone_from(&name);
+    let now = app.controls.tick();
+    let fault = proxied.hand.modify(&name, |old| {
+        // A time to live goes on, unless it is set anew.
+        let left = old.until().map(|until| until.saturating_sub(now));
+        Ok::<_, HandError>(HandFault { ttl: written.ttl.or(left), ..by_hand(&written) })
+    })?;
     Ok(Json(show::put(&proxied.name, &fault, app.controls.tick())))
 }
 

@@ -13,7 +13,11 @@ mod show;
 mod status;
 
 use crate::control::App;
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
 use http::{StatusCode, Uri};
 use problem::Problem;
 use std::{future::Future, sync::Arc};
@@ -32,6 +36,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 async fn unknown(path: Uri) -> Problem {
     Problem::unknown(format!("there is nothing at `/api/v1{}`", path.path()))
+}
+
+/// What is said of a body that did not come as it should.
+pub(super) fn no_body(status: StatusCode, why: &str) -> Response {
+    Problem::new(status, "body", why).into_response()
 }
 
 async fn wrong_method() -> Problem {

@@ -57,10 +57,11 @@ impl Injection {
         mut response: Response<Reply>,
         announced_length: Option<u64>,
     ) -> Response<Reply> {
-        for dealing in self.ask(Stage::Body) {
+        for mut dealing in self.ask(Stage::Body) {
             let hold = self.ticket.hold(&dealing);
-            if let Effect::Shape(filter) = dealing.effect {
-                response = response.map(|body| body.shaped(filter, hold, Arc::clone(&self.ctl)));
+            if let Effect::Shape(filter) = std::mem::replace(&mut dealing.effect, Effect::Pass) {
+                let draft = self.draft.clone();
+                response = response.map(|body| body.shaped(filter, hold, dealing, draft));
             }
         }
         if let Some(length) = announced_length {

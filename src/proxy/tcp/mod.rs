@@ -19,7 +19,10 @@ use crate::{
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
     },
 };
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt},
+};
 use pipe::{Pipe, Stop};
 use std::{
     future::{Future, poll_fn},
@@ -83,7 +86,9 @@ pub(crate) async fn serve<S: Stream>(
                 io.reset_on_close();
                 return EndedBy::UpstreamRst;
             }
-            return EndedBy::ProxyFin;
+            // With bytes unread the kernel makes a RST of our end.
+            let unread = poll_fn(|cx| io.poll_has_input(cx)).now_or_never().is_some();
+            return if unread { EndedBy::ProxyRst } else { EndedBy::ProxyFin };
         }
         None => {
             if ctl.killed() == Some(Close::Reset) {

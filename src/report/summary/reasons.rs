@@ -100,6 +100,13 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
             seen.dropped
         ));
     }
+    if seen.by_hand > 0 {
+        cautions.push(format!(
+            "{} {} put on by hand meanwhile, which the table of faults lacks: the record has them",
+            seen.by_hand,
+            if seen.by_hand == 1 { "fault was" } else { "faults were" },
+        ));
+    }
     let phases = summary.scenario.phases.iter().enumerate();
     let left_out: Vec<String> = phases
         .filter(|(at, _)| summary.is_left_out(*at))

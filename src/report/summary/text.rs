@@ -59,17 +59,9 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         line.push_str(&format!(", plateaus cut to {}", show_duration(longest)));
     }
     line.push_str(&format!("  (run {}, seed {})\n", summary.run, summary.seed));
-    if seen.exchanges == 0 && !seen.relays.is_empty() {
-        let all = seen.relays.values();
-        let (connections, injected) =
-            all.fold((0, 0), |(c, i), relays| (c + relays.connections, i + relays.injected));
-        line.push_str(&format!(
-            "{} ended; injected into {} ({})\n",
-            count(connections, "connection"),
-            thousands(injected),
-            percent(injected, connections),
-        ));
-        return line;
+    let relays = relayed(summary);
+    if seen.exchanges == 0 && !relays.is_empty() {
+        return line + &relays;
     }
     if seen.exchanges == 0 {
         line.push_str("no request came by; point the client at the proxy instead of the service\n");
@@ -85,7 +77,24 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         thousands(seen.users_hit.len() as u64),
         if seen.users_hit.len() == 1 { "user" } else { "users" },
     ));
-    line
+    line + &relays
+}
+
+/// What became of connections whose bytes were passed on, in a line, if there were any.
+fn relayed(summary: &Summary<'_>) -> String {
+    let relays = &summary.observations.relays;
+    if relays.is_empty() {
+        return String::new();
+    }
+    let (connections, injected) = relays
+        .values()
+        .fold((0, 0), |(c, i), relays| (c + relays.connections, i + relays.injected));
+    format!(
+        "{} of bytes; injected into {} ({})\n",
+        count(connections, "connection"),
+        thousands(injected),
+        percent(injected, connections),
+    )
 }
 
 fn phases(summary: &Summary<'_>, width: usize) -> String {
