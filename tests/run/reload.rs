@@ -207,3 +207,20 @@ fn a_port_of_a_proxy_made_by_hand_changes_nothing() {
     assert!(talks.iter_mut().all(|talk| talk.works(PATIENCE)));
     assert_eq!((server.at("db"), server.at("mine")), (Some(db), Some(mine)));
 }
+
+#[test]
+fn what_the_file_says_as_before_keeps_what_was_done_to_it_by_hand() {
+    let listen = free();
+    let mut server = Server::start("same", &[("db", &listen)]);
+    let text = fs::read_to_string(&server.path).expect("a file");
+    let admin = server.running.admin();
+    command(admin, "POST /proxies/db", None, r#"{"upstream":"127.0.0.1:1"}"#);
+    command(admin, "POST /proxies/db/toxics", None, r#"{"type":"latency"}"#);
+    server.goes_over(&text);
+
+    let db = &server.proxies()["db"];
+    assert_eq!(
+        (&db["upstream"], &db["toxics"][0]["type"]),
+        (&"127.0.0.1:1".into(), &"latency".into())
+    );
+}

@@ -13,6 +13,7 @@ mod edges;
 mod ends;
 mod hangs;
 mod heads;
+mod honest;
 mod limits;
 mod listener;
 mod loss;
