@@ -132,7 +132,9 @@ fn two_proxies_may_change_places() {
     server.goes_over(&config(server.upstream, &[("a", &other), ("b", &one)]));
     assert_eq!(server.at("a").map(|at| at.to_string()), Some(other));
     assert_eq!(server.at("b").map(|at| at.to_string()), Some(one));
-    assert!(Talk::to(server.at("a").expect("there")).works(PATIENCE));
+    for name in ["a", "b"] {
+        assert!(Talk::to(server.at(name).expect("there")).works(PATIENCE), "{name}");
+    }
 }
 
 #[test]
@@ -143,6 +145,9 @@ fn a_proxy_may_open_its_port_to_everybody() {
     let everybody = format!("0.0.0.0:{port}");
     server.goes_over(&config(server.upstream, &[("db", &everybody)]));
     assert_eq!(server.at("db").map(|at| at.to_string()), Some(everybody));
+    // Which it did not answer at before.
+    let other = format!("127.0.0.2:{port}").parse().expect("an address");
+    assert!(Talk::to(other).works(PATIENCE));
 }
 
 #[test]

@@ -114,17 +114,7 @@ async fn a_client_that_gives_up_in_a_blackhole_is_told_of() {
 
 #[tokio::test]
 async fn an_answer_that_a_blackhole_holds_is_not_told_as_one_that_arrived() {
-    let (go, wait) = tokio::sync::watch::channel(false);
-    let upstream = Upstream::scripted(move |mut wire, log| {
-        let mut wait = wait.clone();
-        async move {
-            log.got(wire.request().await.expect("a request"));
-            wait.wait_for(|go| *go).await.expect("the test goes on");
-            wire.send(OK).await;
-            wire.end().await;
-        }
-    })
-    .await;
+    let (upstream, go) = Upstream::holding(OK).await;
     let drill = Drill::phases(&SILENCE).before(&upstream);
     let mut client = drill.client().await;
     client.send(GET).await;
@@ -138,6 +128,7 @@ async fn an_answer_that_a_blackhole_holds_is_not_told_as_one_that_arrived() {
 
     let exchange = drill.exchange().await;
     assert_eq!(exchange.outcome(), Outcome::ClientGone);
+    assert_eq!(exchange.ended_by, EndedBy::ClientRst);
     assert_eq!(exchange.dealt[0].did, Did::Wire);
 }
 

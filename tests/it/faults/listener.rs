@@ -85,18 +85,21 @@ async fn a_refusal_can_flap() {
     let drill = Drill::of(&["refuse: {}, pattern: { every: 100ms, on: 50ms }"]).before(&upstream);
     let (mut refused, mut accepted) = (0, 0);
 
-    while refused < 3 || accepted < 3 {
-        match TcpStream::connect(drill.address()).await {
-            Ok(_) => accepted += 1,
-            // Taken by the kernel in the very moment in which the door shut.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
-            Err(error) => {
-                assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-                refused += 1;
+    let both = async {
+        while refused < 3 || accepted < 3 {
+            match TcpStream::connect(drill.address()).await {
+                Ok(_) => accepted += 1,
+                // Taken by the kernel in the very moment in which the door shut.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+                    refused += 1;
+                }
             }
+            tokio::time::sleep(Duration::from_millis(7)).await;
         }
-        tokio::time::sleep(Duration::from_millis(7)).await;
-    }
+    };
+    timeout(Duration::from_secs(20), both).await.expect("it opens and shuts");
 }
 
 #[tokio::test]

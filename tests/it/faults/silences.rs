@@ -73,33 +73,3 @@ async fn an_attempt_that_a_blackhole_swallows_is_told_of() {
         assert_eq!(connection.dealt[0].did, Did::Wire);
     }
 }
-
-#[tokio::test]
-async fn a_client_that_resets_while_its_answer_is_held_is_noticed() {
-    let (go, wait) = tokio::sync::watch::channel(false);
-    let upstream = Upstream::scripted(move |mut wire, log| {
-        let mut wait = wait.clone();
-        async move {
-            log.got(wire.request().await.expect("a request"));
-            wait.wait_for(|go| *go).await.expect("the test goes on");
-            wire.send(OK).await;
-            wire.end().await;
-        }
-    })
-    .await;
-    let phases =
-        ["{ name: before, for: 10m }", "{ name: outage, for: 10m, faults: [{ blackhole: {} }] }"];
-    let drill = Drill::phases(&phases).before(&upstream);
-    let mut client = drill.client().await;
-    client.send(GET).await;
-    eventually("the request arrives", || upstream.requests().pop()).await;
-    drill.controls().skip();
-    drill.phase(1).await;
-    go.send(true).expect("the upstream waits");
-    drill.hits("blackhole", 1).await;
-
-    client.reset();
-
-    let exchange = drill.exchange().await;
-    assert_eq!(exchange.ended_by, EndedBy::ClientRst);
-}

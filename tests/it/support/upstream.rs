@@ -11,6 +11,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 
@@ -57,6 +58,22 @@ impl Upstream {
             }
         })
         .await
+    }
+
+    /// Answers the only request of each connection when it is told to.
+    pub(crate) async fn holding(answer: impl Into<Vec<u8>>) -> (Self, watch::Sender<bool>) {
+        let answer: Arc<[u8]> = answer.into().into();
+        let (go, wait) = watch::channel(false);
+        let upstream = Self::scripted(move |mut wire, log| {
+            let (mut wait, answer) = (wait.clone(), Arc::clone(&answer));
+            async move {
+                log.got(wire.request().await.expect("a request"));
+                wait.wait_for(|go| *go).await.expect("the test goes on");
+                wire.send(&answer).await;
+                wire.end().await;
+            }
+        });
+        (upstream.await, go)
     }
 
     /// Does on each connection as the script says.

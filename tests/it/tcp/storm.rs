@@ -71,26 +71,30 @@ async fn exchange(stream: TcpStream, up: Vec<u8>) -> Vec<u8> {
     came
 }
 
-/// An upstream that has as much to say as its client, and says it meanwhile.
-async fn talking(count: usize) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+/// An upstream of so many clients that has as much to say as each, and says it meanwhile. It ends
+/// when they have, in a panic if what came up is not what was sent.
+async fn talking(clients: usize, count: usize) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let task = tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
+        let mut talks = JoinSet::new();
+        for _ in 0..clients {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            talks.spawn(async move {
                 // The first eight bytes say whom one talks to.
                 let id = stream.read_u64_le().await.expect("a number");
                 let came = exchange(stream, own(!id, count)).await;
                 assert!(came == own(id, count), "client {id}: {} bytes", came.len());
             });
         }
+        talks.join_all().await;
     });
     (address, task)
 }
 
 /// Eight clients with megabytes each way at once, each of which checks every byte.
 async fn all_arrives(faults: &[&str], count: usize) {
-    let (address, _talking) = talking(count).await;
+    let (address, talking) = talking(8, count).await;
     let phases = outage(faults, "");
     let drill = Drill::phases(&[&phases]).facing(address);
     let mut clients = JoinSet::new();
@@ -105,12 +109,15 @@ async fn all_arrives(faults: &[&str], count: usize) {
     }
     let all = timeout(Duration::from_secs(60), async {
         while let Some(one) = clients.join_next().await {
-            one.expect("what came is what was sent");
+            one.expect("what came down is what was sent");
         }
+        talking.await.expect("what came up is what was sent");
     });
     all.await.unwrap_or_else(|_| panic!("left hanging by {faults:?}"));
     all_freed(&drill).await;
-    for told in connections(&drill) {
+    let all = connections(&drill);
+    assert_eq!(all.len(), 8, "{faults:?}");
+    for told in all {
         let relay = told.relay.expect("what it carried");
         assert_eq!((relay.up, relay.down), (count as u64 + 8, count as u64));
     }

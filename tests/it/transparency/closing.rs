@@ -5,28 +5,17 @@ use firedrill::event::EndedBy;
 
 #[tokio::test]
 async fn a_client_that_closed_its_sending_side_still_gets_its_answer() {
-    let (go, wait) = tokio::sync::watch::channel(false);
-    let upstream = Upstream::scripted(move |mut wire, log| {
-        let mut wait = wait.clone();
-        async move {
-            log.got(wire.request().await.expect("a request"));
-            wait.wait_for(|go| *go).await.expect("the test goes on");
-            wire.send(OK).await;
-            wire.end().await;
-        }
-    })
-    .await;
+    let (upstream, go) = Upstream::holding(OK).await;
     let drill = Drill::calm().before(&upstream);
     let mut client = drill.client().await;
 
     client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nbuy").await;
     client.half_close().await;
     crate::support::eventually("the request arrives", || upstream.requests().pop()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-    go.send(true).expect("the upstream waits");
 
     // The probe that tells a half-closed client from one that is gone.
     assert_eq!(client.head().await.start(), "HTTP/1.1 102 Processing");
+    go.send(true).expect("the upstream waits");
     assert_eq!(client.answer().await.text(), "ok");
     assert_eq!(client.end().await, End::Fin);
     let exchange = drill.exchange().await;
