@@ -16,12 +16,14 @@ mod guard;
 mod metrics;
 mod registry;
 mod server;
+mod spec;
 mod toxiproxy;
 
 pub use client::{Answer, Client, ClientError};
 pub use guard::Guard;
-pub use registry::{Change, Proxied, Registry, RegistryError, Spec};
+pub use registry::{Proxied, Registry, RegistryError};
 pub use server::Server;
+pub use spec::{Change, Spec};
 pub use toxiproxy::{ConfigError, config as toxiproxy_config};
 
 use crate::{

@@ -107,6 +107,10 @@ impl Injector {
     /// The phase that plays now, by the clock that faults go by: what was announced last may be a
     /// moment behind.
     pub fn phase(&self) -> Option<usize> {
+        if !self.shared.plays() {
+            // Asked by every exchange, which then needs no clock.
+            return None;
+        }
         self.shared.playing_at(self.shared.tick()).map(|(phase, _)| phase)
     }
 

@@ -170,10 +170,15 @@ impl Shared {
 
     /// The phase that plays at `now`, by the clock, and where in it we are.
     pub(super) fn playing_at(&self, now: Tick) -> Option<(usize, Moment)> {
-        if !self.plays.load(Ordering::Acquire) {
+        if !self.plays() {
             return None;
         }
         self.clock.load().moment(now)
+    }
+
+    /// Whether any phase plays.
+    pub(super) fn plays(&self) -> bool {
+        self.plays.load(Ordering::Acquire)
     }
 
     /// Real time at which the clock reaches a time of a phase; `None` while it stands still.

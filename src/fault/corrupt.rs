@@ -275,7 +275,7 @@ impl ByteFilter for Spoiler {
     fn push(&mut self, _now: Tick, bytes: Bytes) {
         let len = bytes.len() as u64;
         let bytes = match self.how {
-            _ if self.hits(bytes.len()).next().is_none() => bytes,
+            _ if self.now == Percent::NONE || self.hits(bytes.len()).next().is_none() => bytes,
             How::Flip | How::Zero => {
                 self.acted = true;
                 self.change(bytes)

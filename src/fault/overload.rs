@@ -21,6 +21,7 @@ use crate::{
         canned::{bare, read_status, whole_seconds},
         catalog::{Entry, Layer, Protocol},
         form::is_curve,
+        queue::pop_if,
     },
     read::{Field, Kind, Reader, Shape},
     timeline::{Moment, Moving},
@@ -127,9 +128,7 @@ impl Server {
     /// How long a request that comes now waits for its turn; `None` if so many wait that it is
     /// turned away. The server is busy with it for as long as it says.
     fn arrive(&mut self, now: Tick, busy: Duration, room: usize) -> Option<Duration> {
-        while self.turns.front().is_some_and(|turn| *turn <= now) {
-            self.turns.pop_front();
-        }
+        while pop_if(&mut self.turns, |turn| *turn <= now).is_some() {}
         let turn = self.free.max(now);
         if turn > now {
             if self.turns.len() >= room {

@@ -217,7 +217,7 @@ impl Ask {
         }
     }
 
-    /// What was read ahead, if that is all of it and it is data alone.
+    /// The data that was read ahead, if that is all of it.
     pub(crate) fn whole(&self) -> Option<Vec<u8>> {
         if !self.ended {
             return None;

@@ -147,7 +147,7 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Shared) {
+async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
     let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()

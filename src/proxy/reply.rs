@@ -3,7 +3,7 @@
 use crate::{
     engine::{Dealing, Hold},
     fault::{ByteFilter, Close, Out},
-    proxy::{ctl::ConnCtl, error::BodyError, record::Draft, upstream},
+    proxy::{ctl::ConnCtl, error::BodyError, record::Draft, socket::Timer, upstream},
 };
 use bytes::Bytes;
 use http::Response;
@@ -17,7 +17,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Sleep, sleep, sleep_until};
+use tokio::time::sleep;
 
 /// What is read of an upstream's answer that nobody will see, so that the upstream is done with it.
 const LOST_LIMIT: usize = 16 * 1024 * 1024;
@@ -47,10 +47,16 @@ pub(crate) enum Reply {
 pub(crate) struct Resumed {
     ahead: VecDeque<Frame<Bytes>>,
     /// How the rest broke off, if that was found out.
-    broken: Option<BodyError>,
-    /// What was read ahead had a chance to leave.
-    paused: bool,
+    broken: Option<Broken>,
     body: Reply,
+}
+
+/// How a body broke off, to be told after what came of it.
+#[derive(Debug)]
+struct Broken {
+    error: BodyError,
+    /// What came before had a chance to leave.
+    paused: bool,
 }
 
 /// A body that is whole, and shorter than its head says: the connection ends after it.
@@ -88,9 +94,11 @@ pub(crate) struct Shaped {
     by: Option<(Dealing, Draft)>,
     ctl: Arc<ConnCtl>,
     trailers: Option<Frame<Bytes>>,
+    /// How the body broke off, if it did.
+    broken: Option<Broken>,
     finished: bool,
     ended: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
 
 impl Reply {
@@ -101,7 +109,7 @@ impl Reply {
 
     /// This body, after the frames that were read of it.
     pub(crate) fn after(self, ahead: VecDeque<Frame<Bytes>>) -> Self {
-        Self::Resumed(Box::new(Resumed { ahead, broken: None, paused: false, body: self }))
+        Self::Resumed(Box::new(Resumed { ahead, broken: None, body: self }))
     }
 
     /// This body, which is shorter than `announced`.
@@ -133,9 +141,10 @@ impl Reply {
             by: Some((by, draft)),
             ctl,
             trailers: None,
+            broken: None,
             finished: false,
             ended: false,
-            timer: None,
+            timer: Timer::default(),
         }))
     }
 }
@@ -170,7 +179,9 @@ impl Body for Reply {
             }
             Self::Short(_) => false,
             Self::Cut(cut) => cut.rest.is_none() && cut.body.is_end_stream(),
-            Self::Shaped(shaped) => shaped.ended && shaped.trailers.is_none(),
+            Self::Shaped(shaped) => {
+                shaped.ended && shaped.trailers.is_none() && shaped.broken.is_none()
+            }
         }
     }
 
@@ -186,17 +197,27 @@ impl Body for Reply {
     }
 }
 
-impl Resumed {
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(error) = self.broken else {
-            return Pin::new(&mut self.body).poll_frame(cx);
-        };
+impl Broken {
+    const fn new(error: BodyError) -> Self {
+        Self { error, paused: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         // An error that follows at once would take with it what was not flushed yet.
         if !std::mem::replace(&mut self.paused, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(self.error)
+    }
+}
+
+impl Resumed {
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.broken {
+            Some(broken) => broken.poll(cx).map(|error| Some(Err(error))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -271,6 +292,9 @@ impl Shaped {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             if self.ended {
+                if let Some(broken) = &mut self.broken {
+                    return broken.poll(cx).map(|error| Some(Err(error)));
+                }
                 return Poll::Ready(self.trailers.take().map(Ok));
             }
             let now = self.ctl.injector().tick();
@@ -315,8 +339,9 @@ impl Shaped {
                         }
                         continue;
                     }
-                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                    Poll::Ready(None) => {
+                    Poll::Ready(end) => {
+                        // What came before it is broken off no sooner than it would have ended.
+                        self.broken = end.and_then(Result::err).map(Broken::new);
                         self.finished = true;
                         self.filter.finish(now);
                         continue;
@@ -328,9 +353,7 @@ impl Shaped {
                 return Poll::Pending;
             };
             let at = self.ctl.injector().instant(tick);
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
-            timer.as_mut().reset(at);
-            ready!(timer.as_mut().poll(cx));
+            ready!(self.timer.poll_at(at, cx));
         }
     }
 }
@@ -360,7 +383,7 @@ pub(crate) async fn read_whole(
                     ahead.push_back(frame);
                 }
                 Some(Err(error)) => {
-                    broken = Some(error);
+                    broken = Some(Broken::new(error));
                     return false;
                 }
                 None => return true,
@@ -374,7 +397,7 @@ pub(crate) async fn read_whole(
         () = over => false,
     };
     let whole = (is_whole && bytes <= limit).then(|| Whole::of(&ahead));
-    (whole, Reply::Resumed(Box::new(Resumed { ahead, broken, paused: false, body })))
+    (whole, Reply::Resumed(Box::new(Resumed { ahead, broken, body })))
 }
 
 impl Whole {

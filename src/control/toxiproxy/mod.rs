@@ -194,12 +194,9 @@ async fn one(
 ) -> Answer {
     let name = name.map(|Path(name)| name).unwrap_or_default();
     match method {
-        Method::GET => {
-            let proxied = app.registry.find(&name).ok_or_else(ApiError::no_proxy)?;
-            Ok(answer(StatusCode::OK, &ProxyOutput::of(&proxied)))
-        }
+        Method::GET => Ok(answer(StatusCode::OK, &ProxyOutput::of(&*proxied(&app, &name)?))),
         Method::POST | Method::PATCH => {
-            app.registry.find(&name).ok_or_else(ApiError::no_proxy)?;
+            proxied(&app, &name)?;
             let json = read(&body)?;
             let update = async move { proxies::update(&app, &name, &json).await };
             let proxied = through(update).await?;

@@ -23,7 +23,7 @@ use tower::{Service, ServiceBuilder};
 pub(crate) fn stack(
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
-    shared: &Shared,
+    shared: &Arc<Shared>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<Recorded>,
@@ -36,7 +36,7 @@ pub(crate) fn stack(
         // Outermost, so that it sees every exchange, also the ones a fault kills.
         .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.
-        .layer(InjectLayer::new(shared.mark, shared.timer.clone(), shared.ending.clone()))
+        .layer(InjectLayer::new(Arc::clone(shared)))
         // Below `Inject`: only what really went wrong upstream is turned into an answer.
         .layer(RescueLayer)
         .service(forward.clone())

@@ -114,7 +114,7 @@ impl Injection {
         let mut response = Response::new(Reply::Whole((!body.is_empty()).then_some(body)));
         *response.status_mut() = canned.status;
         response.headers_mut().clone_from(&canned.headers);
-        if self.mark {
+        if self.shared.mark {
             let injector = self.ctl.injector();
             let phase = by.phase.map_or("-", |at| &injector.scenario().phases[at].name);
             let run = injector.run_id();

@@ -21,7 +21,7 @@ impl Injection {
         };
         let total: Duration = delays.iter().map(time).sum();
         tokio::select! {
-            () = self.timer.until(asked + total) => {}
+            () = self.shared.timer.until(asked + total) => {}
             () = self.ticket.over() => {}
         }
         // One after the other, as far as it came to them.
@@ -73,7 +73,7 @@ impl Injection {
         };
         tokio::select! {
             biased;
-            () = self.timer.until(held.since + wait) => {}
+            () = self.shared.timer.until(held.since + wait) => {}
             () = let_go => {}
         }
     }

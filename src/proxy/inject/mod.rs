@@ -13,14 +13,13 @@ use crate::{
     fault::{Effect, Stage},
     proxy::{
         ask::Ask,
+        conn::Shared,
         ctl::{ConnCtl, lock},
-        drain::Ending,
         edit,
         error::Aborted,
         record::Draft,
         reply::Reply,
         second::Second,
-        timer::Timer,
     },
     select::{RequestView, User},
 };
@@ -35,25 +34,19 @@ use tower::{Layer, Service};
 
 /// Wraps services in [`Inject`].
 #[derive(Clone, Debug)]
-pub(crate) struct InjectLayer {
-    mark: bool,
-    timer: Timer,
-    ending: Ending,
-}
+pub(crate) struct InjectLayer(Arc<Shared>);
 
-/// See the module's documentation.
+/// See the module's documentation. Cloned for every request, so what all share is one pointer.
 #[derive(Clone, Debug)]
 pub(crate) struct Inject<S> {
     inner: S,
-    mark: bool,
-    timer: Timer,
-    ending: Ending,
+    shared: Arc<Shared>,
 }
 
 impl InjectLayer {
-    /// With `mark`, injected answers say by a header that they are.
-    pub(crate) const fn new(mark: bool, timer: Timer, ending: Ending) -> Self {
-        Self { mark, timer, ending }
+    /// For the requests of a proxy.
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
     }
 }
 
@@ -61,7 +54,7 @@ impl<S> Layer<S> for InjectLayer {
     type Service = Inject<S>;
 
     fn layer(&self, inner: S) -> Inject<S> {
-        Inject { inner, mark: self.mark, timer: self.timer.clone(), ending: self.ending.clone() }
+        Inject { inner, shared: Arc::clone(&self.0) }
     }
 }
 
@@ -87,12 +80,10 @@ where
         if !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
         }
-        let draft = draft.clone();
-        let (inner, mark, timer) = (self.inner.clone(), self.mark, self.timer.clone());
-        let ending = self.ending.clone();
+        let (draft, inner, shared) = (draft.clone(), self.inner.clone(), Arc::clone(&self.shared));
         Box::pin(async move {
-            let (injection, request) = Injection::open(draft, mark, timer, request).await;
-            injection.carry_out(inner, request, &ending).await
+            let (injection, request) = Injection::open(draft, shared, request).await;
+            injection.carry_out(inner, request).await
         })
     }
 }
@@ -102,8 +93,7 @@ struct Injection {
     draft: Draft,
     ctl: Arc<ConnCtl>,
     ticket: Ticket,
-    mark: bool,
-    timer: Timer,
+    shared: Arc<Shared>,
 }
 
 /// How an injected end ended.
@@ -119,8 +109,7 @@ enum Ended {
 impl Injection {
     async fn open(
         draft: Draft,
-        mark: bool,
-        timer: Timer,
+        shared: Arc<Shared>,
         mut request: Request<Ask>,
     ) -> (Self, Request<Ask>) {
         let ctl = Arc::clone(&draft.ctl);
@@ -148,14 +137,13 @@ impl Injection {
         let operation = operation(&view, exchange.user);
         let ticket = injector.open(user, exchange.nth, exchange.targets, operation, ctl.key);
         drop(exchange);
-        (Self { draft, ctl, ticket, mark, timer }, request)
+        (Self { draft, ctl, ticket, shared }, request)
     }
 
     async fn carry_out<S>(
         mut self,
         mut inner: S,
         mut request: Request<Ask>,
-        ending: &Ending,
     ) -> Result<Response<Reply>, Aborted>
     where
         S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted, Future = Answer>
@@ -195,9 +183,9 @@ impl Injection {
         let mut loss = None;
         for dealing in self.ask(Stage::Upstream) {
             if let Effect::Duplicate { delay } = dealing.effect {
-                let second = Second::of(&mut request, dealing, delay, self.timer.clone());
+                let second = Second::of(&mut request, dealing, delay, self.shared.timer.clone());
                 if let Some(second) = second {
-                    second.spawn(inner.clone(), ending);
+                    second.spawn(inner.clone(), &self.shared.ending);
                 }
             } else {
                 loss.get_or_insert(dealing);

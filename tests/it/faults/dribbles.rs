@@ -48,6 +48,26 @@ async fn no_byte_is_lost_of_a_body_that_is_larger_than_what_is_held() {
     assert_eq!(asked.elapsed(), 10_000 * MS);
 }
 
+/// As much as came of it, at its pace, and only then the break.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_the_upstream_breaks_off_comes_as_far_as_it_went() {
+    let (connector, _) = memory::scripted(|mut wire, _| async move {
+        wire.request().await;
+        wire.send([HEAD, &BODY[..12]].concat()).await;
+    });
+    let drill = Drill::of(&["dribble: { bytes: 4B, every: 100ms }"]).detached(connector);
+    let mut client = drill.memory_client(1);
+    let asked = Instant::now();
+    client.send(GET).await;
+
+    client.head().await;
+    let (came, _) = client.rest().await;
+
+    assert_eq!(came, &BODY.as_bytes()[..12]);
+    assert_eq!(asked.elapsed(), 200 * MS);
+    assert!(!drill.exchange().await.complete);
+}
+
 #[tokio::test]
 async fn a_dribble_lets_go_when_the_drill_ends() {
     let upstream = Upstream::answering([HEAD, BODY].concat()).await;
