@@ -207,7 +207,7 @@ impl Registry {
             }
             spec.connector()?;
             // A new address is listened on before the old one is given up.
-            if spec.enabled && old.listen != spec.listen {
+            if spec.enabled && !gives_up(&old, spec.listen) {
                 door = Some(open(spec.listen)?);
             }
             self.take(&spec.name).await?;
@@ -249,15 +249,14 @@ impl Registry {
                 changed.push(spec);
             }
         }
-        let gives_up = |other: &Proxied, port: SocketAddr| {
-            let goes =
-                gone.contains(&other.name) || changed.iter().any(|spec| spec.name == other.name);
-            goes && collide(other.spec().listen, port)
+        let goes = |other: &Proxied| {
+            gone.contains(&other.name) || changed.iter().any(|spec| spec.name == other.name)
         };
         let mut plan = Vec::new();
         for spec in &changed {
             // A port that one of our own gives up is free only then.
-            let later = self.list().iter().any(|other| gives_up(other, spec.listen));
+            let mut ours = self.list().into_iter().filter(|other| goes(other));
+            let later = ours.any(|other| gives_up(&other.spec(), spec.listen));
             let door = if spec.enabled && !later { Some(open(spec.listen)?) } else { None };
             plan.push(((*spec).clone(), door));
         }
@@ -370,10 +369,11 @@ fn open(address: SocketAddr) -> Result<Door, RegistryError> {
     door.map_err(|source| RegistryError::Listen { address, source })
 }
 
-/// Whether a listener on the one may keep another from listening on the other.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && (all || one.ip() == other.ip())
+/// Whether an address is free only once a proxy that listens is gone.
+fn gives_up(old: &Spec, address: SocketAddr) -> bool {
+    let own = old.listen;
+    let all = own.ip().is_unspecified() || address.ip().is_unspecified();
+    old.enabled && own.port() == address.port() && (all || own.ip() == address.ip())
 }
 
 fn has_ipv6() -> bool {

@@ -197,6 +197,29 @@ fn a_port_in_use_changes_nothing() {
     assert_eq!(server.at("new"), None);
 }
 
+/// A proxy that is switched off has no port to give up: its own may be somebody else's by now.
+#[test]
+fn a_proxy_that_is_switched_on_while_its_port_is_in_use_changes_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let mut server = Server::start("switched-on", &[("db", ANY), ("old", ANY)]);
+    let proxies = [("db", ANY), ("old", ANY), ("off", address.as_str())];
+    let on = config(server.upstream, &proxies);
+    let (start, end) = on.rsplit_once(" }").expect("the last");
+    server.goes_over(&format!("{start}, enabled: false }}{end}"));
+    let all = ["db", "old"].map(|name| server.at(name).expect("it is there"));
+    let mut talks = all.map(Talk::to);
+
+    server.stays(
+        &on.replace(&format!("  old: {{ listen: \"{ANY}\""), "  new: { listen: \"127.0.0.1:0\""),
+        1,
+    );
+
+    assert!(talks.iter_mut().all(|talk| talk.works(PATIENCE)));
+    assert_eq!(["db", "old"].map(|name| server.at(name).expect("it is there")), all);
+    assert_eq!(server.at("new"), None);
+}
+
 /// One that the config knows nothing of, and that stays.
 #[test]
 fn a_port_of_a_proxy_made_by_hand_changes_nothing() {
