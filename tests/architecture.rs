@@ -29,12 +29,14 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
     ("observe", &["dice", "event"]),
+    // What to think of clients, from what was said of the traffic; it never asks the engine.
+    ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe"]),
     ("proxy", &["units", "dice", "fault", "select", "scenario", "config", "event", "engine"]),
     (
         "report",
         &[
             "units", "dice", "diag", "timeline", "fault", "select", "scenario", "event", "engine",
-            "observe",
+            "observe", "verdict",
         ],
     ),
     // 5: an embedded shop and its clients; the doors through which a run is commanded
@@ -51,7 +53,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
         "cli",
         &[
             "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
-            "event", "engine", "observe", "proxy", "report", "demo", "control",
+            "event", "engine", "observe", "verdict", "proxy", "report", "demo", "control",
         ],
     ),
 ];
@@ -73,6 +75,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap::", &["cli/"]),
     ("json_patch::", &["fault/body/"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
+    ("statrs::", &["verdict/stats/"]),
 ];
 
 /// A file of `src`, by its path below it, and its text outside tests and comments.

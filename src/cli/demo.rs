@@ -99,7 +99,8 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
         crate::cli::error(&format!("cannot write the comparison: {error}"));
         return Exit::Environment;
     }
-    exit
+    // That one of its clients fails is what it shows.
+    if exit == Exit::Failed { Exit::Passed } else { exit }
 }
 
 /// The same drill as `firedrill run` would play, in front of the shop.

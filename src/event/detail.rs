@@ -3,7 +3,7 @@
 use crate::dice;
 use http::{HeaderMap, HeaderName, header};
 use siphasher::sip::SipHasher13;
-use std::hash::Hasher;
+use std::{hash::Hasher, time::Duration};
 
 /// Bodies up to this size are looked into for their JSON shape.
 const SHAPE_LIMIT: usize = 64 * 1024;
@@ -20,10 +20,17 @@ const VOLATILE: &[&str] = &[
     "x-envoy-attempt-count",
     "grpc-previous-rpc-attempts",
     "grpc-timeout",
+    "x-envoy-expected-rq-timeout-ms",
+    "idempotency-key",
+    "x-idempotency-key",
     "content-length",
     "signature",
     "x-timestamp",
 ];
+
+/// Fields of a JSON body that are made anew for each attempt, by a part of their name.
+const FRESH_PARTS: &[&str] =
+    &["time", "nonce", "uuid", "requestid", "request_id", "idempotency", "attempt"];
 
 /// Header fields that hold a credential: the record has a hash of them at most.
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization", "x-api-key"];
@@ -62,8 +69,15 @@ pub struct Detail {
     pub body_hash: u64,
     /// A hash of the names and kinds in a JSON body, blind to its values.
     pub shape_hash: Option<u64>,
+    /// A hash of a JSON body, blind to what is made anew for each attempt: times, nonces, UUIDs.
+    pub masked_hash: Option<u64>,
     /// The `retry-after` that the client was sent.
     pub retry_after: Option<String>,
+    /// How long that asked it to wait, when it was sent.
+    pub retry_wait: Option<Duration>,
+    /// A hash of what the upstream says that an unsafe request made: its `location`, else the body
+    /// of its answer.
+    pub made: Option<u64>,
     /// What ties it to other attempts.
     pub keys: Keys,
 }
@@ -85,6 +99,10 @@ pub struct Keys {
     pub attempt: Option<String>,
     /// The test case that `x-firedrill-case` names.
     pub case: Option<String>,
+    /// The client program, as `x-firedrill-client` names it.
+    pub client: Option<String>,
+    /// How long its caller will wait, as it says.
+    pub deadline: Option<String>,
 }
 
 impl Detail {
@@ -133,8 +151,21 @@ impl Keys {
                 "grpc-previous-rpc-attempts",
             ]),
             case: first(&["x-firedrill-case"]),
+            client: first(&["x-firedrill-client", "x-chaos-client"]),
+            deadline: first(&["grpc-timeout", "x-envoy-expected-rq-timeout-ms"]),
         }
     }
+}
+
+/// How long a `Retry-After` asks to wait, in seconds or until a date (RFC 9110 §10.2.3), as of now.
+pub fn retry_wait(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let wait = at.as_second().saturating_sub(jiff::Timestamp::now().as_second());
+    Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
 }
 
 /// A bounded copy of a header's value.
@@ -232,15 +263,41 @@ impl Capture {
         self.hasher.finish()
     }
 
-    /// The hash of its shape, if it is JSON and was small enough to keep.
-    pub fn shape(&self) -> Option<u64> {
+    /// The hash of its shape, and the one that is blind only to what is made anew for each attempt;
+    /// if it is JSON and was small enough to keep.
+    pub fn shape(&self) -> Option<(u64, u64)> {
         if !self.json || self.overflown {
             return None;
         }
         let value: serde_json::Value = serde_json::from_slice(&self.kept).ok()?;
-        let mut hasher = SipHasher13::new();
-        shape(&value, &mut hasher);
-        Some(hasher.finish())
+        let (mut blind, mut masked) = (SipHasher13::new(), SipHasher13::new());
+        shape(&value, &mut blind);
+        mask(&value, &mut masked);
+        Some((blind.finish(), masked.finish()))
+    }
+}
+
+/// Hashes all but what looks made anew for each attempt.
+fn mask(value: &serde_json::Value, hasher: &mut SipHasher13) {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => {
+            hasher.write_u8(4);
+            for item in items {
+                mask(item, hasher);
+            }
+        }
+        Value::Object(entries) => {
+            hasher.write_u8(5);
+            for (name, item) in entries {
+                hasher.write(name.as_bytes());
+                let name = name.to_lowercase();
+                if !FRESH_PARTS.iter().any(|part| name.contains(part)) {
+                    mask(item, hasher);
+                }
+            }
+        }
+        other => hasher.write(other.to_string().as_bytes()),
     }
 }
 
@@ -322,8 +379,14 @@ mod tests {
         };
         let (one, two) = (capture(br#"{"id":1}"#), capture(br#"{"id":2}"#));
 
-        assert_eq!(one.shape(), two.shape());
+        let blind = |capture: &Capture| capture.shape().map(|(blind, _)| blind);
+        let masked = |capture: &Capture| capture.shape().map(|(_, masked)| masked);
+        assert_eq!(blind(&one), blind(&two));
+        assert_ne!(masked(&one), masked(&two));
+        let fresh =
+            [1, 2].map(|nonce| capture(format!(r#"{{"id":1,"nonce":{nonce}}}"#).as_bytes()));
+        assert_eq!(masked(&fresh[0]), masked(&fresh[1]));
         assert_ne!(one.hash(), two.hash());
-        assert_ne!(one.shape(), capture(br#"{"key":1}"#).shape());
+        assert_ne!(blind(&one), blind(&capture(br#"{"key":1}"#)));
     }
 }

@@ -7,7 +7,7 @@
 mod detail;
 mod recorder;
 
-pub use detail::{Capture, Detail, Keys};
+pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
 
 use http::Method;

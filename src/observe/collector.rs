@@ -1,10 +1,11 @@
 //! The one who comes by for what was said.
 
 use crate::{
-    event::Recorder,
-    observe::{End, Journal, Observations},
+    event::{Event, Recorder},
+    observe::{End, Journal, Observations, Tally},
 };
 use std::{
+    fmt::Debug,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,35 +19,53 @@ use tokio::sync::watch;
 /// How often it comes by.
 const PERIOD: Duration = Duration::from_millis(50);
 
+/// Somebody who wants to hear of every event.
+pub trait Listener: Debug + Send + 'static {
+    /// Something happened.
+    fn hear(&mut self, event: &Event);
+}
+
+/// Nobody.
+impl Listener for () {
+    fn hear(&mut self, _event: &Event) {}
+}
+
 /// Fetches events on a thread of its own, where writing to a disk holds nobody up.
 #[derive(Debug)]
-pub struct Collector {
+pub struct Collector<L> {
     seen: Arc<Mutex<Observations>>,
-    stop: mpsc::Sender<End>,
+    stop: mpsc::Sender<(End, Vec<Tally>)>,
     failed: watch::Receiver<Option<String>>,
-    thread: JoinHandle<Collected>,
+    thread: JoinHandle<Collected<L>>,
 }
 
 /// What was collected.
 #[derive(Debug)]
-pub struct Collected {
+pub struct Collected<L> {
     /// The figures.
     pub observations: Observations,
+    /// The listener, who has heard everything; `None` if it failed.
+    pub listener: Option<L>,
     /// Why the record broke off, if it did.
     pub record: Result<(), io::Error>,
 }
 
-impl Collector {
+impl<L: Listener> Collector<L> {
     /// Starts to collect.
     ///
     /// # Errors
     ///
     /// Fails if the system gives no thread.
-    pub fn start(recorder: Arc<Recorder>, journal: Option<Journal>) -> io::Result<Self> {
+    pub fn start(
+        recorder: Arc<Recorder>,
+        journal: Option<Journal>,
+        listener: L,
+    ) -> io::Result<Self> {
         let seen = Arc::new(Mutex::new(Observations::default()));
         let (stop, stopped) = mpsc::channel();
         let (fail, failed) = watch::channel(None);
-        let work = Work { recorder, journal, seen: Arc::clone(&seen), fail, record: Ok(()) };
+        let work =
+            Work { recorder, journal, listener, seen: Arc::clone(&seen), fail, record: Ok(()) };
         let thread = std::thread::Builder::new()
             .name("collector".into())
             .spawn(move || work.run(&stopped))?;
@@ -63,18 +82,20 @@ impl Collector {
         self.failed.clone()
     }
 
-    /// Fetches what is left, closes the record, and hands over.
-    pub fn finish(self, end: End) -> Collected {
+    /// Fetches what is left, closes the record with what each fault did, and hands over.
+    pub fn finish(self, end: End, tallies: Vec<Tally>) -> Collected<L> {
         // A collector that is gone has stopped already.
-        let _gone = self.stop.send(end);
+        let _gone = self.stop.send((end, tallies));
         self.thread.join().unwrap_or_else(|_| Collected {
             observations: Observations::default(),
+            listener: None,
             record: Err(io::Error::other("the collector failed")),
         })
     }
 }
 
-struct Work {
+struct Work<L> {
+    listener: L,
     recorder: Arc<Recorder>,
     journal: Option<Journal>,
     seen: Arc<Mutex<Observations>>,
@@ -82,22 +103,22 @@ struct Work {
     record: Result<(), io::Error>,
 }
 
-impl Work {
-    fn run(mut self, stopped: &mpsc::Receiver<End>) -> Collected {
-        let end = loop {
+impl<L: Listener> Work<L> {
+    fn run(mut self, stopped: &mpsc::Receiver<(End, Vec<Tally>)>) -> Collected<L> {
+        let (end, tallies) = loop {
             match stopped.recv_timeout(PERIOD) {
                 Err(RecvTimeoutError::Timeout) => self.fetch(),
                 Ok(end) => break end,
-                Err(RecvTimeoutError::Disconnected) => break End::Lost,
+                Err(RecvTimeoutError::Disconnected) => break (End::Lost, Vec::new()),
             }
         };
         self.fetch();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(mut journal) = self.journal.take() {
-            let ended = journal.end(end, seen.exchanges, seen.dropped);
+            let ended = journal.end(end, seen.exchanges, seen.dropped, &tallies);
             self.record = std::mem::replace(&mut self.record, Ok(())).and(ended);
         }
-        Collected { observations: seen, record: self.record }
+        Collected { observations: seen, listener: Some(self.listener), record: self.record }
     }
 
     fn fetch(&mut self) {
@@ -108,6 +129,9 @@ impl Work {
             seen.fold(event);
         }
         drop(seen);
+        for event in &batch.events {
+            self.listener.hear(event);
+        }
         let Some(journal) = &mut self.journal else {
             return;
         };

@@ -4,7 +4,7 @@ use crate::{
     event::Event,
     observe::line::{Names, Tail, event_line},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
     io::{self, BufWriter, Write},
@@ -15,12 +15,12 @@ use std::{
 pub const RECORD_FORMAT: u32 = 1;
 
 /// What the first line says of the drill.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Preface {
     /// The run's name, as injected answers carry it.
     pub run: String,
     /// The version of the program.
-    pub firedrill: &'static str,
+    pub firedrill: String,
     /// The scenario's name.
     pub scenario: String,
     /// A hash of the scenario's text.
@@ -37,10 +37,38 @@ pub struct Preface {
     pub targets: Vec<String>,
     /// Where users were told from, in order; the last is the peer's address.
     pub users: Vec<String>,
+    /// The scenario's text: a report can be made again from the record alone.
+    pub scenario_text: String,
+    /// Targets that were bound to other routes: `purchase=POST /api/checkout`.
+    pub bindings: Vec<String>,
+    /// Where it was started, in milliseconds of scenario time.
+    pub start_at_ms: u64,
+    /// Plateaus were cut down to this, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub longest_phase_ms: Option<u64>,
+}
+
+/// What a fault was asked and did, over all its phases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The fault's name in the scenario.
+    pub name: String,
+    /// Its kind in the catalogue.
+    pub kind: String,
+    /// What it does, in a few words.
+    pub describe: String,
+    /// Messages or connections that it was meant for.
+    pub considered: u64,
+    /// Those it hit.
+    pub hit: u64,
+    /// The delays it dealt, added up, in microseconds.
+    pub held_us: u64,
+    /// Whether it acts on the listener as a whole, where there is nothing to count.
+    pub gate: bool,
 }
 
 /// How a drill ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// The timeline was played to its end.
@@ -111,8 +139,14 @@ impl Journal {
     /// # Errors
     ///
     /// Fails if the disk does.
-    pub fn end(&mut self, end: End, exchanges: u64, dropped: u64) -> io::Result<()> {
-        let tail = Tail { kind: "end", end, exchanges, dropped };
+    pub fn end(
+        &mut self,
+        end: End,
+        exchanges: u64,
+        dropped: u64,
+        faults: &[Tally],
+    ) -> io::Result<()> {
+        let tail = Tail { kind: "end", end, exchanges, dropped, faults };
         serde_json::to_writer(&mut self.out, &tail)?;
         self.out.write_all(b"\n")?;
         self.out.flush()?;

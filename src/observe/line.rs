@@ -2,7 +2,7 @@
 
 use crate::{
     event::{Connection, Dealt, Did, Duplicate, Event, Exchange, PhaseEdge, Upstream},
-    observe::End,
+    observe::{End, Tally},
 };
 use serde::Serialize;
 
@@ -39,12 +39,14 @@ impl Names {
 
 /// The last line.
 #[derive(Serialize)]
-pub(super) struct Tail {
+pub(super) struct Tail<'t> {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
     pub(super) end: End,
     pub(super) exchanges: u64,
     pub(super) dropped: u64,
+    #[serde(skip_serializing_if = "<[Tally]>::is_empty")]
+    pub(super) faults: &'t [Tally],
 }
 
 #[derive(Serialize)]
@@ -161,6 +163,8 @@ struct RequestLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     shape_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    masked_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
 }
 
@@ -180,6 +184,10 @@ struct KeysLine<'e> {
     attempt: Option<&'e str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<&'e str>,
 }
 
 impl KeysLine<'_> {
@@ -206,6 +214,8 @@ struct UpstreamLine {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    made: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -216,6 +226,8 @@ struct SentLine<'e> {
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_us: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -313,16 +325,21 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
             bytes: exchange.received,
             body_hash: detail.map(|detail| hex(detail.body_hash)),
             shape_hash: detail.and_then(|detail| detail.shape_hash).map(hex),
+            masked_hash: detail.and_then(|detail| detail.masked_hash).map(hex),
             fingerprint: detail.map(|detail| hex(detail.fingerprint)),
         },
         keys: detail.map(keys_line).unwrap_or_default(),
         faults: exchange.dealt.iter().map(fault_line).collect(),
-        upstream: upstream_line(exchange.upstream, exchange.upstream_error),
+        upstream: UpstreamLine {
+            made: detail.and_then(|detail| detail.made).map(hex),
+            ..upstream_line(exchange.upstream, exchange.upstream_error)
+        },
         sent: SentLine {
             status: (exchange.status > 0).then_some(exchange.status),
             bytes: exchange.sent,
             complete: exchange.complete,
             retry_after: detail.and_then(|detail| detail.retry_after.as_deref()),
+            retry_after_us: detail.and_then(|detail| detail.retry_wait).map(micros),
         },
         outcome: exchange.outcome().name(),
         ended_by: exchange.ended_by.name(),
@@ -339,6 +356,8 @@ fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {
         invocation: keys.invocation.as_deref(),
         attempt: keys.attempt.as_deref(),
         case: keys.case.as_deref(),
+        client: keys.client.as_deref(),
+        deadline: keys.deadline.as_deref(),
     }
 }
 
@@ -393,7 +412,7 @@ fn upstream_line(upstream: Upstream, error: Option<&'static str>) -> UpstreamLin
         Upstream::NoReply => ("sent_no_reply", None),
         Upstream::Status(status) => ("answered", Some(status)),
     };
-    UpstreamLine { got, status, error }
+    UpstreamLine { got, status, error, made: None }
 }
 
 fn hex(key: u64) -> String {

@@ -10,8 +10,8 @@ mod keys;
 mod line;
 
 pub use cell::{Cell, Latency};
-pub use collector::{Collected, Collector};
-pub use journal::{End, Journal, Preface, RECORD_FORMAT};
+pub use collector::{Collected, Collector, Listener};
+pub use journal::{End, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{

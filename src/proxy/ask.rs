@@ -316,7 +316,7 @@ impl Ask {
         exchange.t_received = now;
         if let (Some(capture), Some(detail)) = (self.capture.take(), &mut exchange.detail) {
             detail.body_hash = capture.hash();
-            detail.shape_hash = capture.shape();
+            (detail.shape_hash, detail.masked_hash) = capture.shape().unzip();
         }
         drop(exchange);
         self.draft.ctl.set_body_done();

@@ -4,7 +4,7 @@ use crate::{
     diag::{Code, Diagnostic, closest, list_of},
     read::{Field, Fields, Kind, Reader, Shape},
     scenario::{
-        Confidence, Expectation,
+        Bound, Breaker, Confidence, Expectation,
         draft::DraftPhase,
         targets::Targets,
         vocabulary::{self, BREAKER, Measure, Side, Term, VOCABULARY},
@@ -80,11 +80,12 @@ fn one(
     let mut expectation = Expectation {
         name: term.name,
         limit: String::new(),
+        bound: Bound::Flag(true),
         phase: None,
         target: None,
         client: None,
     };
-    expectation.limit = match &value.value {
+    (expectation.limit, expectation.bound) = match &value.value {
         Node::Map(_) => {
             let fields = long_form(term, value, reader)?;
             let scoped = scope(&mut expectation, &fields, known, reader);
@@ -99,7 +100,10 @@ fn one(
             };
             range(term, least, most, reader)?
         }
-        _ => limit(term, value, reader)?,
+        _ => {
+            let (text, value) = limit(term, value, reader)?;
+            (text, bound(term.side, value))
+        }
     };
     Some(Spanned { value: expectation, span: name.span })
 }
@@ -198,7 +202,7 @@ fn phase(node: &Spanned<Node>, phases: &[DraftPhase], reader: &mut Reader<'_>) -
     found
 }
 
-fn limits(term: &Term, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
+fn limits(term: &Term, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<(String, Bound)> {
     if let Measure::Breaker = term.measure {
         return breaker(fields, reader);
     }
@@ -207,8 +211,30 @@ fn limits(term: &Term, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<S
     }
     let given = term.side.keys().iter().find_map(|key| Some((*key, fields.get(key)?)));
     let (key, value) = given?;
-    let limit = limit(term, value, reader)?;
-    Some(if term.side == Side::Both && key == "min" { format!("at least {limit}") } else { limit })
+    let (text, value) = limit(term, value, reader)?;
+    if term.side == Side::Both && key == "min" {
+        return Some((format!("at least {text}"), bound(Side::Least, value)));
+    }
+    Some((text, bound(term.side, value)))
+}
+
+/// What a value means on its side.
+fn bound(side: Side, value: Value) -> Bound {
+    match value {
+        Value::Number(number) if side == Side::Least => Bound::AtLeast(number),
+        Value::Number(number) => Bound::AtMost(number),
+        Value::Word(word) => Bound::Word(word),
+        Value::Flag(flag) => Bound::Flag(flag),
+        Value::Route(route) => Bound::Route(route),
+    }
+}
+
+/// A value in base units: seconds, fractions, ratios.
+enum Value {
+    Number(f64),
+    Word(&'static str),
+    Flag(bool),
+    Route(Box<Matcher>),
 }
 
 /// The least and the most.
@@ -217,7 +243,7 @@ fn range(
     least: &Spanned<Node>,
     most: &Spanned<Node>,
     reader: &mut Reader<'_>,
-) -> Option<String> {
+) -> Option<(String, Bound)> {
     let (low, high) = (reader.quantity::<Duration>(least), reader.quantity::<Duration>(most));
     let (low, high) = (low?, high?);
     if low > high {
@@ -226,36 +252,74 @@ fn range(
         reader.problem(problem.label(most.span, "the most").help("exchange them"));
         return None;
     }
-    Some(format!("{} to {}", low.show(), high.show()))
+    let bound = Bound::Within(low.as_secs_f64(), high.as_secs_f64());
+    Some((format!("{} to {}", low.show(), high.show()), bound))
 }
 
-/// A value of a term, checked, as the file writes it.
-fn limit(term: &Term, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<String> {
+/// A value of a term, checked: as the file writes it, and what it is.
+fn limit(term: &Term, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<(String, Value)> {
+    let number = |text: String, number: f64| Some((text, Value::Number(number)));
     match term.measure {
         Measure::Ratio => match &node.value {
-            Node::Text(_) => reader.quantity::<Percent>(node).map(Percent::show),
-            _ => least_nothing(node, reader).map(|number| number.to_string()),
+            Node::Text(_) => {
+                let share = reader.quantity::<Percent>(node)?;
+                number(share.show(), share.fraction())
+            }
+            _ => least_nothing(node, reader).map(|n| (n.to_string(), Value::Number(n))),
         },
-        Measure::Money => least_nothing(node, reader).map(|number| number.to_string()),
-        Measure::Percent => reader.quantity::<Percent>(node).map(Percent::show),
-        Measure::Factor => reader.quantity::<Factor>(node).map(Factor::show),
-        Measure::Duration => reader.quantity::<Duration>(node).map(Quantity::show),
-        Measure::Count => reader.integer(node, 0, i64::MAX).map(|count| count.to_string()),
-        Measure::Flag => reader.boolean(node).map(|flag| flag.to_string()),
+        Measure::Money => least_nothing(node, reader).map(|n| (n.to_string(), Value::Number(n))),
+        Measure::Percent => {
+            let share = reader.quantity::<Percent>(node)?;
+            number(share.show(), share.fraction())
+        }
+        Measure::Factor => {
+            let factor = reader.quantity::<Factor>(node)?;
+            number(factor.show(), factor.times())
+        }
+        Measure::Duration => {
+            let time = reader.quantity::<Duration>(node)?;
+            number(time.show(), time.as_secs_f64())
+        }
+        Measure::Count => {
+            let count = reader.integer(node, 0, i64::MAX)?;
+            number(count.to_string(), count as f64)
+        }
+        Measure::Flag => {
+            let flag = reader.boolean(node)?;
+            Some((flag.to_string(), Value::Flag(flag)))
+        }
         Measure::Word(words) => {
-            let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
-            reader.choice(node, &words).map(str::to_owned)
+            let words: Vec<(&str, &'static str)> =
+                words.iter().map(|word| (*word, *word)).collect();
+            let word = reader.choice(node, &words)?;
+            Some((word.to_owned(), Value::Word(word)))
         }
         Measure::Route => {
             let text = reader.text(node)?;
-            Matcher::route(&text)
-                .map(|_| text)
+            let matcher = Matcher::route(&text)
                 .map_err(|why| reader.problem(Diagnostic::new(Code::E0303, why, node.span)))
-                .ok()
+                .ok()?;
+            Some((text, Value::Route(Box::new(matcher))))
         }
         Measure::Breaker => {
             reader.wrong_kind(node, "a mapping such as `{ opens_within: 20s }`");
             None
+        }
+    }
+}
+
+impl Expectation {
+    /// A value of what it limits, with its unit: `1.42x`, `3.1s`, `99.2%`.
+    pub fn show(&self, value: f64) -> String {
+        let measure = vocabulary::find(self.name).map(|term| term.measure);
+        match measure {
+            Some(Measure::Percent) => format!("{:.1}%", value * 100.0),
+            Some(Measure::Factor) => format!("{value:.2}x"),
+            Some(Measure::Duration) if !value.is_finite() => "never".to_owned(),
+            Some(Measure::Duration) if value < 1.0 => format!("{:.0}ms", value * 1e3),
+            Some(Measure::Duration) => format!("{value:.1}s"),
+            Some(Measure::Count) => format!("{value:.0}"),
+            _ => format!("{value:.2}"),
         }
     }
 }
@@ -271,21 +335,25 @@ pub(super) fn least_nothing(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Op
     Some(number)
 }
 
-fn breaker(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
+fn breaker(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<(String, Bound)> {
     let mut parts: Vec<Option<String>> = Vec::new();
+    let mut wanted = Breaker::default();
     for (key, value) in fields.entries() {
-        let key = &key.value;
-        match &**key {
-            "after_failures" => {
-                let count = reader.integer(value, 1, 1_000_000);
-                parts.push(count.map(|count| format!("{key} {count}")));
-            }
-            "opens_within" | "probe_interval" | "closes_within" => {
-                let time = reader.quantity::<Duration>(value);
-                parts.push(time.map(|time| format!("{key} {}", time.show())));
-            }
-            _ => {}
+        let key = &*key.value;
+        if key == "after_failures" {
+            let count = reader.integer(value, 1, 1_000_000);
+            wanted.after_failures = count.map(i64::unsigned_abs);
+            parts.push(count.map(|count| format!("{key} {count}")));
+            continue;
         }
+        let part = match key {
+            "opens_within" => &mut wanted.opens_within,
+            "probe_interval" => &mut wanted.probe_interval,
+            "closes_within" => &mut wanted.closes_within,
+            _ => continue,
+        };
+        *part = reader.quantity::<Duration>(value);
+        parts.push(part.map(|time| format!("{key} {}", time.show())));
     }
     if parts.is_empty() {
         let title = "`circuit_breaker` says nothing about the breaker";
@@ -294,7 +362,7 @@ fn breaker(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
         return None;
     }
     let parts: Option<Vec<String>> = parts.into_iter().collect();
-    parts.map(|parts| parts.join(", "))
+    parts.map(|parts| (parts.join(", "), Bound::Breaker(wanted)))
 }
 
 /// Reads `confidence:`.

@@ -186,12 +186,46 @@ pub struct Expectation {
     pub name: &'static str,
     /// The limit, as the file writes it.
     pub limit: String,
+    /// What it means.
+    pub bound: Bound,
     /// Only this phase, by its place in the file.
     pub phase: Option<usize>,
     /// Only this target, by its place in [`Scenario::targets`].
     pub target: Option<usize>,
     /// Only this client.
     pub client: Option<String>,
+}
+
+/// A limit in base units: seconds, fractions, ratios, counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Bound {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+    /// From this to that.
+    Within(f64, f64),
+    /// This word.
+    Word(&'static str),
+    /// This answer.
+    Flag(bool),
+    /// Requests like these.
+    Route(Box<Matcher>),
+    /// A circuit breaker like this.
+    Breaker(Breaker),
+}
+
+/// What is expected of a circuit breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Breaker {
+    /// How soon it opens at the latest.
+    pub opens_within: Option<Duration>,
+    /// After how many failures it opens at the latest.
+    pub after_failures: Option<u64>,
+    /// How often it probes at the most.
+    pub probe_interval: Option<Duration>,
+    /// How soon it closes at the latest.
+    pub closes_within: Option<Duration>,
 }
 
 /// How sure a judgement has to be.

@@ -114,6 +114,7 @@ const KEYS: [&str; 23] = [
     "took_ms",
     "users",
     "users_hit",
+    "verdict",
     "worst_edge_ms",
 ];
 

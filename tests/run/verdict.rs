@@ -142,3 +142,39 @@ fn an_upstream_that_answered_once_was_there() {
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.out.contains("1 genuine failure of the upstream (broken)"), "{}", done.out);
 }
+
+const LOSES: &str = "name: loses
+targets: { purchase: { method: POST, path: /purchase/** } }
+phases:
+  - name: outage
+    for: 10m
+    faults: [{ lose_response: { by: reset }, target: purchase, times: { first: 1, per: user } }]
+expect: [{ duplicate_side_effects: 0 }]
+";
+
+#[test]
+fn a_purchase_that_is_sent_again_without_a_key_fails_with_the_exact_count() {
+    let upstream = Upstream::start();
+    let ask = Ask::post("/purchase/1", "{\"order\":1}");
+    let asks = [ask.clone(), ask];
+    let (met, done) = after("bought-twice", LOSES, &[], &upstream.url(), &asks);
+
+    assert!(met[1].is_ok(), "{:?}", met[1]);
+    assert_eq!(done.code, Some(1), "{}", done.out);
+    assert!(
+        done.out.contains("FAIL duplicate_side_effects 0: 1 (1 unsafe operations)"),
+        "{}",
+        done.out
+    );
+}
+
+#[test]
+fn a_purchase_that_keeps_its_key_is_no_duplicate() {
+    let upstream = Upstream::start();
+    let ask = Ask::post("/purchase/1", "{\"order\":1}").header("idempotency-key", "k-1");
+    let asks = [ask.clone(), ask];
+    let (_, done) = after("kept-its-key", LOSES, &[], &upstream.url(), &asks);
+
+    assert_eq!(done.code, Some(0), "{}", done.out);
+    assert!(done.out.contains("PASS duplicate_side_effects 0: 0 (0 of 1 cut"), "{}", done.out);
+}

@@ -13,13 +13,14 @@ use crate::{
         },
     },
     control::{App, Registry, RegistryError, Server, Spec},
-    dice::Seed,
-    engine::Run,
+    dice::{self, Seed},
+    engine::{FaultTally, Run},
     event::Recorder,
-    observe::{Collector, End, Journal, Preface},
+    observe::{Collector, End, Journal, Preface, Tally},
     report::summary::Summary,
     scenario::Scenario,
     select::{UserSource, Users},
+    verdict::Judge,
 };
 use std::{
     fs::OpenOptions,
@@ -54,7 +55,7 @@ pub(in crate::cli) struct Drill {
     registry: Arc<Registry>,
     /// Takes commands, if any are wanted.
     server: Option<Server>,
-    collector: Collector,
+    collector: Collector<Judge>,
     beside: Option<Beside>,
     view: View,
     json: Option<PathBuf>,
@@ -81,7 +82,7 @@ impl Drill {
         };
         let (interrupt, (terminate, hangup)) = handlers()
             .map_err(|e: io::Error| Refusal::environment("cannot listen to signals", &e))?;
-        let recorder = Arc::new(Recorder::new(EVENT_LIMIT, args.record.is_some()));
+        let recorder = Arc::new(Recorder::new(EVENT_LIMIT, true));
         let scenario = Arc::clone(&loaded.scenario);
         let run = Run::start(Arc::clone(&scenario), &loaded.play, Arc::clone(&recorder));
         let preface = preface(&run, &loaded);
@@ -99,7 +100,8 @@ impl Drill {
             let file = OpenOptions::new().create(true).append(true).open(path);
             file.map_err(|error| Refusal::environment(&what, &error))?;
         }
-        let collector = Collector::start(recorder, journal)
+        let judge = Judge::new(Arc::clone(&scenario), loaded.play.seed, loaded.users.sources.len());
+        let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let view = View::new(Arc::clone(&scenario), args.quiet);
         if let Some(server) = &server {
@@ -120,7 +122,7 @@ impl Drill {
             Ok(beside) => beside,
             Err(error) => {
                 // The record is to say that it ended, and how.
-                collector.finish(End::Failed);
+                collector.finish(End::Failed, Vec::new());
                 let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
                 let what = format!("cannot run `{}`", program.unwrap_or_default());
                 return Err(Refusal::environment(&what, &error));
@@ -200,13 +202,14 @@ impl Drill {
             Cause::Record => End::Failed,
             Cause::Aborted => End::Aborted,
         };
-        let collected = self.collector.finish(end);
+        let tallies = self.run.tallies();
+        let collected = self.collector.finish(end, tallies.iter().map(tally).collect());
         if let Err(error) = &collected.record
             && !self.lost_record
         {
             crate::cli::error(&format!("cannot write the record: {error}"));
         }
-        let tallies = self.run.tallies();
+        let judged = collected.listener.map(Judge::finish).unwrap_or_default();
         let summary = Summary {
             scenario: &self.scenario,
             timeline: self.run.timeline(),
@@ -219,6 +222,7 @@ impl Drill {
             took,
             observations: &collected.observations,
             tallies: &tallies,
+            verdict: &judged,
         };
         let reported = report(&summary, self.json.as_deref());
         if let Err(error) = &reported {
@@ -352,15 +356,32 @@ fn preface(run: &Run, loaded: &Loaded) -> Preface {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Preface {
         run: run.id().to_owned(),
-        firedrill: env!("CARGO_PKG_VERSION"),
+        firedrill: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
-        scenario_hash: format!("{:016x}", loaded.text_hash),
+        scenario_hash: format!("{:016x}", dice::key(loaded.text.as_bytes())),
         seed: loaded.play.seed.0,
         speed: loaded.play.speed.factor(),
         started: jiff::Timestamp::now().to_string(),
         phases: scenario.phases.iter().map(|p| (p.name.clone(), millis(p.length))).collect(),
         targets: scenario.targets.iter().map(|target| target.name.clone()).collect(),
         users: user_sources(&loaded.users),
+        scenario_text: loaded.text.clone(),
+        bindings: loaded.bindings.clone(),
+        start_at_ms: millis(loaded.play.start_at),
+        longest_phase_ms: loaded.play.longest_phase.map(millis),
+    }
+}
+
+/// What a fault was asked and did, as the record's last line has it.
+fn tally(tally: &FaultTally) -> Tally {
+    Tally {
+        name: tally.name.to_string(),
+        kind: tally.kind.to_owned(),
+        describe: tally.describe.clone(),
+        considered: tally.considered,
+        hit: tally.hit,
+        held_us: u64::try_from(tally.held.as_micros()).unwrap_or(u64::MAX),
+        gate: tally.gate,
     }
 }
 

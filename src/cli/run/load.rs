@@ -27,7 +27,10 @@ pub(super) const DEFAULT_PROXY: &str = Site::ONLY;
 #[derive(Debug)]
 pub(in crate::cli) struct Loaded {
     pub(in crate::cli) scenario: Arc<Scenario>,
-    pub(in crate::cli) text_hash: u64,
+    /// The text that it was read from.
+    pub(in crate::cli) text: String,
+    /// The targets that were bound to other routes.
+    pub(in crate::cli) bindings: Vec<String>,
     pub(in crate::cli) play: Play,
     /// The proxies; at least one.
     pub(in crate::cli) specs: Vec<Spec>,
@@ -131,7 +134,8 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
     let play = play(args, &scenario)?;
     Ok(Loaded {
         scenario: Arc::new(scenario),
-        text_hash: crate::dice::key(source.text.as_bytes()),
+        text: source.text,
+        bindings: args.targets.clone(),
         play,
         specs,
         users,

@@ -4,7 +4,7 @@
 use crate::{
     cli::{run::words, terminal, voice},
     engine::{Controls, Status},
-    observe::{Collector, Observations},
+    observe::{Collector, Listener, Observations},
     report,
     scenario::Scenario,
     units::show_duration,
@@ -105,7 +105,12 @@ impl View {
     }
 
     /// Draws the live line, and tells of genuine failures when they first happen.
-    pub(super) fn frame(&mut self, controls: &Controls, collector: &Collector, took: Duration) {
+    pub(super) fn frame<L: Listener>(
+        &mut self,
+        controls: &Controls,
+        collector: &Collector<L>,
+        took: Duration,
+    ) {
         let (now, genuine) = collector.look(|seen: &Observations| {
             let now = Counts { exchanges: seen.exchanges, ok: seen.ok, injected: seen.injected };
             (now, seen.genuine.keys().copied().collect::<Vec<_>>())

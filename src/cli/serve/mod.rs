@@ -82,7 +82,7 @@ struct Serving<'a> {
     run: Run,
     registry: Arc<Registry>,
     server: Server,
-    collector: Collector,
+    collector: Collector<()>,
     /// The proxies of the config as it was read last.
     configured: Vec<Spec>,
     signals: Signals,
@@ -146,7 +146,7 @@ impl<'a> Serving<'a> {
         };
         let admin = config.as_ref().and_then(|config| config.admin.as_ref());
         let server = place::admin(&args.admin, admin, app).await?;
-        let collector = Collector::start(recorder, journal)
+        let collector = Collector::start(recorder, journal, ())
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let serving = Self { args, run, registry, server, collector, configured: specs, signals };
         serving.say(&format!("admin: http://{}", serving.server.address()));
@@ -192,7 +192,7 @@ impl<'a> Serving<'a> {
                 self.registry.drain(Duration::ZERO).await;
             }
         }
-        let collected = self.collector.finish(end);
+        let collected = self.collector.finish(end, Vec::new());
         match collected.record {
             Ok(()) if end != End::Failed => Exit::Passed,
             Ok(()) => Exit::Environment,
@@ -239,7 +239,7 @@ impl<'a> Serving<'a> {
 fn preface(run: &Run, seed: Seed, users: &Users) -> Preface {
     Preface {
         run: run.id().to_owned(),
-        firedrill: env!("CARGO_PKG_VERSION"),
+        firedrill: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: String::new(),
         scenario_hash: String::new(),
         seed: seed.0,
@@ -248,5 +248,9 @@ fn preface(run: &Run, seed: Seed, users: &Users) -> Preface {
         phases: Vec::new(),
         targets: Vec::new(),
         users: crate::cli::run::user_sources(users),
+        scenario_text: String::new(),
+        bindings: Vec::new(),
+        start_at_ms: 0,
+        longest_phase_ms: None,
     }
 }

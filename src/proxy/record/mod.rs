@@ -11,10 +11,11 @@ pub(crate) use body::Recorded;
 pub(crate) use service::RecordLayer;
 
 use crate::{
+    dice,
     event::{Dealt, Exchange, Upstream},
     proxy::ctl::{ConnCtl, lock},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use std::{
     mem,
     ops::Deref,
@@ -59,12 +60,25 @@ impl Draft {
         lock(&self.exchange).dealt.push(dealt);
     }
 
-    /// The upstream answered.
-    pub(crate) fn answered(&self, status: StatusCode) {
+    /// The upstream answered. Tells whether somebody wants to know what the answer's body says.
+    pub(crate) fn answered(&self, status: StatusCode, headers: &HeaderMap) -> bool {
         let now = self.ctl.injector().micros();
         let mut exchange = lock(&self.exchange);
         exchange.t_answered = now;
         exchange.upstream = Upstream::Status(status.as_u16());
+        let made = status.is_success() && !exchange.method.is_idempotent();
+        let Some(detail) = exchange.detail.as_mut().filter(|_| made) else {
+            return false;
+        };
+        detail.made = headers.get(header::LOCATION).map(|at| dice::key(at.as_bytes()));
+        detail.made.is_none()
+    }
+
+    /// What an answer to an unsafe request says that it made, hashed.
+    pub(crate) fn made(&self, made: u64) {
+        if let Some(detail) = &mut lock(&self.exchange).detail {
+            detail.made = Some(made);
+        }
     }
 
     /// The upstream got the request or part of it, and did not answer.

@@ -1,7 +1,7 @@
 //! The service: opens the draft, hands it on with the request, and sees the answer out.
 
 use crate::{
-    event::{Capture, Detail, EndedBy, Exchange, Upstream},
+    event::{Capture, Detail, EndedBy, Exchange, Upstream, retry_wait},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
@@ -87,6 +87,7 @@ where
                     .get(header::RETRY_AFTER)
                     .and_then(|value| value.to_str().ok())
                     .map(str::to_owned);
+                detail.retry_wait = detail.retry_after.as_deref().and_then(retry_wait);
             }
             drop(exchange);
             let (parts, body) = response.into_parts();

@@ -1,10 +1,13 @@
 //! The upstream's answer as it comes.
 
-use crate::proxy::{
-    ctl::lock,
-    error::BodyError,
-    record::Draft,
-    upstream::pool::{Pool, Pooled},
+use crate::{
+    event::Capture,
+    proxy::{
+        ctl::lock,
+        error::BodyError,
+        record::Draft,
+        upstream::pool::{Pool, Pooled},
+    },
 };
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
@@ -26,6 +29,8 @@ pub(crate) struct Body {
     /// Where the connection goes back to, if it may carry more.
     pool: Option<Arc<Pool>>,
     draft: Draft,
+    /// A hash of what has come, if the body tells what the request made.
+    made: Option<Box<Capture>>,
 }
 
 impl Body {
@@ -34,8 +39,10 @@ impl Body {
         connection: Pooled,
         pool: Option<Arc<Pool>>,
         draft: Draft,
+        tells: bool,
     ) -> Self {
-        let mut body = Self { incoming, connection: Some(connection), pool, draft };
+        let made = tells.then(Box::default);
+        let mut body = Self { incoming, connection: Some(connection), pool, draft, made };
         if body.incoming.is_end_stream() {
             body.done();
         }
@@ -47,6 +54,9 @@ impl Body {
             return;
         };
         lock(&self.draft.exchange).t_upstream_end = self.draft.ctl.injector().micros();
+        if let Some(made) = self.made.take() {
+            self.draft.made(made.hash());
+        }
         if let Some(pool) = &self.pool
             && self.draft.ctl.body_done()
         {
@@ -64,6 +74,12 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if let Some(made) = &mut self.made
+            && let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            made.feed(data);
+        }
         if frame.is_none() || self.incoming.is_end_stream() {
             self.done();
         }

@@ -96,13 +96,14 @@ impl Upstream {
         last: bool,
         draft: &Draft,
     ) -> Response<Reply> {
-        draft.answered(response.status());
+        let telling = draft.answered(response.status(), response.headers());
         if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
             response.extensions_mut().insert(Arc::new(connection.into_tunnel()));
             return response.map(|_| Reply::empty());
         }
         let pool = (!last).then(|| Arc::clone(&self.pool));
-        response.map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone())))
+        response
+            .map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone(), telling)))
     }
 
     async fn dial(&self) -> Result<Pooled, UpstreamError> {

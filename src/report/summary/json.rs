@@ -35,6 +35,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
             "fault": &*silence.fault, "why": silence.why,
         })).collect::<Vec<_>>(),
         "cautions": summary.cautions(),
+        "verdict": summary.verdict,
     })
 }
 

@@ -3,6 +3,7 @@
 mod json;
 mod reasons;
 mod text;
+mod verdict;
 
 pub use json::SUMMARY_FORMAT;
 pub use reasons::Silence;
@@ -14,6 +15,7 @@ use crate::{
     observe::{End, Observations},
     scenario::{FaultEntry, Scenario},
     timeline::{Speed, Timeline},
+    verdict::Verdict,
 };
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub struct Summary<'d> {
     pub observations: &'d Observations,
     /// What each fault was asked and did.
     pub tallies: &'d [FaultTally],
+    /// What to think of the clients.
+    pub verdict: &'d Verdict,
 }
 
 impl Summary<'_> {

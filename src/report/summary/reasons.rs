@@ -150,13 +150,6 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
 fn not_done(summary: &Summary<'_>) -> Vec<String> {
     let scenario = summary.scenario;
     let mut all = Vec::new();
-    if !scenario.expect.is_empty() {
-        all.push(
-            "`expect` is not judged by this version: the exit code says whether the drill ran and \
-             hit, not how the client did"
-                .to_owned(),
-        );
-    }
     if !scenario.stop_when.is_empty() {
         all.push("`stop_when` is not watched by this version".to_owned());
     }

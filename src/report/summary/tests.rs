@@ -110,6 +110,7 @@ fn summed<T>(
         took: Duration::from_secs(370),
         observations: &observations,
         tallies,
+        verdict: &Verdict::default(),
     })
 }
 

@@ -19,6 +19,7 @@ const NARROWEST: usize = 60;
 pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let width = width.max(NARROWEST);
     let mut out = head(summary, look);
+    out.push_str(&super::verdict::text(summary.verdict, look, width));
     let came = summary.observations.exchanges > 0;
     if came {
         out.push('\n');
@@ -260,7 +261,7 @@ fn finish(
     lines.join("\n") + "\n"
 }
 
-fn paint(look: Look, style: Style, text: &str) -> String {
+pub(super) fn paint(look: Look, style: Style, text: &str) -> String {
     match look {
         Look::Plain => text.to_owned(),
         Look::Coloured => format!("{style}{text}{style:#}"),

@@ -1,0 +1,269 @@
+//! One attempt, as a judge needs it: small, and without any text.
+
+use crate::{
+    dice,
+    event::{EndedBy, Exchange, Outcome, Upstream},
+    verdict::label::Labels,
+};
+use http::Method;
+use std::time::Duration;
+
+/// A client that connects and then says nothing for so long did not connect for this request.
+const PRECONNECT: u64 = 1_000_000;
+
+/// What the client can know of an attempt that failed (resilience literature: may a request that is
+/// not idempotent be sent again without a key?).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// It was provably not processed: 429, 425, 503 with `Retry-After`, a connection refused or
+    /// reset before anything was read.
+    NotProcessed,
+    /// Nobody can tell: reset or silence after the request was read, 500, 502, 504, a plain 503.
+    Ambiguous,
+    /// It was processed and the client was told so: a 2xx whose body broke off.
+    Processed,
+    /// It will not get better by asking again: 400, 401, 403, 404 and their kin.
+    Final,
+}
+
+/// In what way an attempt went wrong; delays after different wrongs are never pooled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wrong {
+    /// An answer of this status.
+    Status(u16),
+    /// The connection was reset.
+    Reset,
+    /// The connection was closed without an answer.
+    Closed,
+    /// An answer broke off.
+    Cut,
+    /// The client left before there was an answer.
+    Left,
+}
+
+/// One attempt. Times are microseconds since the drill's start.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question that a detector asks")]
+pub struct Attempt {
+    /// The connection, and the how-manieth exchange on it.
+    pub conn: (u64, u32),
+    /// Who: the user, told apart by its program too where only its address is known.
+    pub user: u64,
+    /// The client program, by its place in the [labels](Labels).
+    pub program: u16,
+    /// The test case that it names; 0 is none.
+    pub case: u16,
+    /// The route: method and path without what looks like an identifier.
+    pub route: u16,
+    /// The targets of the scenario that mean it, one bit each.
+    pub targets: u64,
+    /// Whether its method may change something each time it is called (POST, PATCH).
+    pub is_unsafe: bool,
+    /// The phase in which it came.
+    pub phase: Option<u16>,
+    /// User, method, path, query and body: what a retry has in common with what it retries.
+    pub print: u64,
+    /// The same and all header fields that do not change by themselves, credentials included.
+    pub whole_print: u64,
+    /// As `print`, but blind to what is made anew for each attempt in a JSON body.
+    pub masked: Option<u64>,
+    /// The idempotency key, hashed.
+    pub key: Option<u64>,
+    /// Another name of the operation: an operation header, an SDK's invocation id, or a trace with
+    /// the same content. Hashed.
+    pub operation: Option<u64>,
+    /// Whether that name is one that the client gives to operations.
+    pub is_declared: bool,
+    /// The number of the attempt as the client counts it.
+    pub counter: Option<u32>,
+    /// When the body's hash differs although the key is the same, the key was reused.
+    pub body: u64,
+    /// When the client began it: it connected, or sent the first byte on an open connection.
+    pub start: u64,
+    /// Its last byte was read; zero if it never was.
+    pub received: u64,
+    /// It was passed on to the upstream; zero if it was not.
+    pub forwarded: u64,
+    /// The upstream's answer began; zero if there was none.
+    pub answered: u64,
+    /// The head of the answer was sent; zero if none was.
+    pub told: u64,
+    /// The client closed or reset its side; zero if it did not.
+    pub left: u64,
+    /// It was over.
+    pub end: u64,
+    /// The status the client was sent; zero if none was.
+    pub status: u16,
+    /// What the upstream had to do with it.
+    pub upstream: Upstream,
+    /// Hash of what the upstream said it made: its `location`, else its answer's body.
+    pub made: Option<u64>,
+    /// How it ended.
+    pub ended_by: EndedBy,
+    /// How it went, as the client saw it.
+    pub outcome: Outcome,
+    /// What a failure told the client.
+    pub class: Option<Class>,
+    /// In what way it went wrong.
+    pub wrong: Option<Wrong>,
+    /// Whether something was injected into it.
+    pub injected: bool,
+    /// Whether a fault held it without an answer.
+    pub held: bool,
+    /// Whether a fault let its answer drip.
+    pub dripped: bool,
+    /// How long it was asked to wait before the next attempt.
+    pub retry_after: Option<Duration>,
+    /// Whether that was given as a date.
+    pub retry_date: bool,
+    /// How long its caller will wait, as it says.
+    pub deadline: Option<Duration>,
+}
+
+impl Attempt {
+    /// The attempt that an exchange was; `None` if its details were not kept.
+    pub fn of(exchange: &Exchange, labels: &mut Labels) -> Option<Self> {
+        let detail = exchange.detail.as_deref()?;
+        let keys = &detail.keys;
+        let agent = detail.agent.as_deref().unwrap_or_default();
+        let by_peer = exchange.user_source >= labels.user_sources();
+        let user = if by_peer {
+            dice::key_of(&[&exchange.user.to_le_bytes(), agent.as_bytes()])
+        } else {
+            exchange.user
+        };
+        let hashed = |kind: &str, text: &str| {
+            dice::key_of(&[&user.to_le_bytes(), kind.as_bytes(), text.as_bytes()])
+        };
+        let method = exchange.method.as_str().as_bytes();
+        let query = detail.query.as_deref().unwrap_or_default().as_bytes();
+        let print = |body: u64| {
+            let path = detail.path.as_bytes();
+            let whose = user.to_le_bytes();
+            dice::key_of(&[&whose, method, path, query, &body.to_le_bytes()])
+        };
+        let plain = print(detail.body_hash);
+        let opens = exchange.seq == 1
+            && exchange.t_first.max(exchange.t_head)
+                <= exchange.accepted.saturating_add(PRECONNECT);
+        let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
+        let asked = detail.retry_after.as_deref();
+        let operation = keys.operation.as_deref().map(|text| hashed("operation", text));
+        let operation = operation
+            .or_else(|| keys.invocation.as_deref().map(|text| hashed("invocation", text)))
+            // A trace alone spans many different requests.
+            .or_else(|| keys.trace.as_deref().map(|text| hashed("trace", text) ^ plain));
+        let mut attempt = Self {
+            conn: (exchange.conn, exchange.seq),
+            user,
+            program: labels.program(keys.client.as_deref(), agent),
+            case: keys.case.as_deref().map_or(0, |case| labels.case(case)),
+            route: labels.route(exchange.method.as_str(), &detail.path),
+            targets: exchange.targets,
+            is_unsafe: matches!(exchange.method, Method::POST | Method::PATCH),
+            phase: exchange.phase.and_then(|phase| u16::try_from(phase).ok()),
+            print: plain,
+            whole_print: dice::key_of(&[
+                &plain.to_le_bytes(),
+                &detail.fingerprint.to_le_bytes(),
+                &detail.auth.unwrap_or(0).to_le_bytes(),
+            ]),
+            masked: detail.masked_hash.map(print),
+            key: keys.idempotency.as_deref().map(|text| hashed("key", text)),
+            operation,
+            is_declared: keys.operation.is_some() || keys.invocation.is_some(),
+            counter: keys.attempt.as_deref().and_then(counter),
+            body: detail.body_hash,
+            start: if opens { exchange.accepted } else { first },
+            received: exchange.t_received,
+            forwarded: exchange.t_forwarded,
+            answered: exchange.t_answered,
+            told: exchange.t_sent_first,
+            left: exchange.t_client_gone,
+            end: exchange.t_end.max(exchange.t_head),
+            status: exchange.status,
+            upstream: exchange.upstream,
+            made: detail.made,
+            ended_by: exchange.ended_by,
+            outcome: exchange.outcome(),
+            class: None,
+            wrong: None,
+            injected: exchange.injected(),
+            held: exchange.dealt.iter().any(|dealt| matches!(dealt.kind, "hang" | "blackhole"))
+                || exchange.dealt.iter().any(|d| d.kind == "lose_response" && exchange.status == 0)
+                    && matches!(exchange.ended_by, EndedBy::ClientFin | EndedBy::ClientRst),
+            dripped: exchange.dealt.iter().any(|dealt| dealt.kind == "dribble"),
+            retry_after: detail.retry_wait,
+            retry_date: asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
+            deadline: keys.deadline.as_deref().and_then(deadline),
+        };
+        attempt.class = attempt.classify();
+        attempt.wrong = attempt.went_wrong();
+        Some(attempt)
+    }
+
+    /// Whether the client got what it asked for.
+    pub fn is_served(&self) -> bool {
+        self.outcome == Outcome::Ok
+    }
+
+    /// Whether the upstream did the work: it answered with a 2xx.
+    pub const fn is_accepted(&self) -> bool {
+        matches!(self.upstream, Upstream::Status(200..=299))
+    }
+
+    /// How long it took.
+    pub const fn took(&self) -> Duration {
+        Duration::from_micros(self.end.saturating_sub(self.start))
+    }
+
+    fn classify(&self) -> Option<Class> {
+        use Class::{Ambiguous, Final, NotProcessed, Processed};
+        match (self.status, self.outcome) {
+            (_, Outcome::Ok) => None,
+            (200..=299, _) => Some(Processed),
+            (425 | 429, _) => Some(NotProcessed),
+            (503, _) if self.retry_after.is_some() => Some(NotProcessed),
+            (400..=407 | 410..=422 | 424 | 426..=499 | 501 | 505, _) => Some(Final),
+            (0, _) if self.upstream == Upstream::NotSent && self.received == 0 => {
+                Some(NotProcessed)
+            }
+            _ => Some(Ambiguous),
+        }
+    }
+
+    fn went_wrong(&self) -> Option<Wrong> {
+        if self.is_served() {
+            return None;
+        }
+        Some(match (self.status, self.ended_by) {
+            (_, EndedBy::ClientFin | EndedBy::ClientRst) => Wrong::Left,
+            (400.., _) => Wrong::Status(self.status),
+            (1.., _) => Wrong::Cut,
+            (0, EndedBy::ProxyRst | EndedBy::PhaseEdge) => Wrong::Reset,
+            (0, _) => Wrong::Closed,
+        })
+    }
+}
+
+/// The attempt's number in what SDKs send: `2`, or `attempt=2; max=3`.
+fn counter(text: &str) -> Option<u32> {
+    let number = text.split(';').find_map(|part| part.trim().strip_prefix("attempt="));
+    number.unwrap_or(text).trim().parse().ok()
+}
+
+/// How long a caller will wait: `250` (milliseconds, as Envoy has it) or gRPC's `250m`, `3S`.
+fn deadline(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    Some(match text.get(digits.len()..)? {
+        "" | "m" => Duration::from_millis(number),
+        "H" => Duration::from_secs(number.saturating_mul(3_600)),
+        "M" => Duration::from_secs(number.saturating_mul(60)),
+        "S" => Duration::from_secs(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}

@@ -1,0 +1,118 @@
+//! A set of detectors, all of which look at the same part of the traffic.
+
+use crate::verdict::{
+    attempt::Attempt,
+    baseline::Baseline,
+    course::{Course, Stage},
+    detect::{self, Cx, Detector, Now},
+    finding::{Finding, Measured},
+    flow::Flow,
+    operation::Operation,
+    stats::Clusters,
+};
+
+/// Which part of the traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope {
+    /// Only of this client program.
+    pub program: Option<u16>,
+    /// Only of this test case.
+    pub case: Option<u16>,
+    /// Only what this target of the scenario means.
+    pub target: Option<usize>,
+}
+
+impl Scope {
+    /// Whether an attempt belongs to it.
+    pub fn holds(&self, attempt: &Attempt) -> bool {
+        self.program.is_none_or(|program| program == attempt.program)
+            && self.case.is_none_or(|case| case == attempt.case)
+            && self.target.is_none_or(|at| attempt.targets & (1 << at.min(63)) != 0)
+    }
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Bench {
+    scope: Scope,
+    detectors: Vec<Box<dyn Detector>>,
+    clients: Clusters<()>,
+    flow: Flow,
+    base: Baseline,
+}
+
+impl Bench {
+    /// All detectors, and nothing seen yet.
+    pub fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            detectors: detect::all(),
+            clients: Clusters::default(),
+            flow: Flow::default(),
+            base: Baseline::default(),
+        }
+    }
+
+    /// Which part of the traffic it looks at.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The clients seen.
+    pub fn clients(&self) -> &Clusters<()> {
+        &self.clients
+    }
+
+    /// The traffic by time.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// The calm.
+    pub fn base(&self) -> &Baseline {
+        &self.base
+    }
+
+    pub(super) fn attempt(&mut self, attempt: &Attempt, course: &Course) {
+        let client = self.clients.number(attempt.user);
+        let now = Now { course, stage: course.stage(attempt.phase), client };
+        self.flow.attempt(attempt);
+        if now.stage == Stage::Base {
+            self.base.attempt(attempt);
+        }
+        for detector in &mut self.detectors {
+            detector.attempt(attempt, now);
+        }
+    }
+
+    pub(super) fn operation(&mut self, operation: &Operation, course: &Course) {
+        let client = self.clients.number(operation.first().user);
+        let now = Now { course, stage: course.stage(operation.first().phase), client };
+        self.flow.operation(operation);
+        if now.stage == Stage::Base {
+            self.base.operation(operation);
+        }
+        for detector in &mut self.detectors {
+            detector.operation(operation, now);
+        }
+    }
+
+    pub(super) fn findings(&self, cx: &Cx<'_>) -> Vec<Finding> {
+        let found = self.detectors.iter().map(|detector| Finding {
+            detector: detector.name(),
+            code: detector.code(),
+            weight: detector.weight(),
+            ..detector.finding(cx)
+        });
+        found.collect()
+    }
+
+    pub(super) fn measure(
+        &self,
+        term: &str,
+        phase: Option<usize>,
+        cx: &Cx<'_>,
+    ) -> Option<Measured> {
+        self.detectors.iter().find_map(|detector| detector.measure(term, phase, cx))
+    }
+}

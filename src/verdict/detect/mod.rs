@@ -1,0 +1,81 @@
+//! The detectors: one file each, with its formula, source, thresholds and least sample.
+//!
+//! A detector takes in attempts and operations as they come, keeps little of them, and says at the
+//! end what it found. What several of them need is gathered once, in [`Cx`].
+
+pub mod amplification;
+pub mod duplicates;
+
+use crate::verdict::{
+    attempt::Attempt,
+    baseline::Baseline,
+    course::{Course, Stage},
+    finding::{Finding, Measured, Weight},
+    flow::Flow,
+    operation::Operation,
+};
+use std::fmt::Debug;
+
+/// What is known when something comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'n> {
+    /// What played when, as far as it has.
+    pub course: &'n Course,
+    /// Where in the drill it falls.
+    pub stage: Stage,
+    /// The client, by its number; with very many clients several share one.
+    pub client: usize,
+}
+
+/// What is known at the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Cx<'c> {
+    /// What played when.
+    pub course: &'c Course,
+    /// The traffic by time.
+    pub flow: &'c Flow,
+    /// The calm that everything is compared with.
+    pub base: &'c Baseline,
+    /// How sure a claim has to be: 0.95.
+    pub level: f64,
+    /// The least number of operations that a quantitative claim may rest on.
+    pub min_operations: u64,
+    /// What resampling follows from.
+    pub seed: crate::dice::Seed,
+    /// The time after which the client gives an attempt up, in seconds, if it was found out.
+    pub timeout: Option<f64>,
+}
+
+/// One respect in which a client is judged.
+pub trait Detector: Debug + Send {
+    /// Its name: stable, for scripts.
+    fn name(&self) -> &'static str;
+
+    /// Its number in the literature's list.
+    fn code(&self) -> &'static str;
+
+    /// How much its finding weighs.
+    fn weight(&self) -> Weight;
+
+    /// An attempt ended.
+    fn attempt(&mut self, attempt: &Attempt, now: Now<'_>) {
+        let _ = (attempt, now);
+    }
+
+    /// An operation is over, with all its attempts. `now` is of its first attempt.
+    fn operation(&mut self, operation: &Operation, now: Now<'_>) {
+        let _ = (operation, now);
+    }
+
+    /// What was found.
+    fn finding(&self, cx: &Cx<'_>) -> Finding;
+
+    /// What is known of a term of `expect`, in one phase or in all with faults; `None` if the term
+    /// is not this detector's.
+    fn measure(&self, term: &str, phase: Option<usize>, cx: &Cx<'_>) -> Option<Measured>;
+}
+
+/// All detectors, in the order of the literature's list.
+pub fn all() -> Vec<Box<dyn Detector>> {
+    vec![Box::<amplification::Amplification>::default(), Box::<duplicates::Duplicates>::default()]
+}

@@ -1,0 +1,140 @@
+//! `expect:` compared with what was found.
+//!
+//! A figure passes if its upper bound keeps the limit and fails if its lower bound breaks it; in
+//! between nobody can say. What was counted has no bounds and is compared as it is.
+
+use crate::{
+    scenario::{Bound, Expectation, Scenario},
+    verdict::finding::{Grade, Measured},
+};
+use serde::Serialize;
+
+/// An expectation and how it came out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    /// Its name in the vocabulary.
+    pub name: &'static str,
+    /// The limit, as the file writes it.
+    pub limit: String,
+    /// What it is narrowed to, in words; empty if to nothing.
+    pub scope: String,
+    /// How it came out.
+    pub grade: Grade,
+    /// What was measured, in words, with what it rests on.
+    pub said: String,
+    /// What would settle it, if nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// What was measured, in base units, if it is a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Its bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<(f64, f64)>,
+}
+
+/// Compares one expectation with what is known.
+pub(super) fn judge(
+    expectation: &Expectation,
+    measured: Option<Measured>,
+    scenario: &Scenario,
+    level: f64,
+) -> Judged {
+    let mut judged = Judged {
+        name: expectation.name,
+        limit: expectation.limit.clone(),
+        scope: scope(expectation, scenario),
+        grade: Grade::NotApplicable,
+        said: String::new(),
+        needs: None,
+        value: None,
+        bounds: None,
+    };
+    let show = |value: f64| expectation.show(value);
+    match measured {
+        None => {
+            judged.grade = Grade::Inconclusive;
+            judged.said.push_str("nothing measures it");
+        }
+        Some(Measured::NotExercised(why)) => judged.said = why,
+        Some(Measured::TooFew { said, needs }) => {
+            judged.grade = Grade::Inconclusive;
+            judged.said = said;
+            judged.needs = Some(needs);
+        }
+        Some(Measured::Number { low, value, high, sample }) => {
+            judged.value = Some(value);
+            judged.bounds = (low < high).then_some((low, high));
+            judged.grade = within(&expectation.bound, low, high);
+            let bounds = match judged.bounds {
+                Some(_) => format!("{:.0} %: {} to {}; ", level * 100.0, show(low), show(high)),
+                None => String::new(),
+            };
+            judged.said = format!("{} ({bounds}{sample})", show(value));
+            if judged.grade == Grade::Inconclusive {
+                judged.needs =
+                    Some("more operations: the limit lies between the bounds".to_owned());
+            }
+        }
+        Some(Measured::Word { word, sample }) => {
+            judged.said = format!("{word} ({sample})");
+            judged.grade = word_grade(&expectation.bound, word);
+        }
+        Some(Measured::Flag { is, sample }) => {
+            judged.said = format!("{} ({sample})", if is { "yes" } else { "no" });
+            let wanted = expectation.bound == Bound::Flag(is)
+                // Not doing what is merely allowed is no fault.
+                || expectation.name == "first_retry_immediate" && !is;
+            judged.grade = if wanted { Grade::Pass } else { Grade::Fail };
+        }
+    }
+    judged
+}
+
+fn within(bound: &Bound, low: f64, high: f64) -> Grade {
+    // What is printed as the limit is the limit: rounding in the eleventh digit decides nothing.
+    let near = |limit: f64| limit.abs().max(1.0) * 1e-9;
+    let (holds, breaks) = match bound {
+        Bound::AtMost(limit) => (high <= limit + near(*limit), low > limit + near(*limit)),
+        Bound::AtLeast(limit) => (low >= limit - near(*limit), high < limit - near(*limit)),
+        Bound::Within(least, most) => {
+            (low >= *least && high <= *most, high < *least || low > *most)
+        }
+        // Terms of these are not measured in numbers.
+        Bound::Word(_) | Bound::Flag(_) | Bound::Route(_) | Bound::Breaker(_) => (false, false),
+    };
+    match (holds, breaks) {
+        (true, _) => Grade::Pass,
+        (_, true) => Grade::Fail,
+        _ => Grade::Inconclusive,
+    }
+}
+
+/// Whether a word is the one that is wanted, or better.
+fn word_grade(bound: &Bound, word: &str) -> Grade {
+    let Bound::Word(wanted) = bound else { return Grade::Inconclusive };
+    let better: &[&str] = match *wanted {
+        "growing" => &["growing", "exponential", "linear"],
+        "optional" => &["optional", "required", "stable"],
+        "required" => &["required", "stable"],
+        _ => &[],
+    };
+    if word == *wanted || better.contains(&word) {
+        Grade::Pass
+    } else if word == "ambiguous" || (word == "growing" && *wanted == "exponential") {
+        Grade::Inconclusive
+    } else {
+        Grade::Fail
+    }
+}
+
+fn scope(expectation: &Expectation, scenario: &Scenario) -> String {
+    let phase = expectation.phase.and_then(|at| scenario.phases.get(at));
+    let target = expectation.target.and_then(|at| scenario.targets.get(at));
+    let parts = [
+        phase.map(|phase| format!("phase {}", phase.name)),
+        target.map(|target| format!("target {}", target.name)),
+        expectation.client.as_ref().map(|client| format!("client {client}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,192 @@
+//! Links attempts to operations.
+//!
+//! Attempts come in the order in which they end. One joins an operation that carries the same key
+//! or name, else one of the same user that asks for the same thing (method, path, query, body) and
+//! of which nothing was served before the attempt began, unless it lies too far back: see
+//! [`Windows`] for what is too far. Whatever cannot be joined any more is handed on. Memory is
+//! bounded: when too many operations are open, the one that would be closed next is closed early.
+
+use crate::verdict::{
+    attempt::Attempt,
+    operation::{Link, Operation},
+    window::Windows,
+};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
+
+/// Operations that may be open at a time.
+const OPEN: usize = 200_000;
+/// How long a served operation stays open, in microseconds, for attempts that overlapped it.
+const SERVED: u64 = 5_000_000;
+/// How long a served operation with a key stays open: the key should hold as long.
+const KEYED: u64 = 60_000_000;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Linker {
+    windows: Windows,
+    open: HashMap<u64, Open>,
+    next: u64,
+    /// By what attempts ask for, the youngest operation last.
+    prints: HashMap<u64, Vec<u64>>,
+    /// By keys and names of operations.
+    names: HashMap<u64, u64>,
+    /// When each may be closed, as far as was known when that was written down.
+    due: BinaryHeap<Reverse<(u64, u64)>>,
+    /// Operations that were closed before their time.
+    pub early: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    operation: Operation,
+    prints: Vec<u64>,
+    names: Vec<u64>,
+}
+
+impl Linker {
+    /// What is known of how far back an attempt may be linked.
+    pub fn windows(&self) -> &Windows {
+        &self.windows
+    }
+
+    /// Takes an attempt in. `in_calm` says that nothing was wrong when it came.
+    pub fn push(&mut self, attempt: Attempt, in_calm: bool, done: &mut dyn FnMut(Operation)) {
+        let now = attempt.end;
+        self.windows.see(&attempt, in_calm);
+        match self.find(&attempt) {
+            Some((id, link)) => self.join(id, attempt, link),
+            None => self.begin(&attempt),
+        }
+        self.close(now, done);
+    }
+
+    /// Closes whatever is open.
+    pub fn finish(&mut self, done: &mut dyn FnMut(Operation)) {
+        let mut ids: Vec<u64> = self.open.keys().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            self.hand_on(id, done);
+        }
+    }
+
+    fn find(&self, attempt: &Attempt) -> Option<(u64, Link)> {
+        let named = names(attempt).find_map(|name| self.names.get(&name));
+        if let Some(id) = named {
+            return Some((*id, Link::Key));
+        }
+        // A client that names its operations has said that this is another one.
+        if attempt.is_declared {
+            return None;
+        }
+        let fits = |id: &&u64| self.open.get(id).is_some_and(|open| self.fits(open, attempt));
+        let same = |print: u64| self.prints.get(&print)?.iter().rev().find(fits).copied();
+        let plain = same(attempt.print).map(|id| (id, Link::Print));
+        plain.or_else(|| {
+            let id = same(attempt.masked? ^ MASKED)?;
+            Some((id, Link::Near))
+        })
+    }
+
+    /// Whether an attempt may be one of an operation that asks for the same.
+    fn fits(&self, open: &Open, attempt: &Attempt) -> bool {
+        let operation = &open.operation;
+        let is_free = operation.served_at().is_none_or(|served| served >= attempt.start);
+        let since = attempt.start.checked_sub(operation.last_end());
+        // Of two that overlap the one did not wait for the other: a poll on its beat is no retry.
+        let gap = since.unwrap_or_else(|| attempt.start.abs_diff(operation.last_start()));
+        is_free && !operation.first().is_declared && gap <= self.windows.of(attempt.route)
+    }
+
+    fn begin(&mut self, attempt: &Attempt) {
+        let id = self.next;
+        self.next += 1;
+        let open = Open {
+            prints: Vec::new(),
+            names: Vec::new(),
+            operation: Operation::new(attempt.clone()),
+        };
+        self.open.insert(id, open);
+        self.remember(id, attempt);
+        self.due.push(Reverse((self.due_of(id), id)));
+    }
+
+    fn join(&mut self, id: u64, attempt: Attempt, link: Link) {
+        self.remember(id, &attempt);
+        if let Some(open) = self.open.get_mut(&id) {
+            open.operation.add(attempt, link);
+        }
+    }
+
+    /// Notes what later attempts may be known by.
+    fn remember(&mut self, id: u64, attempt: &Attempt) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        for name in names(attempt) {
+            if !open.names.contains(&name) && open.names.len() < 64 {
+                self.names.insert(name, id);
+                open.names.push(name);
+            }
+        }
+        for print in [Some(attempt.print), attempt.masked.map(|masked| masked ^ MASKED)] {
+            let Some(print) = print else { continue };
+            if !open.prints.contains(&print) && open.prints.len() < 64 {
+                self.prints.entry(print).or_default().push(id);
+                open.prints.push(print);
+            }
+        }
+    }
+
+    fn due_of(&self, id: u64) -> u64 {
+        let Some(Open { operation, names, .. }) = self.open.get(&id) else { return 0 };
+        let wait = match operation.served_at() {
+            Some(_) if names.is_empty() => SERVED,
+            Some(_) => KEYED,
+            None => self.windows.of(operation.first().route).max(SERVED),
+        };
+        operation.last_end().saturating_add(wait)
+    }
+
+    fn close(&mut self, now: u64, done: &mut dyn FnMut(Operation)) {
+        while let Some(Reverse((due, id))) = self.due.peek().copied() {
+            let is_full = self.open.len() > OPEN;
+            if due > now && !is_full {
+                return;
+            }
+            self.due.pop();
+            let due = self.due_of(id);
+            if due > now && !is_full {
+                self.due.push(Reverse((due, id)));
+                continue;
+            }
+            self.early += u64::from(due > now);
+            self.hand_on(id, done);
+        }
+    }
+
+    fn hand_on(&mut self, id: u64, done: &mut dyn FnMut(Operation)) {
+        let Some(open) = self.open.remove(&id) else { return };
+        for print in open.prints {
+            if let Some(ids) = self.prints.get_mut(&print) {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.prints.remove(&print);
+                }
+            }
+        }
+        for name in open.names {
+            if self.names.get(&name) == Some(&id) {
+                self.names.remove(&name);
+            }
+        }
+        done(open.operation);
+    }
+}
+
+/// Keeps what is known by a masked body apart from what is known by a whole one.
+const MASKED: u64 = 0x6d61_736b_6564_2121;
+
+fn names(attempt: &Attempt) -> impl Iterator<Item = u64> {
+    [attempt.key, attempt.operation].into_iter().flatten()
+}

@@ -1,0 +1,43 @@
+//! What to think of a client, from what it did on the wire.
+//!
+//! A [`Judge`] takes events in as they come and keeps little of them. Attempts are
+//! [linked](link) to operations; [detectors](detect), one for each respect, look at both; at the end
+//! each says what it found, and `expect:` is compared with it. The same judge reads a live drill and
+//! its record, so that a report can be made again from the record alone.
+//!
+//! It never asks what the client is or was told to do: whatever it says follows from the traffic.
+
+mod attempt;
+mod baseline;
+mod bench;
+mod course;
+pub mod detect;
+mod expect;
+mod finding;
+mod flow;
+mod judge;
+mod label;
+pub mod link;
+mod operation;
+pub mod phases;
+pub mod ratio;
+pub mod stats;
+mod window;
+
+pub use attempt::{Attempt, Class, Wrong};
+pub use baseline::Baseline;
+pub use bench::{Bench, Scope};
+pub use course::{Course, Leg, Stage};
+pub use expect::Judged;
+pub use finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight};
+pub use flow::{FINE, Flow, Second};
+pub use judge::{Judge, Part, Verdict};
+pub use label::Labels;
+pub use operation::{Gap, Link, Operation};
+pub use window::Windows;
+
+/// Seconds as microseconds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+fn micros(seconds: f64) -> u64 {
+    (seconds * 1e6) as u64
+}
