@@ -29,7 +29,6 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
     ("observe", &["dice", "event"]),
-    // What to think of clients, from what was said of the traffic; it never asks the engine.
     ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe"]),
     ("proxy", &["units", "dice", "fault", "select", "scenario", "config", "event", "engine"]),
     (

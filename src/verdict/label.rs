@@ -137,6 +137,10 @@ fn template(method: &str, path: &str) -> String {
 /// Digits, or long and mixed, as identifiers are and words are not.
 fn is_identifier(part: &str) -> bool {
     let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    // A version, not a thing.
+    if part.starts_with('v') && digits + 1 == part.len() && digits < 3 {
+        return false;
+    }
     part.len() > 32 || digits > 0 && (digits * 2 >= part.len() || part.len() >= 8)
 }
 

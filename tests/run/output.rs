@@ -14,7 +14,7 @@ use std::{fs, path::Path, process::Command};
 const DRILL: &str = "name: drill
 targets: { buy: { path: /buy } }
 phases:
-  - { name: calm, for: 200ms }
+  - { name: calm, for: 1s }
   - { name: outage, for: 10m, faults: [{ respond: 503, target: buy }] }
 ";
 
@@ -91,7 +91,7 @@ fn every_line_of_a_json_log_is_an_object() {
     assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "cautions",
     "connections",
     "dropped_events",

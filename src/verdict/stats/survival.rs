@@ -50,11 +50,11 @@ pub fn survival(lifetimes: &[Lifetime]) -> Option<Survival> {
         }
         left -= 1;
     }
-    let at_longest = lives.iter().rev().take_while(|life| life.lasted >= longest);
+    let mut at_longest = lives.iter().rev().take_while(|life| life.lasted >= longest);
     Some(Survival {
         median,
         longest,
-        longest_ended: at_longest.fold(true, |all, life| all && life.ended),
+        longest_ended: at_longest.all(|life| life.ended),
         watched: lives.len(),
         ended: lives.iter().filter(|life| life.ended).count(),
     })
