@@ -62,6 +62,8 @@ pub enum Purpose {
     Corrupt = 9,
     /// Bytes that mean nothing.
     Garbage = 10,
+    /// Which clients are drawn again to see how much a number depends on them.
+    Resample = 11,
 }
 
 /// A key to draw with: a fault, and whom it decides about.

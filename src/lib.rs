@@ -35,4 +35,5 @@ pub mod scenario;
 pub mod select;
 pub mod timeline;
 pub mod units;
+pub mod verdict;
 pub mod yaml;

@@ -29,6 +29,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
     ("observe", &["dice", "event"]),
+    ("verdict", &["units", "dice", "timeline", "select", "scenario", "event"]),
     ("proxy", &["units", "dice", "fault", "select", "scenario", "config", "event", "engine"]),
     (
         "report",
@@ -73,6 +74,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap::", &["cli/"]),
     ("json_patch::", &["fault/body/"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
+    ("statrs::", &["verdict/stats/"]),
 ];
 
 /// A file of `src`, by its path below it, and its text outside tests and comments.
