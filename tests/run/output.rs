@@ -61,7 +61,7 @@ fn a_pipe_gets_one_line_per_phase_and_no_escapes() {
     let lines: Vec<&str> = done.err.lines().collect();
     assert_eq!(lines.len(), 3, "{}", done.err);
     assert!(lines[0].starts_with("http://127.0.0.1:") && lines[0].contains("drill, seed "));
-    assert!(lines[1].ends_with("calm, 200ms: nothing injected"), "{}", lines[1]);
+    assert!(lines[1].ends_with("calm, 1s: nothing injected"), "{}", lines[1]);
     assert!(lines[2].ends_with("outage, 10m: respond:buy (503)"), "{}", lines[2]);
     assert!(!done.err.contains('\x1b') && !done.out.contains('\x1b'));
 }

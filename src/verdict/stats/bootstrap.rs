@@ -155,24 +155,28 @@ mod tests {
     }
 
     /// What a level promises, for few clients of different size whose operations go together.
+    /// Plain percentiles would miss about twice as often with five.
     #[test]
     fn bounds_hold_about_as_often_as_they_say() {
         let mut rng = Dice::new(Seed(11), "coverage").rng(Purpose::Resample);
-        let (mut above, mut below, runs) = (0, 0, 200);
-        for run in 0..runs {
-            let drawn: Vec<Cluster> = (0..12)
-                .map(|_| {
-                    let den = rng.random_range(5.0_f64..50.0).round();
-                    Cluster { num: den * rng.random_range(1.0..3.0), den }
-                })
-                .collect();
-            let got = ratio_interval(&drawn, 0.95, Seed(run)).unwrap();
-            above += u32::from(got.low > 2.0);
-            below += u32::from(got.high < 2.0);
+        for clients in [5, 12] {
+            let (mut above, mut below) = (0, 0);
+            for run in 0..400 {
+                let drawn: Vec<Cluster> = (0..clients)
+                    .map(|_| {
+                        let den = rng.random_range(5.0_f64..50.0).round();
+                        Cluster { num: den * rng.random_range(1.0..3.0), den }
+                    })
+                    .collect();
+                let got = ratio_interval(&drawn, 0.95, Seed(run)).unwrap();
+                above += u32::from(got.low > 2.0);
+                below += u32::from(got.high < 2.0);
+            }
+            // 5 % of 400 is 20, its deviation 4.4.
+            let missed = format!("{clients} clients: {above} above, {below} below");
+            assert!(above <= 33 && below <= 33, "{missed}");
+            assert!(above >= 7 && below >= 7, "{missed}: too wide");
         }
-        // 5 % of 200 is 10, its deviation 3.1.
-        assert!(above <= 20 && below <= 20, "{above} above, {below} below");
-        assert!(above >= 2 && below >= 2, "{above} above, {below} below: bounds too wide");
     }
 
     proptest! {

@@ -100,6 +100,12 @@ mod tests {
         assert_eq!((never.median, never.longest, never.longest_ended), (None, 7.0, false));
     }
 
+    /// One of three ends at 1; counted as gone before it, the censored would make that one of two.
+    #[test]
+    fn what_is_censored_as_another_ends_was_still_there() {
+        assert_eq!(survival(&[cut(1.0), ended(1.0), ended(5.0)]).unwrap().median, Some(5.0));
+    }
+
     #[test]
     fn one_that_goes_on_at_the_longest_leaves_it_open() {
         assert!(!survival(&[ended(7.0), cut(7.0)]).unwrap().longest_ended);
