@@ -97,6 +97,11 @@ impl Bench {
         }
     }
 
+    /// The time after which the client gives an attempt up, in seconds, if it was found out.
+    pub(super) fn timeout(&self) -> Option<f64> {
+        self.detectors.iter().find_map(|detector| detector.timeout())
+    }
+
     pub(super) fn findings(&self, cx: &Cx<'_>) -> Vec<Finding> {
         let found = self.detectors.iter().map(|detector| Finding {
             detector: detector.name(),

@@ -218,7 +218,8 @@ impl Judge {
             level: self.level(),
             min_operations: least.unwrap_or(OPERATIONS),
             seed: self.seed,
-            timeout: None,
+            timeout: bench.timeout(),
+            rho: self.linker.windows().rho(),
         }
     }
 }

@@ -63,13 +63,15 @@ impl Windows {
         self.of(route) < WORTHLESS
     }
 
-    /// The probability that a link by content, made within the window of the route, joins what does
-    /// not belong together: recurrences inside the window over requests served in calm.
-    pub fn impurity(&self, route: u16) -> f64 {
-        let Some(route) = self.routes.get(&route) else { return 0.0 };
-        let bins = 0..bin(route.window.min(self.longest));
-        let inside: u64 = bins.map(|at| route.gaps[at]).sum();
-        if route.served == 0 { 0.0 } else { inside as f64 / route.served as f64 }
+    /// ρ, the probability that a link by content, made within the window of its route, joins what
+    /// does not belong together: recurrences inside the windows over requests served in calm.
+    pub fn rho(&self) -> f64 {
+        let (mut inside, mut served) = (0, 0);
+        for route in self.routes.values() {
+            inside += route.gaps[..bin(route.window.min(self.longest))].iter().sum::<u64>();
+            served += route.served;
+        }
+        if served == 0 { 0.0 } else { inside as f64 / served as f64 }
     }
 
     pub(super) fn see(&mut self, attempt: &Attempt, in_calm: bool) {

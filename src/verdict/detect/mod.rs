@@ -44,6 +44,9 @@ pub struct Cx<'c> {
     pub seed: crate::dice::Seed,
     /// The time after which the client gives an attempt up, in seconds, if it was found out.
     pub timeout: Option<f64>,
+    /// ρ: the probability that a link by content joins what does not belong together, as measured
+    /// in calm. Subtract it from shares that rest on links.
+    pub rho: f64,
 }
 
 /// One respect in which a client is judged.
@@ -65,6 +68,11 @@ pub trait Detector: Debug + Send {
     /// An operation is over, with all its attempts. `now` is of its first attempt.
     fn operation(&mut self, operation: &Operation, now: Now<'_>) {
         let _ = (operation, now);
+    }
+
+    /// The time after which the client gives an attempt up, in seconds, if this detector knows it.
+    fn timeout(&self) -> Option<f64> {
+        None
     }
 
     /// What was found.
