@@ -100,7 +100,12 @@ impl Drill {
             let file = OpenOptions::new().create(true).append(true).open(path);
             file.map_err(|error| Refusal::environment(&what, &error))?;
         }
-        let judge = Judge::new(Arc::clone(&scenario), loaded.play.seed, loaded.users.sources.len());
+        let judge = Judge::new(
+            Arc::clone(&scenario),
+            loaded.play.seed,
+            loaded.users.sources.len(),
+            Box::new(()),
+        );
         let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let view = View::new(Arc::clone(&scenario), args.quiet);
@@ -209,7 +214,10 @@ impl Drill {
         {
             crate::cli::error(&format!("cannot write the record: {error}"));
         }
-        let judged = collected.listener.map(Judge::finish).unwrap_or_default();
+        let judged = collected
+            .listener
+            .map(|judge| judge.finish(collected.observations.dropped))
+            .unwrap_or_default();
         let summary = Summary {
             scenario: &self.scenario,
             timeline: self.run.timeline(),
