@@ -108,7 +108,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         (None, own) => own,
     };
     let (specs, users, admin) = match config {
-        Some(_) if args.upstream.is_some() => {
+        Some(_) if upstream(args).is_some() => {
             let why =
                 "`--upstream` makes one proxy, and the file has proxies of its own; leave one out";
             return Err(Refusal::usage(why));
@@ -139,9 +139,14 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
     })
 }
 
+/// The upstream by the flags; a variable that is set to nothing is not set.
+fn upstream(args: &Args) -> Option<&str> {
+    args.upstream.as_deref().filter(|upstream| !upstream.is_empty())
+}
+
 /// The one proxy that the flags make.
 fn only(args: &Args) -> Result<Spec, Refusal> {
-    let Some(upstream) = &args.upstream else {
+    let Some(upstream) = upstream(args) else {
         return Err(Refusal::usage(
             "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
         ));
