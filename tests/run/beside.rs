@@ -224,7 +224,6 @@ fn a_request_to_terminate_reaches_what_the_command_started() {
 /// Whoever does not hear is killed, but not before the time to clean up is over.
 #[test]
 fn what_does_not_end_when_it_is_asked_to_is_killed() {
-    let deaf = "sh -c 'trap \"\" INT TERM; echo $$ > \"$0\"; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.02; done' \"$0\"; :";
     let (drill, pids, _upstream) = beside("deaf", DEAF);
     let grandchild = written(&pids);
     let told = Instant::now();
@@ -238,7 +237,6 @@ fn what_does_not_end_when_it_is_asked_to_is_killed() {
 
 #[test]
 fn a_second_interrupt_kills_what_the_command_started() {
-    let deaf = "sh -c 'trap \"\" INT TERM; echo $$ > \"$0\"; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.02; done' \"$0\"; :";
     let (drill, pids, _upstream) = beside("deaf-twice", DEAF);
     let grandchild = written(&pids);
     drill.signal(Signal::INT);
