@@ -11,10 +11,11 @@ use crate::{
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
+    drill::{BindError, bind},
     engine::{Play, Site},
     fault::catalog::Protocol,
     scenario::Scenario,
-    select::{Matcher, Users},
+    select::Users,
     timeline::Speed,
     units::{Quantity, UpstreamAddr},
 };
@@ -217,22 +218,14 @@ fn bind_targets(scenario: &mut Scenario, bindings: &[String]) -> Result<(), Refu
                 "`--target {binding}` binds nothing; write `--target NAME='POST /api/checkout'`"
             )));
         };
-        let matcher = Matcher::route(route).map_err(|why| {
-            Refusal::usage(format!(
-                "`--target {binding}`: {why}; write `--target {name}='POST /api/checkout'`"
-            ))
+        bind(scenario, name, route).map_err(|error| {
+            Refusal::usage(match error {
+                BindError::Route(why) => format!(
+                    "`--target {binding}`: {why}; write `--target {name}='POST /api/checkout'`"
+                ),
+                BindError::Unknown(_) => error.to_string(),
+            })
         })?;
-        let names: Vec<String> = scenario.targets.iter().map(|t| t.name.clone()).collect();
-        let Some(target) = scenario.targets.iter_mut().find(|target| target.name == name) else {
-            let known = || names.iter().map(String::as_str);
-            let hint = match closest(name, known()) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None if names.is_empty() => "it has none".to_owned(),
-                None => format!("it has {}", list_of(known())),
-            };
-            return Err(Refusal::usage(format!("the scenario has no target `{name}`; {hint}")));
-        };
-        target.matchers = vec![matcher];
     }
     Ok(())
 }
