@@ -25,15 +25,17 @@ impl Oracle for () {
     }
 }
 
+/// Seconds between the attempts of the best client.
+const STEP: usize = 5;
+
 /// The probability that an operation that began with this attempt could have been served within a
-/// user's patience, by one attempt a second: 1 − Π f(t + k s). An attempt at k = 0 counts, so that
-/// an operation that nothing denied is recoverable for certain.
+/// user's patience, by an attempt now and one every five seconds: 1 − Π f(t + 5k s).
 pub(super) fn recoverable(oracle: &dyn Oracle, first: &Attempt, course: &Course) -> Option<f64> {
     let phase = usize::from(first.phase?);
     let begun = course.legs().get(phase)?.begun?;
     let elapsed = Duration::from_micros(first.start.saturating_sub(begun));
     let mut denied = 1.0;
-    for second in 0..=PATIENCE {
+    for second in (0..=PATIENCE).step_by(STEP) {
         let later = Duration::from_secs(second);
         denied *= oracle.denied(first.lot, first.targets, phase, elapsed, later)?;
         if denied <= 0.0 {

@@ -7,8 +7,8 @@
 //!   order statistics, which say "not estimable" below 29, 59, 299 operations for p90, p95, p99.
 //! - *efficiency* η = (S − S₁) / (S* − S₁): of what the best client could have had beyond first
 //!   attempts (S₁), what this one got. S* is known because the drill knows its own faults: an
-//!   operation that began at t is recoverable with probability 1 − Π f(t + k s) over the seconds of a
-//!   user's [patience](PATIENCE), f being the probability that an attempt then would have been denied. η tells
+//!   operation that began at t is recoverable with probability 1 − Π f(t + 5k s) over a user's
+//!   [patience](PATIENCE), f being the probability that an attempt then would have been denied. η tells
 //!   a hard outage from a poor client. It is undefined if S* − S₁ is below 2 %: nothing to be had.
 //!
 //! Pass η ≥ 0.8, warn ≥ 0.5. Least sample: 30 operations. Availability and GR are told, not graded:
