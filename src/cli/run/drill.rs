@@ -207,14 +207,7 @@ impl Drill {
             // What was seen up to here is still told and kept.
             self.registry.drain(Duration::ZERO).await;
         }
-        let end = match &cause {
-            _ if self.lost_record => End::Failed,
-            Cause::Timeline => End::Finished,
-            Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt { .. } => End::Interrupted,
-            Cause::Record => End::Failed,
-            Cause::Aborted => End::Aborted,
-        };
+        let end = if self.lost_record { End::Failed } else { cause.end() };
         let tallies = self.run.tallies();
         let collected = self.collector.finish(end, tallies.iter().map(tally).collect());
         if let Err(error) = &collected.record

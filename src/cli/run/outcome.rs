@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{exit::Exit, terminal},
+    observe::End,
     report::summary::Summary,
 };
 use rustix::process::Signal;
@@ -26,6 +27,19 @@ pub(super) enum Cause {
     Record,
     /// Somebody ended it by a command to the admin listener.
     Aborted,
+}
+
+impl Cause {
+    /// As the record has it.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Timeline => End::Finished,
+            Self::Command(_) => End::CommandEnded,
+            Self::Interrupt { .. } => End::Interrupted,
+            Self::Record => End::Failed,
+            Self::Aborted => End::Aborted,
+        }
+    }
 }
 
 /// What could not be written.
