@@ -103,11 +103,15 @@ impl Bench {
     }
 
     pub(super) fn findings(&self, cx: &Cx<'_>) -> Vec<Finding> {
-        let found = self.detectors.iter().map(|detector| Finding {
-            detector: detector.name(),
-            code: detector.code(),
-            weight: detector.weight(),
-            ..detector.finding(cx)
+        let found = self.detectors.iter().map(|detector| {
+            let found = detector.finding(cx);
+            Finding {
+                detector: detector.name(),
+                code: detector.code(),
+                // What is found may weigh more than its kind does.
+                weight: found.weight.max(detector.weight()),
+                ..found
+            }
         });
         found.collect()
     }

@@ -11,9 +11,12 @@ mod attempt;
 mod baseline;
 mod bench;
 mod course;
+pub mod cut;
 pub mod detect;
 mod expect;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod flow;
 mod judge;
 mod label;
@@ -21,8 +24,11 @@ pub mod link;
 mod operation;
 pub mod phases;
 pub mod ratio;
+pub mod settle;
 pub mod stats;
+pub mod waits;
 mod window;
+pub mod words;
 
 pub use attempt::{Attempt, Class, Wrong};
 pub use baseline::Baseline;
