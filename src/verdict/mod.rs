@@ -12,9 +12,12 @@ mod baseline;
 mod bench;
 mod benches;
 mod course;
+pub mod cut;
 pub mod detect;
 mod expect;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod flow;
 mod gates;
 mod identity;
@@ -27,8 +30,11 @@ mod oracle;
 mod outcome;
 pub mod phases;
 pub mod ratio;
+pub mod settle;
 pub mod stats;
+pub mod waits;
 mod window;
+pub mod words;
 
 pub use attempt::{Attempt, Class, Wrong};
 pub use baseline::Baseline;

@@ -1,4 +1,4 @@
-//! D1 and D2, retries per operation and the load they make.
+//! D2, the load that retries make.
 //!
 //! *A*(p) = Σ attempts / operations, over the operations whose first attempt falls in p. The load
 //! factor *LF*(p) = attempts per second in p over attempts per second in calm. Both are needed: a
