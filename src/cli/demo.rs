@@ -4,7 +4,7 @@ use crate::{
     cli::{
         exit::Exit,
         place::AdminArgs,
-        run::{self, Drill, Loaded, PlayArgs, Refusal},
+        run::{self, Drill, Files, Loaded, PlayArgs, Refusal},
         terminal,
     },
     demo::{self, Shop},
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Write what happened to a file, one JSON line per exchange
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub files: Files,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]
@@ -121,6 +124,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         targets: args.targets.clone(),
         record: args.record.clone(),
         json: None,
+        files: args.files.clone(),
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

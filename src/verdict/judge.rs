@@ -15,6 +15,7 @@ use crate::{
         label::Labels,
         link::Linker,
         operation::Operation,
+        picture::{Gathered, Pictures},
     },
 };
 use serde::Serialize;
@@ -38,6 +39,7 @@ pub struct Judge {
     labels: Labels,
     linker: Linker,
     benches: Vec<Bench>,
+    pictures: Gathered,
     attempts: u64,
 }
 
@@ -50,6 +52,9 @@ pub struct Verdict {
     pub parts: Vec<Part>,
     /// The expectations of the scenario, in its order.
     pub expectations: Vec<Judged>,
+    /// What plots are drawn from.
+    #[serde(skip)]
+    pub pictures: Pictures,
 }
 
 /// What was found in one part of the traffic.
@@ -90,6 +95,7 @@ impl Judge {
             labels: Labels::new(user_sources),
             linker: Linker::default(),
             benches,
+            pictures: Gathered::default(),
             attempts: 0,
             scenario,
             seed,
@@ -119,8 +125,12 @@ impl Judge {
             bench.attempt(&attempt, &self.course);
         }
         let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
-        let (benches, course) = (&mut self.benches, &self.course);
-        self.linker.push(attempt, in_calm, &mut |operation| take(benches, course, &operation));
+        self.pictures.attempt(&attempt);
+        let Self { benches, course, pictures, scenario, linker, .. } = self;
+        linker.push(attempt, in_calm, &mut |operation| {
+            pictures.operation(&operation, course, scenario);
+            take(benches, course, &operation);
+        });
     }
 
     /// A bench for each client program and each test case, as they show up.
@@ -154,8 +164,11 @@ impl Judge {
 
     /// What to think of it.
     pub fn finish(mut self) -> Verdict {
-        let (benches, course) = (&mut self.benches, &self.course);
-        self.linker.finish(&mut |operation| take(benches, course, &operation));
+        let Self { benches, course, pictures, scenario, linker, .. } = &mut self;
+        linker.finish(&mut |operation| {
+            pictures.operation(&operation, course, scenario);
+            take(benches, course, &operation);
+        });
         let parts = self.parts();
         let expectations: Vec<Judged> = self
             .scenario
@@ -170,7 +183,11 @@ impl Judge {
             })
             .collect();
         let worst = expectations.iter().map(|judged| judged.grade).max();
-        Verdict { grade: worst.unwrap_or(Grade::Pass), parts, expectations }
+        let pictures = std::mem::take(&mut self.pictures);
+        // The first bench is of all traffic.
+        let flow = self.benches[0].flow();
+        let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
+        Verdict { grade: worst.unwrap_or(Grade::Pass), parts, expectations, pictures }
     }
 
     fn parts(&self) -> Vec<Part> {

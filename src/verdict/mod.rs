@@ -20,6 +20,7 @@ mod label;
 pub mod link;
 mod operation;
 pub mod phases;
+pub mod picture;
 pub mod ratio;
 pub mod stats;
 mod window;
