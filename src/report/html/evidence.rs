@@ -155,12 +155,20 @@ fn told(story: &Story) -> Markup {
             Link::Near => " (linked by what they ask for, but for what is made anew each time)",
         }
         "."
+        @if let Some(first) = story.steps.first() {
+            " It began at " (time(first.start)) ": connection " (first.conn.0) ", request " (first.conn.1)
+            " in the record."
+        }
     }
+}
+
+/// Since the drill's start.
+fn time(micros: u64) -> String {
+    format!("{:.3} s", micros as f64 / 1e6)
 }
 
 /// Duplicates, with all answers of the upstream.
 fn duplicates(stories: &[Story]) -> Markup {
-    let time = |micros: u64| format!("{:.3} s", micros as f64 / 1e6);
     html! {
         @if !stories.is_empty() {
             h2 { "Done more than once" }

@@ -5,7 +5,7 @@ mod reasons;
 pub(in crate::report) mod text;
 mod verdict;
 
-pub use json::SUMMARY_FORMAT;
+pub use json::{SUMMARY_FORMAT, json_schema};
 pub use reasons::Silence;
 
 use crate::{

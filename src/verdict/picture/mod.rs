@@ -169,6 +169,3 @@ fn row(micros: u64) -> usize {
     let at = ((micros as f64 / FASTEST).max(1.0).log10() * 4.0).floor();
     at.min((LATENCIES - 1) as f64) as usize
 }
-
-#[cfg(test)]
-mod tests;

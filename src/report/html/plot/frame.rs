@@ -5,7 +5,7 @@ use crate::{
         html::theme::{AXIS, EDGE, FAULTY, GRID, Ink, QUIET, TEXT},
         shorten,
     },
-    verdict::Leg,
+    verdict::{Leg, picture::Pictures},
 };
 use maud::{Markup, PreEscaped, html};
 use plotters::{
@@ -106,6 +106,7 @@ pub(super) fn axes<Y>(
     x: &dyn Fn(&f64) -> String,
     y: &dyn Fn(&f64) -> String,
     names: (&str, &str),
+    labels: usize,
 ) -> Drawn
 where
     Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
@@ -119,47 +120,75 @@ where
         .axis_desc_style(letters(QUIET))
         .x_label_formatter(x)
         .y_label_formatter(y)
-        .x_labels(9)
+        .x_labels(labels)
         .y_labels(6)
         .x_desc(names.0)
         .y_desc(names.1);
     mesh.draw()
 }
 
-/// Draws the phases with faults behind what comes next, and the names of all above it.
-pub(super) fn phases<Y>(
+/// Draws the phases with faults behind what comes next.
+pub(super) fn behind<Y>(
     chart: &mut Chart<'_, '_, Y>,
-    legs: &[Leg],
-    horizon: u64,
+    pictures: &Pictures,
     unit: Unit,
     (low, high): (f64, f64),
 ) -> Drawn
 where
     Y: Ranged<ValueType = f64>,
 {
-    let full = chart.plotting_area().get_x_range();
+    let faulty = spans(pictures, unit).filter(|(leg, _, _)| leg.is_faulty);
+    chart
+        .draw_series(faulty.map(|(_, from, to)| {
+            Rectangle::new([(from, low), (to, high)], FAULTY.day().filled())
+        }))?;
+    Ok(())
+}
+
+/// Draws where phases begin, and what they are called, as far as there is room.
+pub(super) fn edges<Y>(
+    chart: &mut Chart<'_, '_, Y>,
+    pictures: &Pictures,
+    unit: Unit,
+    (low, high): (f64, f64),
+) -> Drawn
+where
+    Y: Ranged<ValueType = f64>,
+{
     let (pixels, _) = chart.plotting_area().dim_in_pixel();
-    for leg in legs {
-        let Some(begun) = leg.begun else { continue };
-        let from = unit.micros(begun);
-        let to = unit.micros(leg.ended.unwrap_or(horizon)).min(full.end);
-        if leg.is_faulty {
-            let behind = Rectangle::new([(from, low), (to, high)], FAULTY.day().filled());
-            chart.draw_series([behind])?;
-        }
+    for (leg, from, to) in spans(pictures, unit) {
         let edge = PathElement::new([(from, low), (from, high)], EDGE.day().stroke_width(1));
         chart.draw_series([edge])?;
-        let share = (to - from) / (full.end - full.start);
+        let share = (to - from) / unit.micros(pictures.horizon.max(1));
         let room = share * f64::from(pixels) / LETTER;
         let name = shorten(&leg.name, whole(room).saturating_sub(1));
         if name.chars().count() > 2 {
             let style = anchored(QUIET, HPos::Left, VPos::Top);
-            let shift = (4, 3);
-            let text = EmptyElement::at((from, high)) + Text::new(name, shift, style);
+            let text = EmptyElement::at((from, high)) + Text::new(name, (4, 3), style);
             chart.draw_series([text])?;
         }
     }
     Ok(())
+}
+
+/// The phases that were played, with their beginning and end.
+fn spans(pictures: &Pictures, unit: Unit) -> impl Iterator<Item = (&Leg, f64, f64)> {
+    let horizon = pictures.horizon;
+    pictures.legs.iter().filter_map(move |leg| {
+        let to = leg.ended.unwrap_or(horizon).min(horizon);
+        Some((leg, unit.micros(leg.begun?.min(to)), unit.micros(to)))
+    })
+}
+
+/// A wait or a latency as a label, if it is a power of ten of seconds.
+pub(super) fn power(seconds: &f64) -> String {
+    let power = seconds.log10();
+    match (power - power.round()).abs() < 1e-6 {
+        false => String::new(),
+        true if *seconds < 0.000_9 => format!("{:.1} ms", seconds * 1e3),
+        true if *seconds < 0.9 => format!("{:.0} ms", seconds * 1e3),
+        true => format!("{seconds:.0} s"),
+    }
 }
 
 /// A number of letters, of pixels, of rows.

@@ -2,7 +2,7 @@
 
 use crate::{
     report::html::{
-        plot::frame::{Unit, WIDTH, axes, phases, sheet, short, steps},
+        plot::frame::{Unit, WIDTH, axes, behind, edges, sheet, short, steps},
         theme::OUTCOMES,
     },
     verdict::picture::{Bins, Pictures},
@@ -44,8 +44,8 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
             .x_label_area_size(30)
             .y_label_area_size(58)
             .build_cartesian_2d(0.0..end, 0.0..peak)?;
-        phases(&mut chart, &pictures.legs, horizon, unit, (0.0, peak))?;
-        axes(&mut chart, &|x| unit.label(*x), &|y| short(*y), ("", "attempts per second"))?;
+        behind(&mut chart, pictures, unit, (0.0, peak))?;
+        axes(&mut chart, &|x| unit.label(*x), &|y| short(*y), ("", "attempts per second"), 12)?;
         for (at, ink) in OUTCOMES.iter().enumerate() {
             if counts.iter().all(|count| count[at] == 0) {
                 continue;
@@ -54,7 +54,7 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
             points.extend(levels(at).into_iter().rev());
             chart.draw_series([Polygon::new(points, ink.day().filled())])?;
         }
-        Ok(())
+        edges(&mut chart, pictures, unit, (0.0, peak))
     }))
 }
 

@@ -33,7 +33,7 @@ pub(in crate::report::html) fn recovery(recovery: &Recovery) -> Option<Markup> {
             .build_cartesian_2d(first..last, 0.0..top)?;
         let x = |x: &f64| format!("{} s", short(*x));
         let names = ("time after the last fault", "attempts per 100 ms");
-        axes(&mut chart, &x, &|y| short(*y), names)?;
+        axes(&mut chart, &x, &|y| short(*y), names, 13)?;
         let mut points = vec![(first, 0.0)];
         points.extend(steps(&levels, last));
         points.push((last, 0.0));

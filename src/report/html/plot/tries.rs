@@ -52,7 +52,7 @@ pub(in crate::report::html) fn tries(tries: &[(Ink, &Tries)]) -> Option<Markup> 
                 false => String::new(),
             }
         };
-        axes(&mut chart, &name, &count, ("attempts", "operations"))?;
+        axes(&mut chart, &name, &count, ("attempts", "operations"), columns + 2)?;
         let wide = 0.8 / tries.len() as f64;
         // For a number above each bar.
         let has_room = columns * tries.len() <= 20;

@@ -2,7 +2,7 @@
 
 use crate::{
     report::html::{
-        plot::frame::{WIDTH, axes, sheet},
+        plot::frame::{WIDTH, axes, power, sheet},
         theme::Ink,
     },
     verdict::{
@@ -41,7 +41,7 @@ pub(in crate::report::html) fn waits(waits: &[(Ink, &Waits)]) -> Option<Markup> 
         let name = |x: &f64| {
             if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() }
         };
-        axes(&mut chart, &name, &seconds, ("retry", "wait before it"))?;
+        axes(&mut chart, &name, &power, ("retry", "wait before it"), columns + 2)?;
         let wide = 0.8 / waits.len() as f64;
         for (nth, (ink, waits)) in waits.iter().enumerate() {
             let left = 0.6 + wide * nth as f64;
@@ -108,14 +108,6 @@ pub(super) fn fitted(backoff: &Backoff) -> Vec<f64> {
         (Shape::Exponential, Some(growth)) => shaped(&|at| growth.powf(index(at) - 1.0)),
         _ => Vec::new(),
     }
-}
-
-fn seconds(wait: &f64) -> String {
-    let power = wait.log10();
-    if (power - power.round()).abs() > 1e-6 {
-        return String::new();
-    }
-    if *wait < 0.9 { format!("{:.0} ms", wait * 1e3) } else { format!("{wait:.0} s") }
 }
 
 #[cfg(test)]
