@@ -23,7 +23,7 @@ impl Standing {
     pub fn of(summary: &Summary<'_>) -> Self {
         let judged = &summary.verdict.expectations;
         let count = |grade: Grade| judged.iter().filter(|judged| judged.grade == grade).count();
-        let met = met(judged.len(), &count);
+        let met = met(judged.len(), &count, summary.verdict);
         let silences = summary.silences();
         let broken = match summary.end {
             End::Interrupted => Some("interrupted before its end"),
@@ -59,9 +59,16 @@ impl Standing {
     }
 }
 
-fn met(all: usize, count: &dyn Fn(Grade) -> usize) -> String {
+fn met(all: usize, count: &dyn Fn(Grade) -> usize, verdict: &Verdict) -> String {
     if all == 0 {
-        return "the scenario expects nothing of its clients".to_owned();
+        let found = worst(verdict, usize::MAX);
+        let failed = found.iter().filter(|worst| worst.finding.grade == Grade::Fail).count();
+        let found = match failed {
+            0 => String::new(),
+            1 => ", and 1 finding is bad".to_owned(),
+            more => format!(", and {more} findings are bad"),
+        };
+        return format!("the scenario expects nothing of its clients{found}");
     }
     let told = [
         (Grade::Fail, "failed"),

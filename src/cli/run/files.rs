@@ -43,6 +43,6 @@ impl Files {
         });
         let markdown = self.markdown.as_ref();
         let markdown = markdown.map(|path| fs::write(path, report::markdown(summary)));
-        [html, junit, markdown].into_iter().flatten().fold(Ok(()), |all, one| all.and(one))
+        [html, junit, markdown].into_iter().flatten().collect()
     }
 }

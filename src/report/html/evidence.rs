@@ -76,6 +76,9 @@ fn tries(pictures: &Pictures, inks: &[(Ink, &str)]) -> Markup {
             p.quiet { "An operation is one thing a client wants done, with all its attempts at it. "
                 "The scale is one of powers of ten, so that rare cases can be seen." }
             (legend(coloured.iter().map(|(ink, tries)| (*ink, tries.client.clone()))))
+            @if pictures.tries.len() > coloured.len() {
+                p.quiet { "Of " (pictures.tries.len()) " clients, those with the most operations." }
+            }
             (plot)
         }
     }
@@ -175,7 +178,7 @@ fn duplicates(stories: &[Story]) -> Markup {
             p.quiet { "What the upstream answered each time, whether or not the client heard of it. "
                 "What it made is a hash: different ones are different things." }
             div.wide {
-                table {
+                table.stack {
                     thead {
                         tr {
                             th { "operation" } th.number { "sent at" } th.number { "answered at" }
@@ -189,11 +192,11 @@ fn duplicates(stories: &[Story]) -> Markup {
                                     td {
                                         @if nth == 0 { code { (story.client) } " " code { (story.route) } }
                                     }
-                                    td.number { (time(step.forwarded)) }
-                                    td.number { (time(step.answered)) }
-                                    td.twice { (words::upstream(step)) }
-                                    td { (words::met(step)) }
-                                    td { @if !step.dealt.is_empty() { code { (step.dealt) } } }
+                                    td.number data-name="sent at" { (time(step.forwarded)) }
+                                    td.number data-name="answered at" { (time(step.answered)) }
+                                    td.twice data-name="upstream" { (words::upstream(step)) }
+                                    td data-name="the client met" { (words::met(step)) }
+                                    td data-name="dealt" { @if !step.dealt.is_empty() { code { (step.dealt) } } }
                                 }
                             }
                         }

@@ -157,12 +157,13 @@ where
 {
     let (pixels, _) = chart.plotting_area().dim_in_pixel();
     for (leg, from, to) in spans(pictures, unit) {
-        let edge = PathElement::new([(from, low), (from, high)], EDGE.day().stroke_width(1));
-        chart.draw_series([edge])?;
         let share = (to - from) / unit.micros(pictures.horizon.max(1));
         let room = share * f64::from(pixels) / LETTER;
         let name = shorten(&leg.name, whole(room).saturating_sub(1));
+        // Of many short ones the lines would hide what is behind them.
         if name.chars().count() > 2 {
+            let edge = PathElement::new([(from, low), (from, high)], EDGE.day().stroke_width(1));
+            chart.draw_series([edge])?;
             let style = anchored(QUIET, HPos::Left, VPos::Top);
             let text = EmptyElement::at((from, high)) + Text::new(name, (4, 3), style);
             chart.draw_series([text])?;
@@ -181,12 +182,12 @@ fn spans(pictures: &Pictures, unit: Unit) -> impl Iterator<Item = (&Leg, f64, f6
 }
 
 /// A wait or a latency as a label, if it is a power of ten of seconds.
-pub(super) fn power(seconds: &f64) -> String {
+pub(super) fn power(seconds: f64) -> String {
     let power = seconds.log10();
     match (power - power.round()).abs() < 1e-6 {
         false => String::new(),
-        true if *seconds < 0.000_9 => format!("{:.1} ms", seconds * 1e3),
-        true if *seconds < 0.9 => format!("{:.0} ms", seconds * 1e3),
+        true if seconds < 0.000_9 => format!("{:.1} ms", seconds * 1e3),
+        true if seconds < 0.9 => format!("{:.0} ms", seconds * 1e3),
         true => format!("{seconds:.0} s"),
     }
 }

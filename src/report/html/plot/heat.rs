@@ -30,11 +30,11 @@ pub(in crate::report::html) fn heat(pictures: &Pictures) -> Option<Markup> {
             .margin(6)
             .margin_right(18)
             .x_label_area_size(30)
-            .y_label_area_size(58)
-            .build_cartesian_2d(0.0..end, (low..top).log_scale())?;
+            .y_label_area_size(74)
+            .build_cartesian_2d(0.0..end, (low * 0.999..top).log_scale())?;
         behind(&mut chart, pictures, unit, (low, top))?;
         let names = ("", "time an attempt took");
-        axes(&mut chart, &|x| unit.label(*x), &power, names, 12)?;
+        axes(&mut chart, &|x| unit.label(*x), &|y| power(*y), names, 12)?;
         for (at, column) in (0_u64..).zip(counts) {
             let from = unit.micros(at * bins.width());
             let to = unit.micros((at + 1) * bins.width()).min(end);

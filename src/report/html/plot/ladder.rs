@@ -101,7 +101,7 @@ fn attempt(area: &Area<'_>, at: i32, nth: usize, step: &Step, begun: u64) -> Dra
             cross(area, (PROXY - 20, answer), ink)?;
         }
     }
-    dealt(area, (ask + answer) / 2 - 1, step)
+    dealt(area, i32::midpoint(ask, answer) - 1, step)
 }
 
 /// What was dealt, as a tag on the proxy.
@@ -119,12 +119,11 @@ fn dealt(area: &Area<'_>, at: i32, step: &Step) -> Drawn {
 
 /// The wait before an attempt, or that there was none.
 fn wait(area: &Area<'_>, at: i32, step: &Step, before: u64) -> Drawn {
-    let text = match step.wait {
-        Some(wait) => format!("waits {}", rounded(wait)),
-        None => {
-            let early = Duration::from_micros(before.saturating_sub(step.start));
-            format!("begins {} before the one above ends", rounded(early))
-        }
+    let text = if let Some(wait) = step.wait {
+        format!("waits {}", rounded(wait))
+    } else {
+        let early = Duration::from_micros(before.saturating_sub(step.start));
+        format!("begins {} before the one above ends", rounded(early))
     };
     line(area, [(CLIENT, at), (CLIENT, at + WAIT - 6)], TEXT, 3)?;
     let middle = at + (WAIT - 6) / 2;

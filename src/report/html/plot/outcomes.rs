@@ -34,7 +34,8 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
             .zip(&counts)
             .map(|(at, count)| (unit.micros(at * width).min(end), rate(count, upto)))
             .collect();
-        steps(&levels, end)
+        let last = unit.micros(counts.len() as u64 * width).min(end);
+        steps(&levels, last)
     };
     let label = "Attempts per second over time, by how they ended, with the phases behind.";
     Some(sheet(label, (WIDTH, 300), |area| {
@@ -42,7 +43,7 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
             .margin(6)
             .margin_right(18)
             .x_label_area_size(30)
-            .y_label_area_size(58)
+            .y_label_area_size(64)
             .build_cartesian_2d(0.0..end, 0.0..peak)?;
         behind(&mut chart, pictures, unit, (0.0, peak))?;
         axes(&mut chart, &|x| unit.label(*x), &|y| short(*y), ("", "attempts per second"), 12)?;

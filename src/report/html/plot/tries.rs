@@ -36,7 +36,7 @@ pub(in crate::report::html) fn tries(tries: &[(Ink, &Tries)]) -> Option<Markup> 
             .margin(6)
             .margin_right(18)
             .x_label_area_size(44)
-            .y_label_area_size(68)
+            .y_label_area_size(74)
             .build_cartesian_2d(0.5..columns as f64 + 0.5, (BOTTOM..top).log_scale())?;
         let count = |y: &f64| {
             // On such a scale only powers of ten are worth a label.

@@ -36,12 +36,12 @@ pub(in crate::report::html) fn waits(waits: &[(Ink, &Waits)]) -> Option<Markup> 
             .margin(6)
             .margin_right(18)
             .x_label_area_size(44)
-            .y_label_area_size(68)
+            .y_label_area_size(74)
             .build_cartesian_2d(0.5..columns as f64 + 0.5, (low * 0.9..high).log_scale())?;
         let name = |x: &f64| {
             if (x - x.round()).abs() < 1e-6 { format!("{x:.0}") } else { String::new() }
         };
-        axes(&mut chart, &name, &power, ("retry", "wait before it"), columns + 2)?;
+        axes(&mut chart, &name, &|y| power(*y), ("retry", "wait before it"), columns + 2)?;
         let wide = 0.8 / waits.len() as f64;
         for (nth, (ink, waits)) in waits.iter().enumerate() {
             let left = 0.6 + wide * nth as f64;
