@@ -196,7 +196,9 @@ fn duplicates(stories: &[Story]) -> Markup {
                                     td.number data-name="answered at" { (time(step.answered)) }
                                     td.twice data-name="upstream" { (words::upstream(step)) }
                                     td data-name="the client met" { (words::met(step)) }
-                                    td data-name="dealt" { @if !step.dealt.is_empty() { code { (step.dealt) } } }
+                                    td data-name="dealt" {
+                                        @if step.dealt.is_empty() { "nothing" } @else { code { (step.dealt) } }
+                                    }
                                 }
                             }
                         }
