@@ -83,6 +83,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("json_patch::", &["fault/body/"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
     ("statrs::", &["verdict/stats/"]),
+    ("plotters::", &["report/html/"]),
+    ("maud::", &["report/html/"]),
+    ("quick_junit::", &["report/junit.rs"]),
 ];
 
 /// A file of `src`, by its path below it, and its text outside tests and comments.

@@ -5,7 +5,7 @@ use crate::{
         error,
         exit::Exit,
         place::AdminArgs,
-        run::{self, Drill, Loaded, PlayArgs, Refusal},
+        run::{self, Drill, Files, Loaded, PlayArgs, Refusal},
         terminal,
     },
     demo::{self, Policy, Shop},
@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// Write what happened to a file, one JSON line per exchange
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub files: Files,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]
@@ -170,6 +173,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         targets: args.targets.clone(),
         record: args.record.clone(),
         json: None,
+        files: args.files.clone(),
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

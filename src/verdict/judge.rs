@@ -21,6 +21,7 @@ use crate::{
         operation::Operation,
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
+        picture::Gathered,
         window::Windows,
     },
 };
@@ -42,6 +43,7 @@ pub struct Judge {
     linker: Linker,
     benches: Benches,
     identities: Identities,
+    pictures: Gathered,
 }
 
 impl Judge {
@@ -59,6 +61,7 @@ impl Judge {
             linker: Linker::default(),
             benches: Benches::new(&scenario),
             identities: Identities::default(),
+            pictures: Gathered::default(),
             oracle,
             scenario,
             seed,
@@ -83,6 +86,7 @@ impl Judge {
 
     fn attempt(&mut self, attempt: Attempt) {
         self.identities.see(&attempt);
+        self.pictures.attempt(&attempt);
         self.benches.attempt(&attempt, &self.course, &self.scenario, &self.labels);
         let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
         let mut closed = Vec::new();
@@ -96,6 +100,7 @@ impl Judge {
         let first = operation.first();
         let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
         self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
+        self.pictures.operation(operation, &self.course, &self.scenario);
         let recoverable = recoverable(&*self.oracle, first, &self.course);
         self.benches.operation(operation, &self.course, recoverable);
     }
@@ -127,6 +132,9 @@ impl Judge {
             .collect();
         expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
+        let pictures = std::mem::take(&mut self.pictures);
+        let flow = self.benches.whole().flow();
+        let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
         Verdict {
             grade: worst.unwrap_or_else(found),
@@ -138,6 +146,7 @@ impl Judge {
             seed: self.seed.0,
             rho: self.windows().rho(),
             cautions: self.cautions(),
+            pictures,
         }
     }
 

@@ -29,6 +29,7 @@ mod operation;
 mod oracle;
 mod outcome;
 pub mod phases;
+pub mod picture;
 pub mod ratio;
 pub mod settle;
 pub mod stats;

@@ -7,6 +7,7 @@ use crate::{
         run::{
             args::Args,
             child::Beside,
+            files::Files,
             load::{DEFAULT_PROXY, Loaded, Refusal},
             outcome::{Cause, Unwritten, report, verdict},
             view::{FRAME, View},
@@ -65,6 +66,7 @@ pub(in crate::cli) struct Drill {
     beside: Option<Beside>,
     view: View,
     json: Option<PathBuf>,
+    files: Files,
     /// The record broke off, and it was said.
     lost_record: bool,
     interrupt: Signal,
@@ -106,6 +108,10 @@ impl Drill {
             let file = OpenOptions::new().create(true).append(true).open(path);
             file.map_err(|error| Refusal::environment(&what, &error))?;
         }
+        args.files.try_out().map_err(|(path, error)| {
+            let what = format!("cannot write the report `{}`", path.display());
+            Refusal::environment(&what, &error)
+        })?;
         let judge = drill::judge(&scenario, &loaded.play, &loaded.users, &loaded.proxies());
         let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
@@ -146,6 +152,7 @@ impl Drill {
             beside,
             view,
             json,
+            files: args.files.clone(),
             lost_record: false,
             interrupt,
             terminate,
@@ -233,7 +240,7 @@ impl Drill {
             tallies: &tallies,
             verdict: &judged,
         };
-        let reported = report(&summary, self.json.as_deref());
+        let reported = report(&summary, self.json.as_deref(), &self.files);
         if let Err(error) = &reported {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }

@@ -1,7 +1,7 @@
 //! What a drill came to: the summary, where it was asked for, and the exit code.
 
 use crate::{
-    cli::{exit::Exit, terminal},
+    cli::{exit::Exit, run::files::Files, terminal},
     observe::End,
     report::summary::Summary,
 };
@@ -52,7 +52,14 @@ pub(super) struct Unwritten {
 }
 
 /// Writes the summary: text to standard output, unless the JSON goes there.
-pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
+pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>, files: &Files) -> io::Result<()> {
+    // All are tried: what cannot be written to the one place is still read at the other.
+    let told = told(summary, json);
+    let written = files.write(summary);
+    told.and(written)
+}
+
+fn told(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
     let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
     let Some(path) = json else {
         return terminal::out(&text);
@@ -62,7 +69,6 @@ pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<(
         crate::cli::say(text.trim_end());
         return terminal::out(&json);
     }
-    // Both are tried: what cannot be written to the one place is still read at the other.
     terminal::out(&text).and(fs::write(path, json))
 }
 
