@@ -15,8 +15,8 @@ use crate::{
     control::{App, Registry, RegistryError, Server, Spec},
     dice::{self, Seed},
     engine::{FaultTally, Run},
-    event::Recorder,
-    observe::{Collector, End, Journal, Preface, Tally},
+    event::{Recorder, in_micros},
+    observe::{Collector, End, Ending, Journal, Preface, Tally},
     report::summary::Summary,
     scenario::Scenario,
     select::{UserSource, Users},
@@ -122,7 +122,7 @@ impl Drill {
             Ok(beside) => beside,
             Err(error) => {
                 // The record is to say that it ended, and how.
-                collector.finish(End::Failed, Vec::new());
+                collector.finish(Ending::of(End::Failed));
                 let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
                 let what = format!("cannot run `{}`", program.unwrap_or_default());
                 return Err(Refusal::environment(&what, &error));
@@ -161,7 +161,7 @@ impl Drill {
     /// of the drill and the end of the proxy.
     pub(in crate::cli) async fn play(mut self, goodbye: impl Future<Output = ()>) -> Exit {
         let cause = self.until_over().await;
-        let took = self.run.controls().tick();
+        let took = in_micros(self.run.controls().tick());
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
         self.view.clear();
@@ -203,7 +203,14 @@ impl Drill {
             Cause::Aborted => End::Aborted,
         };
         let tallies = self.run.tallies();
-        let collected = self.collector.finish(end, tallies.iter().map(tally).collect());
+        let aborted = self.run.controls().status().aborted;
+        let collected = self.collector.finish(Ending {
+            took_us: u64::try_from(took.as_micros()).ok(),
+            command_failed: matches!(&cause, Cause::Command(Ok(status)) if !status.success()),
+            aborted,
+            faults: tallies.iter().map(tally).collect(),
+            ..Ending::of(end)
+        });
         if let Err(error) = &collected.record
             && !self.lost_record
         {
@@ -229,7 +236,6 @@ impl Drill {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        let aborted = self.run.controls().status().aborted;
         let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, aborted);
         if drained { exit } else { Exit::Interrupted }
     }
