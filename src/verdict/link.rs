@@ -84,10 +84,18 @@ impl Linker {
         let fits = |id: &&u64| self.open.get(id).is_some_and(|open| self.fits(open, attempt));
         let same = |print: u64| self.prints.get(&print)?.iter().rev().find(fits).copied();
         let plain = same(attempt.print).map(|id| (id, Link::Print));
-        plain.or_else(|| {
-            let id = same(attempt.masked? ^ MASKED)?;
-            Some((id, Link::Near))
-        })
+        // Of a request that was broken off before its body was read nobody knows the body.
+        let unread = || {
+            let ids = self.prints.get(&(attempt.vague ^ VAGUE))?;
+            let is_unread =
+                |open: &Open| attempt.received == 0 || open.operation.last().received == 0;
+            let fits = |id: &&u64| {
+                self.open.get(id).is_some_and(|open| is_unread(open) && self.fits(open, attempt))
+            };
+            ids.iter().rev().find(fits).map(|id| (*id, Link::Print))
+        };
+        let near = || Some((same(attempt.masked? ^ MASKED)?, Link::Near));
+        plain.or_else(unread).or_else(near)
     }
 
     /// Whether an attempt may be one of an operation that asks for the same.
@@ -129,7 +137,9 @@ impl Linker {
                 open.names.push(name);
             }
         }
-        for print in [Some(attempt.print), attempt.masked.map(|masked| masked ^ MASKED)] {
+        let masked = attempt.masked.map(|masked| masked ^ MASKED);
+        let vague = attempt.is_unsafe.then_some(attempt.vague ^ VAGUE);
+        for print in [Some(attempt.print), masked, vague] {
             let Some(print) = print else { continue };
             if !open.prints.contains(&print) && open.prints.len() < 64 {
                 self.prints.entry(print).or_default().push(id);
@@ -186,6 +196,8 @@ impl Linker {
 
 /// Keeps what is known by a masked body apart from what is known by a whole one.
 const MASKED: u64 = 0x6d61_736b_6564_2121;
+/// The same for what is known without its body.
+const VAGUE: u64 = 0x7661_6775_6521_2121;
 
 fn names(attempt: &Attempt) -> impl Iterator<Item = u64> {
     [attempt.key, attempt.operation].into_iter().flatten()

@@ -94,6 +94,11 @@ impl Operation {
         &self.attempts[0]
     }
 
+    /// The last of the attempts that are kept.
+    pub fn last(&self) -> &Attempt {
+        &self.attempts[self.attempts.len() - 1]
+    }
+
     /// How many attempts there were.
     pub fn count(&self) -> u64 {
         self.attempts.len() as u64 + u64::from(self.more)

@@ -4,6 +4,7 @@ use crate::{
     cli::{exit::Exit, terminal},
     report::summary::Summary,
 };
+use rustix::process::Signal;
 use std::{fs, io, path::Path, process::ExitStatus};
 
 /// How wide a summary is where nothing tells, in columns.
@@ -16,10 +17,10 @@ pub(super) enum Cause {
     Timeline,
     /// The command beside it ended.
     Command(io::Result<ExitStatus>),
-    /// A signal; one from the terminal reaches the command beside it as well.
+    /// A signal, which the command beside it is told of.
     Interrupt {
-        /// Whether it was the terminal's.
-        by_terminal: bool,
+        /// Which.
+        signal: Signal,
     },
     /// The record could not be written any further.
     Record,
@@ -81,7 +82,7 @@ fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: 
             crate::cli::error(&format!("the command failed: {status}"));
             Exit::Failed
         }
-        _ if summary.verdict.has_failed() => Exit::Failed,
+        _ if summary.verdict.has_failed(false) => Exit::Failed,
         _ if !summary.silences().is_empty() => Exit::Inconclusive,
         _ => Exit::Passed,
     }
