@@ -3,6 +3,7 @@
 use crate::{
     cli::{
         exit::Exit,
+        formats::Formats,
         place::AdminArgs,
         run::{self, Drill, Loaded, PlayArgs, Refusal},
         terminal,
@@ -120,7 +121,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         },
         targets: args.targets.clone(),
         record: args.record.clone(),
-        json: None,
+        formats: Formats::default(),
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

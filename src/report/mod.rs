@@ -1,5 +1,6 @@
 //! How to say so: scenarios and runs as text for people.
 
+pub mod compare;
 mod fit;
 pub mod plan;
 mod rates;

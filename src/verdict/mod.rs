@@ -13,6 +13,7 @@ mod bench;
 mod benches;
 mod course;
 pub mod detect;
+mod doubt;
 mod expect;
 mod finding;
 mod flow;
@@ -28,6 +29,7 @@ mod outcome;
 pub mod phases;
 pub mod ratio;
 pub mod stats;
+mod taken;
 mod window;
 
 pub use attempt::{Attempt, Class, Wrong};
@@ -43,6 +45,7 @@ pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
 pub use oracle::Oracle;
 pub use outcome::{Part, Verdict};
+pub use taken::Taken;
 pub use window::Windows;
 
 /// Seconds as microseconds.

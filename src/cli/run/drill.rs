@@ -3,12 +3,13 @@
 use crate::{
     cli::{
         exit::Exit,
+        formats::Formats,
         place,
         run::{
             args::Args,
             child::Beside,
             load::{DEFAULT_PROXY, Loaded, Refusal},
-            outcome::{Cause, Unwritten, report, verdict},
+            outcome::{Cause, Unwritten, verdict},
             view::{FRAME, View},
         },
     },
@@ -18,22 +19,13 @@ use crate::{
     engine::{FaultTally, Run},
     event::{Recorder, in_micros},
     observe::{Collector, End, Ending, Journal, Preface, Tally},
-    report::summary::Summary,
+    report::summary::{Origin, Summary},
     scenario::Scenario,
     select::{UserSource, Users},
     verdict::Judge,
 };
 use rustix::process::Signal as Told;
-use std::{
-    fs::OpenOptions,
-    future::Future,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitStatus,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -64,7 +56,7 @@ pub(in crate::cli) struct Drill {
     collector: Collector<Judge>,
     beside: Option<Beside>,
     view: View,
-    json: Option<PathBuf>,
+    formats: Formats,
     /// The record broke off, and it was said.
     lost_record: bool,
     interrupt: Signal,
@@ -101,11 +93,7 @@ impl Drill {
         let server = admin(args, &loaded, &registry, &run).await?;
         // Only now: a drill that does not take place takes nothing away from the last one's files.
         let journal = journal(args, &preface)?;
-        if let Some(path) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
-            let what = format!("cannot write the summary `{}`", path.display());
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map_err(|error| Refusal::environment(&what, &error))?;
-        }
+        args.formats.prepare()?;
         let judge = drill::judge(&scenario, &loaded.play, &loaded.users, &loaded.proxies());
         let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
@@ -122,7 +110,7 @@ impl Drill {
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
-        let data_alone = args.json.as_deref() == Some(Path::new("-"));
+        let data_alone = args.formats.is_data_alone();
         let variables = place::variables(&registry);
         let beside = match Beside::start(&args.command, variables, data_alone) {
             Ok(beside) => beside,
@@ -135,7 +123,7 @@ impl Drill {
             }
         };
         let facts = Facts { upstream: loaded.upstreams(), play: loaded.play };
-        let json = args.json.clone();
+        let formats = args.formats.clone();
         Ok(Self {
             scenario,
             loaded: facts,
@@ -145,7 +133,7 @@ impl Drill {
             collector,
             beside,
             view,
-            json,
+            formats,
             lost_record: false,
             interrupt,
             terminate,
@@ -246,13 +234,16 @@ impl Drill {
             observations: &collected.observations,
             tallies: &tallies,
             verdict: &judged,
+            origin: &Origin::default(),
         };
-        let reported = report(&summary, self.json.as_deref());
+        let reported = self.formats.write(&summary);
         if let Err(error) = &reported {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, aborted);
+        self.formats.say_strict(&summary);
+        let flags = (aborted, self.formats.strict);
+        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, flags);
         if drained { exit } else { Exit::Interrupted }
     }
 

@@ -11,6 +11,7 @@ mod words;
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::{Drill, user_sources};
 pub(super) use load::{Loaded, Refusal, load};
+pub(super) use outcome::found;
 
 use crate::cli::{exit::Exit, place};
 use std::future::Future;

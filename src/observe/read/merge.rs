@@ -48,6 +48,8 @@ pub struct ReadRecord {
     pub ending: Option<Ending>,
     /// What casts doubt on it.
     pub soundness: Soundness,
+    /// Exchanges in it.
+    pub exchanges: u64,
     /// How far its phases began from those of the first record, in microseconds, at most.
     pub edges_off: u64,
 }
@@ -106,8 +108,9 @@ impl<R: BufRead> Merged<R> {
         };
         let off: Vec<u64> = edges.iter().map(off).collect();
         let records = readers.into_iter().zip(off).map(|(reader, edges_off)| {
+            let exchanges = reader.exchanges();
             let (preface, ending, soundness) = reader.finish();
-            ReadRecord { preface, ending, soundness, edges_off }
+            ReadRecord { preface, ending, soundness, exchanges, edges_off }
         });
         records.collect()
     }

@@ -129,6 +129,11 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// Exchanges so far.
+    pub fn exchanges(&self) -> u64 {
+        self.watch.exchanges
+    }
+
     /// What was read, after its last event.
     pub fn finish(mut self) -> (Preface, Option<Ending>, Soundness) {
         let read = self.watch.exchanges;
@@ -222,7 +227,7 @@ fn written_kind(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// When an event was told, in microseconds since the drill's start.
-pub(super) fn time_of(event: &Event) -> u64 {
+pub fn time_of(event: &Event) -> u64 {
     match event {
         Event::Exchange(exchange) => exchange.t_end,
         Event::Connection(connection) => connection.ended,

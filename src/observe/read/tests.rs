@@ -29,6 +29,7 @@ fn preface() -> Preface {
         bindings: vec!["buy=POST /x".to_owned()],
         start_at_ms: 1,
         longest_phase_ms: Some(3),
+        proxies: vec![("default".to_owned(), "http".to_owned())],
     }
 }
 
@@ -390,7 +391,7 @@ fn the_first_line_is_read_again() {
 #[test]
 fn a_record_of_an_older_version_is_read() {
     let mut head: serde_json::Value = serde_json::from_str(&head()).expect("JSON");
-    for key in ["scenario_text", "bindings", "start_at_ms", "longest_phase_ms"] {
+    for key in ["scenario_text", "bindings", "start_at_ms", "longest_phase_ms", "proxies"] {
         head.as_object_mut().expect("an object").remove(key);
     }
     let end = r#"{"type":"end","end":"finished","exchanges":0,"dropped":0}"#;

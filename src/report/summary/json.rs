@@ -9,7 +9,7 @@ pub const SUMMARY_FORMAT: u32 = 1;
 
 pub(super) fn json(summary: &Summary<'_>) -> Value {
     let seen = summary.observations;
-    json!({
+    let mut value = json!({
         "format": SUMMARY_FORMAT,
         "scenario": summary.scenario.name,
         "run": summary.run,
@@ -36,7 +36,11 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         })).collect::<Vec<_>>(),
         "cautions": summary.cautions(),
         "verdict": summary.verdict,
-    })
+    });
+    if summary.origin.records.len() > 1 {
+        value["records"] = json!(summary.origin.records);
+    }
+    value
 }
 
 fn phases(summary: &Summary<'_>) -> Vec<Value> {
