@@ -76,9 +76,9 @@ impl Formats {
         // All are tried: what cannot be written to the one place is still read at another.
         for Wanted { path, write } in self.wanted() {
             let data = write(summary, self).map_err(io::Error::other);
-            written = written.and(data.and_then(|data| match path == Path::new(STDOUT) {
-                true => terminal::out(&data),
-                false => fs::write(path, data),
+            written = written.and(data.and_then(|data| {
+                let is_stdout = path == Path::new(STDOUT);
+                if is_stdout { terminal::out(&data) } else { fs::write(path, data) }
             }));
         }
         written

@@ -9,8 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod again;
 mod beside;
 mod bytes;
+mod compare;
 mod config;
 mod firedrill;
 mod output;

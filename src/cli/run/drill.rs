@@ -195,7 +195,13 @@ impl Drill {
             // What was seen up to here is still told and kept.
             self.registry.drain(Duration::ZERO).await;
         }
-        let end = match &cause {
+        let exit = self.tell(&cause, took);
+        if drained { exit } else { Exit::Interrupted }
+    }
+
+    /// Closes the record, and says what the drill came to.
+    fn tell(self, cause: &Cause, took: Duration) -> Exit {
+        let end = match cause {
             _ if self.lost_record => End::Failed,
             Cause::Timeline => End::Finished,
             Cause::Command(_) => End::CommandEnded,
@@ -207,7 +213,7 @@ impl Drill {
         let aborted = self.run.controls().status().aborted;
         let collected = self.collector.finish(Ending {
             took_us: u64::try_from(took.as_micros()).ok(),
-            command_failed: matches!(&cause, Cause::Command(Ok(status)) if !status.success()),
+            command_failed: matches!(cause, Cause::Command(Ok(status)) if !status.success()),
             aborted,
             faults: tallies.iter().map(tally).collect(),
             ..Ending::of(end)
@@ -243,8 +249,7 @@ impl Drill {
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
         self.formats.say_strict(&summary);
         let flags = (aborted, self.formats.strict);
-        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, flags);
-        if drained { exit } else { Exit::Interrupted }
+        verdict(&summary, cause, &unwritten, &self.loaded.upstream, flags)
     }
 
     async fn until_over(&mut self) -> Cause {

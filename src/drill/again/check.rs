@@ -18,7 +18,12 @@ pub(super) struct Heads<'p> {
 }
 
 impl<'p> Heads<'p> {
-    pub(super) fn of(paths: &[PathBuf], prefaces: &'p [Preface]) -> Result<Self, AgainError> {
+    /// With how long each took, as far as its end tells.
+    pub(super) fn of(
+        paths: &[PathBuf],
+        prefaces: &'p [Preface],
+        took: &[Option<u64>],
+    ) -> Result<Self, AgainError> {
         let [first, others @ ..] = prefaces else {
             return Err(AgainError::Scenario {
                 file: String::new(),
@@ -30,15 +35,36 @@ impl<'p> Heads<'p> {
                 return Err(AgainError::Apart { one: name(&paths[0]), other: name(path), why });
             }
         }
-        let is_apart = |other: &Preface| started_off(first, other).is_none_or(|off| off > TOGETHER);
-        Ok(Self { first, users_apart: others.iter().any(is_apart) })
+        let is_apart = |(other, its): (&Preface, &Option<u64>)| {
+            let started = Started::of(first, other);
+            let took = started.map(|started| if started.is_later { took[0] } else { *its });
+            match (started, took.flatten()) {
+                (Some(Started { off, .. }), took) => {
+                    off > TOGETHER || took.is_some_and(|took| off >= took)
+                }
+                (None, _) => true,
+            }
+        };
+        let users_apart = others.iter().zip(took.iter().skip(1)).any(is_apart);
+        Ok(Self { first, users_apart })
     }
 }
 
-/// How far apart two drills started, in microseconds by the wall clock, if both tell.
-fn started_off(one: &Preface, other: &Preface) -> Option<u64> {
-    let at = |preface: &Preface| preface.started.parse::<jiff::Timestamp>().ok();
-    Some(at(one)?.as_microsecond().abs_diff(at(other)?.as_microsecond()))
+/// When one drill started, seen from another.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    /// How far off, in microseconds by the wall clock.
+    off: u64,
+    is_later: bool,
+}
+
+impl Started {
+    /// When the other started, seen from the one; `None` if one does not tell.
+    fn of(one: &Preface, other: &Preface) -> Option<Self> {
+        let at = |preface: &Preface| preface.started.parse::<jiff::Timestamp>().ok();
+        let (one, other) = (at(one)?.as_microsecond(), at(other)?.as_microsecond());
+        Some(Self { off: one.abs_diff(other), is_later: other >= one })
+    }
 }
 
 /// Why two records are not of one scenario, played in one way.
@@ -76,7 +102,7 @@ pub(super) fn doubts(
     can_be_judged: bool,
 ) -> Vec<String> {
     let mut doubts = Vec::new();
-    for (path, record) in paths.iter().zip(records) {
+    for (at, (path, record)) in paths.iter().zip(records).enumerate() {
         let whose = if paths.len() > 1 { format!("`{}`: ", name(path)) } else { String::new() };
         let sound = record.soundness.doubts();
         doubts.extend(sound.into_iter().map(|doubt| format!("{whose}{doubt}")));
@@ -87,12 +113,12 @@ pub(super) fn doubts(
                  stand for all"
             ));
         }
-        let took = record.ending.as_ref().and_then(|ending| ending.took_us);
-        let started = started_off(heads.first, &record.preface);
+        let took = |record: &ReadRecord| record.ending.as_ref().and_then(|end| end.took_us);
+        let started = Started::of(heads.first, &record.preface);
         if heads.users_apart
-            && let (Some(off), Some(took)) = (started, took)
-            && off > 0
-            && off < took
+            && at > 0
+            && let Some(Started { off, is_later }) = started
+            && took(if is_later { &records[0] } else { record }).is_some_and(|took| off < took)
         {
             let off = off as f64 / 1e6;
             doubts.push(format!(

@@ -17,7 +17,7 @@ use crate::{
     fault::catalog,
     observe::{
         End, Ending, Observations, Preface, Tally,
-        read::{Merged, ReadRecord, Reader, merge, time_of},
+        read::{Merged, ReadRecord, Reader, ending, merge, time_of},
     },
     report::summary::{Origin, RecordOf},
     verdict::{Judge, Taken, Verdict},
@@ -59,10 +59,11 @@ impl Again {
     ///
     /// Fails if one cannot be read or is no record, and if they do not belong together.
     pub fn read(paths: &[PathBuf]) -> Result<Self, AgainError> {
-        let readers = paths.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+        let opened = paths.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
+        let (readers, took): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
         let prefaces: Vec<Preface> =
             readers.iter().map(|reader| reader.preface().clone()).collect();
-        let heads = Heads::of(paths, &prefaces)?;
+        let heads = Heads::of(paths, &prefaces, &took)?;
         let recalled = scenario::recall(&paths[0], heads.first, paths.len())?;
         let at_fault = |(at, error): (usize, _)| AgainError::Read { file: name(&paths[at]), error };
         let mut merged = merge(readers, heads.users_apart).map_err(at_fault)?;
@@ -165,10 +166,16 @@ impl Seen {
     }
 }
 
-fn open(path: &Path) -> Result<Reader<BufReader<File>>, AgainError> {
-    let file = File::open(path).map_err(|error| AgainError::Open { file: name(path), error })?;
-    Reader::new(BufReader::with_capacity(BUFFER, file))
-        .map_err(|error| AgainError::Read { file: name(path), error })
+/// A record, and how long its drill took, in microseconds.
+type Opened = (Reader<BufReader<File>>, Option<u64>);
+
+fn open(path: &Path) -> Result<Opened, AgainError> {
+    let cannot = |error| AgainError::Open { file: name(path), error };
+    let mut file = File::open(path).map_err(cannot)?;
+    let ending = ending(&mut file).map_err(cannot)?;
+    let reader = Reader::new(BufReader::with_capacity(BUFFER, file))
+        .map_err(|error| AgainError::Read { file: name(path), error })?;
+    Ok((reader, ending.and_then(|ending| ending.took_us)))
 }
 
 fn name(path: &Path) -> String {

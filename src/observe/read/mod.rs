@@ -7,11 +7,13 @@ mod error;
 mod event;
 mod merge;
 mod sound;
+mod tail;
 mod words;
 
 pub use error::ReadError;
 pub use merge::{Merged, ReadRecord, merge};
 pub use sound::{Cut, Noted, Soundness};
+pub use tail::ending;
 
 use crate::{
     event::Event,

@@ -101,7 +101,10 @@ impl Comparison {
         notes: Vec<String>,
     ) -> Self {
         let pairs = pairs(first(level), second(level));
-        let bounded = pairs.iter().filter(|(_, a, b)| has_bounds(a) && has_bounds(b)).count();
+        let bounded = pairs
+            .iter()
+            .filter(|(_, a, b)| has_bounds(a.as_ref()) && has_bounds(b.as_ref()))
+            .count();
         let each = 1.0 - (1.0 - level) / bounded.max(1) as f64;
         let pairs = if bounded > 1 { self::pairs(first(each), second(each)) } else { pairs };
         let rows = pairs.into_iter().filter_map(|(term, first, second)| {
@@ -131,7 +134,7 @@ fn pairs(first: Vec<Taken>, second: Vec<Taken>) -> Vec<Pair> {
     all
 }
 
-fn has_bounds(measured: &Option<Measured>) -> bool {
+fn has_bounds(measured: Option<&Measured>) -> bool {
     matches!(measured, Some(Measured::Number { low, high, .. }) if low < high)
 }
 

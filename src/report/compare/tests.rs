@@ -121,9 +121,9 @@ fn a_comparison_is_a_table_and_an_object() {
     let expected = "A  a.jsonl: run 0badcafe, seed 7, 640 requests
 B  b.jsonl: run 0badcafe, seed 7, 640 requests
 
-measure                                     A                     B  B is
+measure                                      A                       B  B is
 retry_amplification     3.00x (2.90x to 3.10x)  1.20x (1.10x to 1.30x)  better
-duplicate_side_effects                      0                     0  same
+duplicate_side_effects                       0                       0  same
 
 1 better, 0 worse, 1 the same within noise (bounds at 95 %)
 note: they were played at different speeds
