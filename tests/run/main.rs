@@ -21,5 +21,6 @@ mod refusals;
 mod reload;
 mod serve;
 mod signals;
+mod size;
 mod timing;
 mod verdict;
