@@ -4,7 +4,7 @@ use crate::{
     dice::Seed,
     event::Event,
     observe::Listener,
-    scenario::{Expectation, Scenario},
+    scenario::{Expectation, Scenario, vocabulary},
     verdict::{
         attempt::Attempt,
         bench::{Bench, Scope},
@@ -22,6 +22,7 @@ use crate::{
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
         picture::Gathered,
+        taken::Taken,
         window::Windows,
     },
 };
@@ -107,17 +108,44 @@ impl Judge {
 
     /// What to think of it. `dropped` events are missing.
     pub fn finish(mut self, dropped: u64) -> Verdict {
+        self.close();
+        self.verdict(dropped)
+    }
+
+    /// Says that nothing more will come.
+    pub fn close(&mut self) {
         let mut closed = Vec::new();
         self.linker.finish(&mut |operation| closed.push(operation));
         for operation in closed {
             self.operation(&operation);
         }
-        let facts = Facts {
+    }
+
+    /// What is known of each term of the vocabulary, over all traffic and all phases with faults, each
+    /// claim at this level; what nothing measures is left out.
+    pub fn measures(&self, dropped: u64, level: f64) -> Vec<Taken> {
+        let Some(bench) = self.benches.find(Scope::default()) else { return Vec::new() };
+        let gates = Gates::of(bench.base(), self.facts(dropped));
+        let cx = Cx { level, ..self.cx(bench, &gates) };
+        let taken = vocabulary::VOCABULARY.iter().filter_map(|term| {
+            let measured = bench.measure(term.name, None, &cx)?;
+            Some(Taken { term, measured })
+        });
+        taken.collect()
+    }
+
+    fn facts(&self, dropped: u64) -> Facts {
+        Facts {
             dropped,
             failed: self.identities.failed,
             blind: self.identities.blind,
             early: self.linker.early,
-        };
+        }
+    }
+
+    /// What to think of it, once it is closed. `dropped` events are missing.
+    pub fn verdict(&self, dropped: u64) -> Verdict {
+        let facts = self.facts(dropped);
         let parts: Vec<Part> = self.told().map(|bench| self.part(bench, facts)).collect();
         let (cost, no_cost) = match self.cost(facts) {
             None => (None, None),
@@ -132,7 +160,7 @@ impl Judge {
             .collect();
         expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
-        let pictures = std::mem::take(&mut self.pictures);
+        let pictures = self.pictures.clone();
         let flow = self.benches.whole().flow();
         let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
@@ -236,7 +264,8 @@ impl Judge {
         self.benches.find(Scope { program, target: expectation.target, case: None })
     }
 
-    fn level(&self) -> f64 {
+    /// How sure a claim has to be.
+    pub fn level(&self) -> f64 {
         self.scenario.confidence.map_or(LEVEL, |confidence| confidence.level.fraction())
     }
 

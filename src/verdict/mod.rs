@@ -14,6 +14,7 @@ mod benches;
 mod course;
 pub mod cut;
 pub mod detect;
+mod doubt;
 mod expect;
 mod finding;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub mod picture;
 pub mod ratio;
 pub mod settle;
 pub mod stats;
+mod taken;
 pub mod waits;
 mod window;
 pub mod words;
@@ -50,6 +52,7 @@ pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
 pub use oracle::Oracle;
 pub use outcome::{Part, Verdict};
+pub use taken::Taken;
 pub use window::Windows;
 
 /// Seconds as microseconds.

@@ -9,8 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod again;
 mod beside;
 mod bytes;
+mod compare;
 mod config;
 mod firedrill;
 mod output;
@@ -19,5 +21,6 @@ mod refusals;
 mod reload;
 mod serve;
 mod signals;
+mod size;
 mod timing;
 mod verdict;
