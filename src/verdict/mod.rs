@@ -23,6 +23,7 @@ mod label;
 pub mod link;
 mod operation;
 pub mod phases;
+pub mod pulse;
 pub mod ratio;
 pub mod settle;
 pub mod stats;
