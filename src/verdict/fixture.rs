@@ -5,7 +5,7 @@ use crate::{
     dice::{self, Seed},
     event::{Detail, EndedBy, Event, Exchange, PhaseEdge, Upstream},
     scenario::Scenario,
-    verdict::{expect::Judged, finding::Finding, judge::Judge, judge::Verdict},
+    verdict::{expect::Judged, finding::Finding, judge::Judge, outcome::Verdict},
 };
 use http::Method;
 use std::{sync::Arc, time::Duration};
@@ -93,7 +93,7 @@ impl Drill {
 
     /// What a judge thinks of it.
     pub(super) fn verdict(&self) -> Verdict {
-        let mut judge = Judge::new(Arc::new(self.scenario()), Seed(1), 1);
+        let mut judge = Judge::new(Arc::new(self.scenario()), Seed(1), 1, Box::new(()));
         let mut events: Vec<(u64, Event)> = Vec::new();
         for phase in 0..=self.phases.len() {
             let at = Duration::from_secs_f64(if phase == 0 { 0.0 } else { self.end_of(phase - 1) });
@@ -107,7 +107,7 @@ impl Drill {
         for (_, event) in events.iter().filter(|(at, _)| (*at as f64) <= self.stopped * 1e6) {
             judge.fold(event);
         }
-        judge.finish()
+        judge.finish(0)
     }
 
     /// What the detector of this name found in all of the traffic.

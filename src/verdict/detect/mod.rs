@@ -13,6 +13,7 @@ pub mod layers;
 pub mod retries;
 pub mod retry_after;
 pub mod saturation;
+pub mod service;
 
 use crate::verdict::{
     attempt::Attempt,
@@ -20,6 +21,7 @@ use crate::verdict::{
     course::{Course, Stage},
     finding::{Finding, Measured, Weight},
     flow::Flow,
+    gates::Gates,
     operation::Operation,
 };
 use std::fmt::Debug;
@@ -33,6 +35,9 @@ pub struct Now<'n> {
     pub stage: Stage,
     /// The client, by its number; with very many clients several share one.
     pub client: usize,
+    /// Of an operation: the probability that a patient client would have been served; `None` if that
+    /// is not known.
+    pub recoverable: Option<f64>,
 }
 
 /// What is known at the end.
@@ -55,6 +60,8 @@ pub struct Cx<'c> {
     /// ρ: the probability that a link by content joins what does not belong together, as measured
     /// in calm. Subtract it from shares that rest on links.
     pub rho: f64,
+    /// What has to hold before anything is concluded.
+    pub gates: &'c Gates,
 }
 
 /// One respect in which a client is judged.
@@ -76,6 +83,13 @@ pub trait Detector: Debug + Send {
     /// An operation is over, with all its attempts. `now` is of its first attempt.
     fn operation(&mut self, operation: &Operation, now: Now<'_>) {
         let _ = (operation, now);
+    }
+
+    /// Whether what it says of a term, or as a finding, is a comparison with the calm, so that
+    /// without a calm it says nothing.
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        let _ = term;
+        false
     }
 
     /// The time after which the client gives an attempt up, in seconds, if this detector knows it.
@@ -104,5 +118,6 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<retry_after::RetryAfter>::default(),
         Box::<final_errors::FinalErrors>::default(),
         Box::<duplicates::Duplicates>::default(),
+        Box::<service::Service>::default(),
     ]
 }
