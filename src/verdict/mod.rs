@@ -31,6 +31,7 @@ mod oracle;
 mod outcome;
 pub mod phases;
 pub mod picture;
+pub mod pulse;
 pub mod ratio;
 pub mod settle;
 pub mod stats;

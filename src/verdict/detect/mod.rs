@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod duplicates;
 pub mod final_errors;
 pub mod give_up;
+pub mod jitter;
 pub mod layers;
 pub mod retries;
 pub mod retry_after;
@@ -113,6 +114,7 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<give_up::GiveUp>::default(),
         Box::<layers::Layers>::default(),
         Box::<backoff::Backoff>::default(),
+        Box::<jitter::Jitter>::default(),
         Box::<retry_after::RetryAfter>::default(),
         Box::<final_errors::FinalErrors>::default(),
         Box::<duplicates::Duplicates>::default(),
