@@ -22,6 +22,8 @@ mod operation;
 pub mod phases;
 pub mod ratio;
 pub mod stats;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use attempt::{Attempt, Class, Wrong};

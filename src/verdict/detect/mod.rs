@@ -5,6 +5,7 @@
 
 pub mod amplification;
 pub mod duplicates;
+pub mod timeout;
 
 use crate::verdict::{
     attempt::Attempt,
@@ -85,5 +86,9 @@ pub trait Detector: Debug + Send {
 
 /// All detectors, in the order of the literature's list.
 pub fn all() -> Vec<Box<dyn Detector>> {
-    vec![Box::<amplification::Amplification>::default(), Box::<duplicates::Duplicates>::default()]
+    vec![
+        Box::<amplification::Amplification>::default(),
+        Box::<timeout::Timeout>::default(),
+        Box::<duplicates::Duplicates>::default(),
+    ]
 }
