@@ -21,9 +21,11 @@ pub mod link;
 mod operation;
 pub mod phases;
 pub mod ratio;
+mod span;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+mod tracks;
 mod window;
 
 pub use attempt::{Attempt, Class, Wrong};
@@ -31,11 +33,13 @@ pub use baseline::Baseline;
 pub use bench::{Bench, Scope};
 pub use course::{Course, Leg, Stage};
 pub use expect::Judged;
-pub use finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight};
+pub use finding::{Claim, Finding, Grade, Measured, Opens, Sighting, Sightings, Weight};
 pub use flow::{FINE, Flow, Second};
 pub use judge::{Judge, Part, Verdict};
 pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
+pub use span::{Came, Span};
+pub use tracks::{Series, Sums, Tick, Track, Tracks};
 pub use window::Windows;
 
 /// Seconds as microseconds.

@@ -4,7 +4,10 @@
 //! end what it found. What several of them need is gathered once, in [`Cx`].
 
 pub mod amplification;
+pub mod breaker;
 pub mod duplicates;
+pub mod recovery;
+pub mod storm;
 pub mod timeout;
 
 use crate::verdict::{
@@ -13,7 +16,9 @@ use crate::verdict::{
     course::{Course, Stage},
     finding::{Finding, Measured, Weight},
     flow::Flow,
+    label::Labels,
     operation::Operation,
+    tracks::Tracks,
 };
 use std::fmt::Debug;
 
@@ -37,6 +42,10 @@ pub struct Cx<'c> {
     pub flow: &'c Flow,
     /// The calm that everything is compared with.
     pub base: &'c Baseline,
+    /// Some clients, each for itself.
+    pub tracks: &'c Tracks,
+    /// The names of routes.
+    pub labels: &'c Labels,
     /// How sure a claim has to be: 0.95.
     pub level: f64,
     /// The least number of operations that a quantitative claim may rest on.
@@ -90,5 +99,8 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<amplification::Amplification>::default(),
         Box::<timeout::Timeout>::default(),
         Box::<duplicates::Duplicates>::default(),
+        Box::new(breaker::Breaker),
+        Box::new(recovery::Recovery),
+        Box::new(storm::Storm),
     ]
 }
