@@ -50,6 +50,8 @@ pub enum Wrong {
 pub struct Attempt {
     /// The connection, and the how-manieth exchange on it.
     pub conn: (u64, u32),
+    /// The proxy that it came to.
+    pub proxy: u32,
     /// Who: the user, told apart by its program too where only its address is known.
     pub user: u64,
     /// The client program, by its place in the [labels](Labels).
@@ -158,6 +160,7 @@ impl Attempt {
             .or_else(|| keys.trace.as_deref().map(|text| hashed("trace", text) ^ plain));
         let mut attempt = Self {
             conn: (exchange.conn, exchange.seq),
+            proxy: exchange.proxy,
             user,
             program: labels.program(keys.client.as_deref(), agent),
             case: keys.case.as_deref().map_or(0, |case| labels.case(case)),

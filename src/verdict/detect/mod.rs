@@ -5,7 +5,11 @@
 
 pub mod amplification;
 pub mod breaker;
+pub mod connections;
+pub mod deadline;
 pub mod duplicates;
+pub mod fallback;
+pub mod hedging;
 pub mod recovery;
 pub mod storm;
 pub mod timeout;
@@ -102,5 +106,9 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::new(breaker::Breaker),
         Box::new(recovery::Recovery),
         Box::new(storm::Storm),
+        Box::<connections::Connections>::default(),
+        Box::<fallback::Fallback>::default(),
+        Box::<hedging::Hedging>::default(),
+        Box::<deadline::Deadline>::default(),
     ]
 }

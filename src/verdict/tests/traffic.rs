@@ -37,10 +37,8 @@ pub(crate) struct Try {
     is_read: bool,
     fresh: bool,
     proxy: u32,
-    operation: Option<String>,
     key: Option<String>,
     deadline: Option<String>,
-    agent: &'static str,
 }
 
 /// An attempt that is served in 50 ms, over the connection that the user keeps open, and asks for
@@ -58,10 +56,8 @@ pub(crate) fn ok(user: u64, at: f64) -> Try {
         is_read: true,
         fresh: false,
         proxy: 0,
-        operation: None,
         key: None,
         deadline: None,
-        agent: "client/1.0",
     }
 }
 
@@ -135,20 +131,12 @@ impl Try {
         Self { proxy, ..self }
     }
 
-    pub(crate) fn operation(self, name: impl ToString) -> Self {
-        Self { operation: Some(name.to_string()), ..self }
-    }
-
     pub(crate) fn key(self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self }
     }
 
     pub(crate) fn deadline(self, millis: u64) -> Self {
         Self { deadline: Some(millis.to_string()), ..self }
-    }
-
-    pub(crate) fn agent(self, agent: &'static str) -> Self {
-        Self { agent, ..self }
     }
 }
 
@@ -199,10 +187,9 @@ impl Traffic {
         let is_upstream = this.dealt.is_none_or(|dealt| dealt.0 == "dribble");
         let mut detail = Detail {
             path: this.path.unwrap_or_else(|| format!("/items/{}", 1_000_000 + self.count)),
-            agent: Some(this.agent.to_owned()),
+            agent: Some("client/1.0".to_owned()),
             ..Detail::default()
         };
-        detail.keys.operation = this.operation;
         detail.keys.idempotency = this.key;
         detail.keys.deadline = this.deadline;
         let told = if is_upstream { start + 20_000 } else { end };
