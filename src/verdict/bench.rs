@@ -83,7 +83,7 @@ impl Bench {
 
     pub(super) fn attempt(&mut self, attempt: &Attempt, course: &Course) {
         let client = self.clients.number(attempt.user);
-        let now = Now { course, stage: course.stage(attempt.phase), client };
+        let now = Now { course, stage: course.stage(attempt.phase), client, recoverable: None };
         self.flow.attempt(attempt);
         self.tracks.attempt(attempt);
         if now.stage == Stage::Base {
@@ -94,9 +94,14 @@ impl Bench {
         }
     }
 
-    pub(super) fn operation(&mut self, operation: &Operation, course: &Course) {
+    pub(super) fn operation(
+        &mut self,
+        operation: &Operation,
+        course: &Course,
+        recoverable: Option<f64>,
+    ) {
         let client = self.clients.number(operation.first().user);
-        let now = Now { course, stage: course.stage(operation.first().phase), client };
+        let now = Now { course, stage: course.stage(operation.first().phase), client, recoverable };
         self.flow.operation(operation);
         self.tracks.operation(operation);
         if now.stage == Stage::Base {
@@ -115,9 +120,14 @@ impl Bench {
     pub(super) fn findings(&self, cx: &Cx<'_>) -> Vec<Finding> {
         let found = self.detectors.iter().map(|detector| {
             let finding = detector.finding(cx);
-            // A finding may weigh more than its kind does.
-            let weight = detector.weight().max(finding.weight);
-            Finding { detector: detector.name(), code: detector.code(), weight, ..finding }
+            let finding = Finding {
+                detector: detector.name(),
+                code: detector.code(),
+                // A finding may be worse than its detector's usual.
+                weight: detector.weight().max(finding.weight),
+                ..finding
+            };
+            cx.gates.pass(finding, detector.leans_on_calm(None))
         });
         found.collect()
     }
@@ -129,5 +139,11 @@ impl Bench {
         cx: &Cx<'_>,
     ) -> Option<Measured> {
         self.detectors.iter().find_map(|detector| detector.measure(term, phase, cx))
+    }
+
+    /// Whether a term is a comparison with the calm.
+    pub(super) fn leans_on_calm(&self, term: &str, cx: &Cx<'_>) -> bool {
+        let mut knows = self.detectors.iter().filter(|d| d.measure(term, None, cx).is_some());
+        knows.next().is_some_and(|detector| detector.leans_on_calm(Some(term)))
     }
 }

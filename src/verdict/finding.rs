@@ -150,7 +150,7 @@ impl Finding {
         self
     }
 
-    /// Weighing so much, if its detector does not weigh more.
+    /// Weighing so much at least, whatever its detector weighs.
     #[must_use]
     pub fn weighing(mut self, weight: Weight) -> Self {
         self.weight = weight;

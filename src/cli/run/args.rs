@@ -1,7 +1,7 @@
 //! The flags of `firedrill run`.
 
 use crate::{
-    cli::place::AdminArgs,
+    cli::{place::AdminArgs, run::files::Files},
     dice::Seed,
     timeline::Speed,
     units::{self, Quantity},
@@ -45,6 +45,9 @@ pub(in crate::cli) struct Args {
     /// Write the summary as JSON to a file, or to standard output with `-`
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub files: Files,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]

@@ -3,6 +3,7 @@
 mod args;
 mod child;
 mod drill;
+mod files;
 mod load;
 mod outcome;
 mod view;
@@ -10,6 +11,7 @@ mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::{Drill, user_sources};
+pub(super) use files::Files;
 pub(super) use load::{Loaded, Refusal, load};
 
 use crate::cli::{exit::Exit, place};

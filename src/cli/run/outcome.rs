@@ -1,9 +1,11 @@
 //! What a drill came to: the summary, where it was asked for, and the exit code.
 
 use crate::{
-    cli::{exit::Exit, terminal},
+    cli::{exit::Exit, run::files::Files, terminal},
+    observe::End,
     report::summary::Summary,
 };
+use rustix::process::Signal;
 use std::{fs, io, path::Path, process::ExitStatus};
 
 /// How wide a summary is where nothing tells, in columns.
@@ -16,15 +18,28 @@ pub(super) enum Cause {
     Timeline,
     /// The command beside it ended.
     Command(io::Result<ExitStatus>),
-    /// A signal; one from the terminal reaches the command beside it as well.
+    /// A signal, which the command beside it is told of.
     Interrupt {
-        /// Whether it was the terminal's.
-        by_terminal: bool,
+        /// Which.
+        signal: Signal,
     },
     /// The record could not be written any further.
     Record,
     /// Somebody ended it by a command to the admin listener.
     Aborted,
+}
+
+impl Cause {
+    /// As the record has it.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Timeline => End::Finished,
+            Self::Command(_) => End::CommandEnded,
+            Self::Interrupt { .. } => End::Interrupted,
+            Self::Record => End::Failed,
+            Self::Aborted => End::Aborted,
+        }
+    }
 }
 
 /// What could not be written.
@@ -37,7 +52,14 @@ pub(super) struct Unwritten {
 }
 
 /// Writes the summary: text to standard output, unless the JSON goes there.
-pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
+pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>, files: &Files) -> io::Result<()> {
+    // All are tried: what cannot be written to the one place is still read at the other.
+    let told = told(summary, json);
+    let written = files.write(summary);
+    told.and(written)
+}
+
+fn told(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
     let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
     let Some(path) = json else {
         return terminal::out(&text);
@@ -47,7 +69,6 @@ pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<(
         crate::cli::say(text.trim_end());
         return terminal::out(&json);
     }
-    // Both are tried: what cannot be written to the one place is still read at the other.
     terminal::out(&text).and(fs::write(path, json))
 }
 
@@ -81,7 +102,7 @@ fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: 
             crate::cli::error(&format!("the command failed: {status}"));
             Exit::Failed
         }
-        _ if summary.verdict.has_failed() => Exit::Failed,
+        _ if summary.verdict.has_failed(false) => Exit::Failed,
         _ if !summary.silences().is_empty() => Exit::Inconclusive,
         _ => Exit::Passed,
     }

@@ -76,6 +76,10 @@ impl Detector for Connections {
         Weight::Minor
     }
 
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        term.is_none_or(|term| term == "connection_rate_peak")
+    }
+
     fn attempt(&mut self, attempt: &Attempt, _now: Now<'_>) {
         self.proxies |= 1 << attempt.proxy.min(63);
     }

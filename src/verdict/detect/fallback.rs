@@ -95,6 +95,10 @@ impl Detector for Fallback {
         Weight::Note
     }
 
+    fn leans_on_calm(&self, _term: Option<&str>) -> bool {
+        true
+    }
+
     fn attempt(&mut self, attempt: &Attempt, now: Now<'_>) {
         let route = self.counts.route(attempt.route);
         match now.stage {

@@ -106,7 +106,8 @@ impl Detector for Hedging {
         let finding = self
             .judge(cx)
             .figure("operations", self.operations)
-            .figure("hedged", self.hedged)
+            .figure("hedged", if self.is_claimed(cx) { self.hedged } else { 0 })
+            .figure("look_hedged", self.hedged)
             .figure("unsafe_without_key", self.bare);
         if self.hedged == 0 || !self.is_claimed(cx) {
             return finding;

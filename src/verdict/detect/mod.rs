@@ -4,13 +4,21 @@
 //! end what it found. What several of them need is gathered once, in [`Cx`].
 
 pub mod amplification;
+pub mod backoff;
 pub mod breaker;
 pub mod connections;
 pub mod deadline;
 pub mod duplicates;
 pub mod fallback;
+pub mod final_errors;
+pub mod give_up;
 pub mod hedging;
+pub mod layers;
 pub mod recovery;
+pub mod retries;
+pub mod retry_after;
+pub mod saturation;
+pub mod service;
 pub mod storm;
 pub mod timeout;
 
@@ -20,6 +28,7 @@ use crate::verdict::{
     course::{Course, Stage},
     finding::{Finding, Measured, Weight},
     flow::Flow,
+    gates::Gates,
     label::Labels,
     operation::Operation,
     tracks::Tracks,
@@ -35,6 +44,9 @@ pub struct Now<'n> {
     pub stage: Stage,
     /// The client, by its number; with very many clients several share one.
     pub client: usize,
+    /// Of an operation: the probability that a patient client would have been served; `None` if that
+    /// is not known.
+    pub recoverable: Option<f64>,
 }
 
 /// What is known at the end.
@@ -61,6 +73,8 @@ pub struct Cx<'c> {
     /// ρ: the probability that a link by content joins what does not belong together, as measured
     /// in calm. Subtract it from shares that rest on links.
     pub rho: f64,
+    /// What has to hold before anything is concluded.
+    pub gates: &'c Gates,
 }
 
 /// One respect in which a client is judged.
@@ -84,6 +98,13 @@ pub trait Detector: Debug + Send {
         let _ = (operation, now);
     }
 
+    /// Whether what it says of a term, or as a finding, is a comparison with the calm, so that
+    /// without a calm it says nothing.
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        let _ = term;
+        false
+    }
+
     /// The time after which the client gives an attempt up, in seconds, if this detector knows it.
     fn timeout(&self) -> Option<f64> {
         None
@@ -100,8 +121,15 @@ pub trait Detector: Debug + Send {
 /// All detectors, in the order of the literature's list.
 pub fn all() -> Vec<Box<dyn Detector>> {
     vec![
+        Box::<retries::Retries>::default(),
         Box::<amplification::Amplification>::default(),
+        Box::<saturation::Saturation>::default(),
+        Box::<give_up::GiveUp>::default(),
+        Box::<layers::Layers>::default(),
         Box::<timeout::Timeout>::default(),
+        Box::<backoff::Backoff>::default(),
+        Box::<retry_after::RetryAfter>::default(),
+        Box::<final_errors::FinalErrors>::default(),
         Box::<duplicates::Duplicates>::default(),
         Box::new(breaker::Breaker),
         Box::new(recovery::Recovery),
@@ -110,5 +138,6 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<fallback::Fallback>::default(),
         Box::<hedging::Hedging>::default(),
         Box::<deadline::Deadline>::default(),
+        Box::<service::Service>::default(),
     ]
 }

@@ -58,6 +58,10 @@ impl Detector for Storm {
         Weight::Minor
     }
 
+    fn leans_on_calm(&self, _term: Option<&str>) -> bool {
+        true
+    }
+
     fn finding(&self, cx: &Cx<'_>) -> Finding {
         let found = match storm(cx) {
             Ok(found) => found,
@@ -244,7 +248,8 @@ mod tests {
         for (at, nth) in beat(10.0, 0.0, OVER).zip(0_u32..) {
             traffic.add(if nth % 20 == 0 { ok(1, at).really(404) } else { ok(1, at) });
         }
-        graded(&traffic.finding("storm"), Grade::Pass, "no retries outlived the faults");
+        // Whoever fails as often in calm has no verdict from it, but this is what was seen.
+        graded(&traffic.finding("storm"), Grade::Inconclusive, "no retries outlived the faults");
     }
 
     #[test]

@@ -241,11 +241,11 @@ impl Traffic {
 
     pub(crate) fn judged(mut self) -> Verdict {
         self.events.sort_by_key(|(at, _)| *at);
-        let mut judge = Judge::new(self.scenario, Seed(1), 1);
+        let mut judge = Judge::new(self.scenario, Seed(1), 1, Box::new(()));
         for (_, event) in &self.events {
             judge.fold(event);
         }
-        judge.finish()
+        judge.finish(0)
     }
 
     /// What a detector found in all of the traffic.

@@ -78,10 +78,15 @@ impl Detector for Breaker {
         Weight::Minor
     }
 
+    fn leans_on_calm(&self, _term: Option<&str>) -> bool {
+        true
+    }
+
     fn finding(&self, cx: &Cx<'_>) -> Finding {
         let found = Found::of(cx, None);
         let finding = judge(&found, cx)
-            .figure("opened", found.openings.len())
+            // One that fell silent for good opened, as far as anybody can tell.
+            .figure("opened", found.openings.len() + found.silent as usize)
             .figure("stalled", found.stalled)
             .figure("backoff_only", found.backoff)
             .figure("silent", found.silent)

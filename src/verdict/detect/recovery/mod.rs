@@ -74,6 +74,10 @@ impl Detector for Recovery {
         Weight::Major
     }
 
+    fn leans_on_calm(&self, _term: Option<&str>) -> bool {
+        true
+    }
+
     fn finding(&self, cx: &Cx<'_>) -> Finding {
         let pace = Pace::of(cx);
         let lost = lost(cx);
@@ -97,7 +101,9 @@ impl Detector for Recovery {
         let grade = parts.iter().map(|part| part.grade).max().unwrap_or_default();
         let told = parts.iter().filter(|part| !part.said.is_empty());
         let said: Vec<&str> = told.map(|part| &*part.said).collect();
-        let mut finding = Finding::new(grade, Claim::Quantitative, said.join("; "));
+        // A client that is not back is a sighting.
+        let claim = if lost.late > 0 { Claim::Existential } else { Claim::Quantitative };
+        let mut finding = Finding::new(grade, claim, said.join("; "));
         let worst = parts.iter().filter(|part| part.grade == grade);
         finding.advice =
             worst.map(|part| part.advice.clone()).find(|a| !a.is_empty()).unwrap_or_default();
@@ -111,7 +117,7 @@ impl Detector for Recovery {
         finding
             .figure("clients_watched", lost.watched)
             .figure("clients_late", lost.late)
-            .figure("clients_gone", lost.gone)
+            .figure("never", lost.gone)
     }
 
     fn measure(&self, term: &str, _phase: Option<usize>, cx: &Cx<'_>) -> Option<Measured> {
@@ -202,7 +208,15 @@ fn by_peak(cx: &Cx<'_>) -> Finding {
     };
     let finding = Finding::new(grade, Claim::Quantitative, peak.said())
         .figure("recovery_peak", peak.height)
-        .figure("peak_by_chance", peak.chance);
+        .figure("peak_by_chance", peak.chance)
+        .figure(
+            "overshoot_grade",
+            match grade {
+                Grade::Fail => 2,
+                Grade::Warn => 1,
+                _ => 0,
+            },
+        );
     if grade == Grade::Pass {
         return finding;
     }

@@ -132,7 +132,7 @@ fn two_that_are_gone_fail_whatever_the_aggregate_says() {
         "1 of 12 clients had no success within 30 s, 1 of them none at all",
     );
     graded(&finding, Grade::Fail, "back at");
-    assert_eq!(finding.figures["clients_gone"], 1);
+    assert_eq!(finding.figures["never"], 1);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn one_that_comes_back_late_is_late_and_not_gone() {
     crowd(&mut traffic, |this, since, user| (user > 1 || since > 45.0).then_some(this));
     let finding = traffic.finding("recovery");
     assert_eq!(
-        (&finding.figures["clients_late"], &finding.figures["clients_gone"]),
+        (&finding.figures["clients_late"], &finding.figures["never"]),
         (&1.into(), &0.into())
     );
     assert_eq!(finding.weight, Weight::Major);
