@@ -4,10 +4,16 @@
 //! client talks through them; at the end it says what was injected and what came of it. Without a
 //! scenario they take faults by hand, from its own commands or from Toxiproxy's clients.
 //!
+//! # In a test
+//!
+//! A [`Drill`] is the same in a test of one's own: it plays a scenario in front of a service, inside the
+//! test's own runtime, and says at its end what was seen. See its page.
+//!
 //! # The floors of the house
 //!
 //! ```text
-//!  6  cli                                       wires everything; nobody imports it
+//!  7  cli                                       wires everything; nobody imports it
+//!  6  drill                                     a drill in somebody else's program
 //!  5  control          demo                     command  |  an embedded shop and its clients
 //!  4  proxy            report ── observe        act  |  tell (never meet)
 //!  3  engine                                    play
@@ -24,6 +30,7 @@ pub mod control;
 pub mod demo;
 pub mod diag;
 pub mod dice;
+pub mod drill;
 pub mod engine;
 pub mod event;
 pub mod fault;
@@ -37,3 +44,5 @@ pub mod timeline;
 pub mod units;
 pub mod verdict;
 pub mod yaml;
+
+pub use drill::Drill;

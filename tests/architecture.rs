@@ -47,12 +47,20 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
             "config", "event", "engine", "observe", "proxy",
         ],
     ),
-    // 6: wires everything
+    // 6: a drill in somebody else's program
+    (
+        "drill",
+        &[
+            "units", "dice", "diag", "timeline", "fault", "select", "scenario", "config", "event",
+            "engine", "observe", "verdict", "report", "control",
+        ],
+    ),
+    // 7: wires everything
     (
         "cli",
         &[
             "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
-            "event", "engine", "observe", "verdict", "proxy", "report", "demo", "control",
+            "event", "engine", "observe", "verdict", "proxy", "report", "demo", "control", "drill",
         ],
     ),
 ];

@@ -112,7 +112,7 @@ fn rules(args: &AdminArgs, config: Option<&Admin>) -> Result<(SocketAddr, Guard)
 pub(super) fn lines(registry: &Registry) -> Vec<String> {
     let line = |spec: Spec| {
         let off = if spec.enabled { "" } else { "  (switched off)" };
-        format!("{}: {}://{} -> {}{off}", spec.name, scheme(&spec), spec.listen, spec.upstream)
+        format!("{}: {}://{} -> {}{off}", spec.name, spec.scheme(), spec.listen, spec.upstream)
     };
     registry.list().iter().map(|proxied| line(proxied.spec())).collect()
 }
@@ -130,28 +130,6 @@ pub(super) async fn troubles(specs: &[Spec]) -> Vec<String> {
     futures_util::future::join_all(tries).await.into_iter().flatten().collect()
 }
 
-/// Where a proxy can be reached.
-pub(super) fn url(spec: &Spec) -> String {
-    format!("{}://{}", scheme(spec), reachable(spec.listen))
-}
-
-const fn scheme(spec: &Spec) -> &'static str {
-    match spec.protocol {
-        Protocol::Http => "http",
-        Protocol::Tcp => "tcp",
-    }
-}
-
-/// Where to connect to reach somebody who listens on `address`: all addresses are none.
-pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
-    use std::net::{IpAddr, Ipv4Addr};
-    let ip = match address.ip() {
-        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
 /// The variables in which a command finds the proxies.
 pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
@@ -159,13 +137,13 @@ pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
     // The one that is meant if there is one to mean.
     let first = all.iter().find(|spec| spec.protocol == Protocol::Http).or(all.first());
     if let Some(first) = first {
-        variables.insert("FIREDRILL_URL".to_owned(), url(first));
+        variables.insert("FIREDRILL_URL".to_owned(), first.url());
     }
     for spec in &all {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
         let name: String = spec.name.chars().map(plain).collect();
-        variables.insert(format!("FIREDRILL_URL_{name}"), url(spec));
-        variables.insert(format!("FIREDRILL_ADDR_{name}"), reachable(spec.listen).to_string());
+        variables.insert(format!("FIREDRILL_URL_{name}"), spec.url());
+        variables.insert(format!("FIREDRILL_ADDR_{name}"), spec.reached_at().to_string());
     }
     variables
 }

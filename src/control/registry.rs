@@ -192,7 +192,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// See [`RegistryError`]; then nothing was changed.
+    /// See [`RegistryError`]; then nothing was changed, unless it was to listen anew where the old one
+    /// did, and could not: then the old one is gone.
     pub async fn put(
         &self,
         spec: Spec,
@@ -206,11 +207,17 @@ impl Registry {
                 return Ok(proxied);
             }
             spec.connector()?;
-            // A new address is listened on before the old one is given up.
+            // A new address is listened on, and what is to be on the proxy is on it, before the old one
+            // is given up.
             if spec.enabled && !gives_up(&old, spec.listen) {
                 door = Some(open(spec.listen)?);
             }
-            self.take(&spec.name).await?;
+            let place = self.place(&spec, faults)?;
+            if let Err(error) = self.take(&spec.name).await {
+                self.stations.close(&place.1);
+                return Err(error);
+            }
+            return self.settle(spec, door, place);
         }
         self.make(spec, door, faults)
     }
@@ -309,6 +316,16 @@ impl Registry {
             None if spec.enabled => Some(open(spec.listen)?),
             door => door,
         };
+        let place = self.place(&spec, faults)?;
+        self.settle(spec, door, place)
+    }
+
+    /// The place of a proxy in the run, with faults on it.
+    fn place(
+        &self,
+        spec: &Spec,
+        faults: Vec<HandFault>,
+    ) -> Result<(Injector, Hand), RegistryError> {
         let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
         let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
         let (injector, hand) = self.stations.open(site);
@@ -316,6 +333,16 @@ impl Registry {
             self.stations.close(&hand);
             return Err(error.into());
         }
+        Ok((injector, hand))
+    }
+
+    /// Has a proxy take its place.
+    fn settle(
+        &self,
+        spec: Spec,
+        door: Option<Door>,
+        (injector, hand): (Injector, Hand),
+    ) -> Result<Arc<Proxied>, RegistryError> {
         let starts = spec.enabled;
         let proxied = Arc::new(Proxied {
             name: spec.name.clone(),
@@ -324,8 +351,9 @@ impl Registry {
             injector,
             state: Mutex::new(Inner { spec: Spec { enabled: false, ..spec }, running: None }),
         });
-        if starts {
-            self.start(&proxied, door)?;
+        if starts && let Err(error) = self.start(&proxied, door) {
+            self.stations.close(&proxied.hand);
+            return Err(error);
         }
         lock(&self.proxies).insert(proxied.name.clone(), Arc::clone(&proxied));
         Ok(proxied)

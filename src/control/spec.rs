@@ -8,7 +8,10 @@ use crate::{
     select::Users,
     units::UpstreamAddr,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 /// What a proxy is to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +77,28 @@ impl Spec {
         let (listen, written) = (wanted.listen, wanted.written.clone());
         let same = |own: Self| Self { listen, written, ..own } == *wanted;
         (self.listen == listen || port_is_free) && same(self.clone())
+    }
+
+    /// How URLs of it begin.
+    pub const fn scheme(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Http => "http",
+            Protocol::Tcp => "tcp",
+        }
+    }
+
+    /// Where it can be reached, once it listens.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme(), self.reached_at())
+    }
+
+    /// Where to connect to reach it, once it listens: all addresses are none.
+    pub fn reached_at(&self) -> SocketAddr {
+        let ip = match self.listen.ip() {
+            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.listen.port())
     }
 
     /// Whether it could be: its upstream and how TLS is spoken with it.

@@ -4,7 +4,7 @@ use crate::{
     dice::{Dice, Purpose, Seed, key},
     engine::{ordinals::Ordinals, shared::Shared, station::Site},
     fault::{
-        Fault, Stage, Tick,
+        Denial, Fault, Stage, Tick,
         catalog::{self, Protocol},
     },
     scenario::{FaultEntry, Per, Share, Times},
@@ -262,9 +262,47 @@ impl Armed {
         if self.before.is_empty() {
             return own.includes(point);
         }
+        let (from, upto) = self.bounds(own, moment);
+        upto.includes(point) && !from.includes(point)
+    }
+
+    /// Where its share begins and ends among all points.
+    fn bounds(&self, own: Percent, moment: &Moment) -> (Percent, Percent) {
         let before: f64 = self.before.iter().map(|share| share.at(moment).fraction()).sum();
-        let upto = Percent::from_fraction(before + own.fraction());
-        upto.includes(point) && !Percent::from_fraction(before).includes(point)
+        (Percent::from_fraction(before), Percent::from_fraction(before + own.fraction()))
+    }
+
+    /// The part of all its lot's draws that its share takes, as fractions of one.
+    pub(super) fn slice(&self, moment: &Moment) -> (f64, f64) {
+        let (from, upto) = self.bounds(self.share.amount.at(moment), moment);
+        (from.fraction(), upto.fraction())
+    }
+
+    /// What its share is drawn with, and for whom; faults with the same draw together.
+    pub(super) fn lot(&self) -> (Dice, Unit) {
+        (self.lots, self.share.unit)
+    }
+
+    /// What its share is counted in.
+    pub(super) fn unit(&self) -> Unit {
+        self.share.unit
+    }
+
+    /// Whether a share of users includes one of them.
+    pub(super) fn includes_user(&self, user: u64, moment: &Moment) -> bool {
+        // Who connects is not known yet.
+        let user = (!self.acts_at(Stage::Connect)).then_some(user);
+        let whom = Whom { user, nth: 0, conn: (0, 0), targets: 0, operation: 0 };
+        self.includes(&whom, moment)
+    }
+
+    /// Whether an attempt that it hits comes to nothing; one that hits only so many is a matter of
+    /// who came before.
+    pub(super) fn denial(&self) -> Denial {
+        match (self.fault.denies(), self.times) {
+            (Denial::Always, Some(_)) => Denial::Perhaps,
+            (denial, _) => denial,
+        }
     }
 
     /// Whether `times` still lets it hit; counts if so.

@@ -39,6 +39,12 @@ pub struct Site {
 impl Site {
     /// What the only proxy of a run is called that knows no names.
     pub const ONLY: &str = "default";
+
+    /// Keeps the draws of one proxy apart from those of another. The only proxy of a run that knows no
+    /// names draws by the fault alone.
+    pub(super) fn salt(&self) -> u64 {
+        if &*self.name == Self::ONLY { 0 } else { crate::dice::key(self.name.as_bytes()) }
+    }
 }
 
 #[derive(Debug)]
@@ -82,9 +88,7 @@ impl Station {
         counts: &mut BTreeMap<String, Arc<FaultCount>>,
         change: Change,
     ) -> Self {
-        // The only proxy of a run that knows no names draws by the fault alone.
-        let salt =
-            if &*site.name == Site::ONLY { 0 } else { crate::dice::key(site.name.as_bytes()) };
+        let salt = site.salt();
         let compile = |phase| ActiveSet::compile(scenario, phase, &site, salt, seed, counts);
         let sets: Vec<_> = (0..scenario.phases.len()).map(compile).map(Arc::new).collect();
         Self {

@@ -1,7 +1,7 @@
 //! Where in a response body something happens, as a file writes it: `10KiB` or `50%`.
 
 use crate::{
-    fault::Offset,
+    fault::{Denial, Offset},
     read::{Kind, Reader},
     timeline::{Moment, Moving},
     units::{ByteSize, Percent},
@@ -44,6 +44,16 @@ impl After {
     /// Whether it lies behind the end of the body throughout.
     pub(super) fn is_behind_the_end(&self) -> bool {
         matches!(self, Self::Share(share) if share.corners().iter().all(|s| *s == Percent::ALL))
+    }
+
+    /// Whether whoever's answer is cut there is denied it. An empty body has nothing to cut, but asks for
+    /// nothing either.
+    pub(super) fn denies(&self) -> Denial {
+        match self {
+            Self::Share(_) => Denial::Always,
+            Self::Size(size) if size.peak() == ByteSize(0) => Denial::Always,
+            Self::Size(_) => Denial::Perhaps,
+        }
     }
 
     /// Whether it moves.

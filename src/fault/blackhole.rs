@@ -14,7 +14,7 @@
 use crate::{
     dice::Dice,
     fault::{
-        ByteFilter, Fault, Out, Tick, Way,
+        ByteFilter, Denial, Fault, Out, Tick, Way,
         catalog::{Entry, Layer, Protocol},
         form::read_nothing,
         queue::Queue,
@@ -63,6 +63,10 @@ impl Fault for Blackhole {
 
     fn shapes_connections(&self) -> bool {
         true
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Always
     }
 
     fn describe(&self) -> String {

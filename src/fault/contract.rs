@@ -4,7 +4,7 @@
 
 use crate::{
     fault::{
-        ByteFilter, Effect, Fault, Out, Promise, Stage, Tick, Way, budget,
+        ByteFilter, Denial, Effect, Fault, Loss, Out, Promise, Stage, Tick, Way, budget,
         catalog::{CATALOG, Layer},
         support::{cx, cx_at, fault, moment},
         toxic::Toxic,
@@ -163,6 +163,34 @@ fn every_fault_keeps_to_its_layer() {
             let acts = fault.stages().is_empty() && fault.shapes_connections();
             assert!(acts && fault.gate().is_none() && fault.on_bytes().is_none(), "{text}");
         }
+    }
+}
+
+/// The oracle of a verdict goes by what faults say of themselves.
+#[test]
+fn what_denies_says_so_and_nothing_else_does() {
+    for (text, _, fault) in examples() {
+        let mut denies = fault.gate().is_some() || fault.follows_load();
+        for stage in STAGES.into_iter().filter(|stage| fault.stages().contains(stage)) {
+            for nth in 0..50 {
+                denies |= match fault.decide(stage, &cx_at(nth, Duration::from_millis(nth))) {
+                    Effect::Respond(canned) | Effect::Lose(Loss::Respond(canned)) => {
+                        canned.status.as_u16() >= 400
+                    }
+                    Effect::Hang { .. }
+                    | Effect::Close(_)
+                    | Effect::Say(_)
+                    | Effect::Lose(_)
+                    | Effect::Cut { .. } => true,
+                    _ => false,
+                };
+            }
+        }
+        if fault.shapes_connections() {
+            // Silence is no end, but no answer either.
+            denies |= fault.breaks().contains(&Promise::Life) || text.starts_with("blackhole");
+        }
+        assert_eq!(fault.denies() != Denial::Never, denies, "{text}: {:?}", fault.denies());
     }
 }
 

@@ -13,7 +13,7 @@
 use crate::{
     diag::{Code, Diagnostic},
     fault::{
-        Cx, Effect, Fault, Stage,
+        Cx, Denial, Effect, Fault, Stage,
         catalog::{Entry, Layer, Protocol},
     },
     read::{Field, Kind, Reader, Shape},
@@ -78,6 +78,10 @@ impl Fault for Hang {
 
     fn decide(&self, _stage: Stage, _cx: &Cx) -> Effect {
         Effect::Hang { limit: self.limit }
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Always
     }
 
     fn describe(&self) -> String {

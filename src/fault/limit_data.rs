@@ -15,7 +15,7 @@
 use crate::{
     dice::Dice,
     fault::{
-        ByteFilter, Close, Fault, Out, Promise, Tick, Way,
+        ByteFilter, Close, Denial, Fault, Out, Promise, Tick, Way,
         catalog::{Entry, Layer, Protocol},
         form::Side,
         queue::Queue,
@@ -100,6 +100,10 @@ impl Fault for LimitData {
 
     fn breaks(&self) -> &'static [Promise] {
         &[Promise::Life]
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Perhaps
     }
 
     fn describe(&self) -> String {

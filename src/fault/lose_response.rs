@@ -13,7 +13,7 @@
 
 use crate::{
     fault::{
-        Close, Cx, Effect, Fault, Loss, Stage,
+        Close, Cx, Denial, Effect, Fault, Loss, Stage,
         canned::{bare, read_status},
         catalog::{Entry, Layer, Protocol},
     },
@@ -101,6 +101,13 @@ impl Fault for LoseResponse {
 
     fn decide(&self, _stage: Stage, _cx: &Cx) -> Effect {
         Effect::Lose(self.loss.clone())
+    }
+
+    fn denies(&self) -> Denial {
+        match &self.loss {
+            Loss::Respond(canned) => canned.denies(),
+            Loss::Close(_) | Loss::Hang | Loss::Say(_) => Denial::Always,
+        }
     }
 
     fn describe(&self) -> String {

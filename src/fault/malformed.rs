@@ -12,7 +12,7 @@
 use crate::{
     dice::{Dice, Purpose},
     fault::{
-        Cx, Effect, Fault, Loss, Raw, Stage,
+        Cx, Denial, Effect, Fault, Loss, Raw, Stage,
         catalog::{Entry, Layer, Protocol},
     },
     read::{Field, Kind, Reader, Shape},
@@ -184,6 +184,10 @@ impl Fault for Malformed {
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         let raw = self.flaw.raw(cx.message);
         if self.after_upstream { Effect::Lose(Loss::Say(raw)) } else { Effect::Say(raw) }
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Always
     }
 
     fn describe(&self) -> String {

@@ -109,6 +109,13 @@ pub struct Canned {
     pub body: Bytes,
 }
 
+impl Canned {
+    /// Whether it denies what was asked for: it has a status that says so.
+    fn denies(&self) -> Denial {
+        if self.status.as_u16() >= 400 { Denial::Always } else { Denial::Never }
+    }
+}
+
 /// Bytes in place of an answer, which need not be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raw {
@@ -200,6 +207,18 @@ pub struct Cx {
     pub now: Tick,
 }
 
+/// Whether an attempt that a fault hits comes to nothing because of it: no answer, a broken one, or one
+/// that says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// Never: it is served, if late or otherwise than it should be.
+    Never,
+    /// That hangs on what else happens: the load, or the length of a body.
+    Perhaps,
+    /// Always.
+    Always,
+}
+
 /// Something that can go wrong, as the scenario describes it.
 pub trait Fault: fmt::Debug + Send + Sync {
     /// The stages at which it wants to be asked; it is asked at no other.
@@ -253,6 +272,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// Whether it hits only those of its share that come too fast or in too great a number.
     fn follows_load(&self) -> bool {
         false
+    }
+
+    /// Whether whoever it hits is denied what they asked for.
+    fn denies(&self) -> Denial {
+        Denial::Never
     }
 
     /// Whether any of its quantities moves over the phase.

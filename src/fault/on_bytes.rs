@@ -2,7 +2,7 @@
 
 use crate::{
     dice::Dice,
-    fault::{ByteFilter, Fault, Promise, Way, catalog::Protocol},
+    fault::{ByteFilter, Denial, Fault, Promise, Way, catalog::Protocol},
     timeline::Moment,
 };
 
@@ -44,6 +44,12 @@ impl<F: Bytewise> Fault for OnBytes<F> {
 
     fn strength(&self, moment: &Moment) -> f64 {
         self.0.strength(moment)
+    }
+
+    fn denies(&self) -> Denial {
+        // How many bytes there will be is not known.
+        let ends = self.0.breaks().contains(&Promise::Life);
+        if ends { Denial::Perhaps } else { Denial::Never }
     }
 
     fn describe(&self) -> String {

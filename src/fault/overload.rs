@@ -17,7 +17,7 @@
 
 use crate::{
     fault::{
-        Canned, Cx, Effect, Fault, Stage, Tick,
+        Canned, Cx, Denial, Effect, Fault, Stage, Tick,
         canned::{bare, read_status, whole_seconds},
         catalog::{Entry, Layer, Protocol},
         form::is_curve,
@@ -176,6 +176,10 @@ impl Fault for Overload {
     fn strength(&self, moment: &Moment) -> f64 {
         // Time per request: half the capacity is twice as hard.
         1.0 / self.capacity.at(moment).per_second()
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Perhaps
     }
 
     fn describe(&self) -> String {

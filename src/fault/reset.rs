@@ -19,7 +19,7 @@ use crate::{
     diag::{Code, Diagnostic},
     dice::Dice,
     fault::{
-        ByteFilter, Close, Cx, Effect, Fault, Promise, Stage, Way,
+        ByteFilter, Close, Cx, Denial, Effect, Fault, Promise, Stage, Way,
         after::After,
         catalog::{Entry, Layer, Protocol},
         limit_data::Limit,
@@ -151,6 +151,13 @@ impl Fault for Reset {
 
     fn moves(&self) -> bool {
         self.after.moves()
+    }
+
+    fn denies(&self) -> Denial {
+        match self.at {
+            At::Connect | At::Request => Denial::Always,
+            At::Response => self.after.denies(),
+        }
     }
 
     fn describe(&self) -> String {

@@ -12,7 +12,7 @@
 
 use crate::{
     fault::{
-        Canned, Cx, Effect, Fault, Stage,
+        Canned, Cx, Denial, Effect, Fault, Stage,
         canned::{bare, read_canned, read_status},
         catalog::{Entry, Layer, Protocol},
     },
@@ -89,6 +89,10 @@ impl Fault for Respond {
 
     fn decide(&self, _stage: Stage, _cx: &Cx) -> Effect {
         Effect::Respond(Arc::clone(&self.canned))
+    }
+
+    fn denies(&self) -> Denial {
+        self.canned.denies()
     }
 
     fn describe(&self) -> String {

@@ -13,7 +13,7 @@
 use crate::{
     diag::{Code, Diagnostic},
     fault::{
-        Close, Cx, Effect, Fault, Stage,
+        Close, Cx, Denial, Effect, Fault, Stage,
         after::After,
         catalog::{Entry, Layer, Protocol},
         form::is_curve,
@@ -81,6 +81,10 @@ impl Fault for Truncate {
 
     fn moves(&self) -> bool {
         self.after.moves()
+    }
+
+    fn denies(&self) -> Denial {
+        self.after.denies()
     }
 
     fn describe(&self) -> String {

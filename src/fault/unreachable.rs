@@ -12,7 +12,7 @@
 
 use crate::{
     fault::{
-        Fault, Gate,
+        Denial, Fault, Gate,
         catalog::{Entry, Layer, Protocol},
         form::read_nothing,
     },
@@ -51,6 +51,10 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
 impl Fault for Unreachable {
     fn gate(&self) -> Option<Gate> {
         Some(Gate::Unreachable)
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Always
     }
 
     fn describe(&self) -> String {

@@ -46,6 +46,9 @@ pub struct Preface {
     /// Plateaus were cut down to this, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub longest_phase_ms: Option<u64>,
+    /// The proxies it began with: names, and what each understands of its traffic.
+    #[serde(default)]
+    pub proxies: Vec<(String, String)>,
 }
 
 /// What a fault was asked and did, over all its phases.

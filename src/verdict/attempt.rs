@@ -2,7 +2,7 @@
 
 use crate::{
     dice,
-    event::{EndedBy, Exchange, Outcome, Upstream},
+    event::{Detail, EndedBy, Exchange, Outcome, Upstream},
     verdict::label::Labels,
 };
 use http::Method;
@@ -49,6 +49,8 @@ pub struct Attempt {
     pub conn: (u64, u32),
     /// Who: the user, told apart by its program too where only its address is known.
     pub user: u64,
+    /// The user alone, as shares of users are drawn.
+    pub lot: u64,
     /// The client program, by its place in the [labels](Labels).
     pub program: u16,
     /// The test case that it names; 0 is none.
@@ -63,6 +65,10 @@ pub struct Attempt {
     pub phase: Option<u16>,
     /// User, method, path, query and body: what a retry has in common with what it retries.
     pub print: u64,
+    /// As `print`, but blind to the body.
+    pub vague: u64,
+    /// As `print`, whoever asks.
+    pub content: u64,
     /// The same and all header fields that do not change by themselves, credentials included.
     pub whole_print: u64,
     /// As `print`, but blind to what is made anew for each attempt in a JSON body.
@@ -128,36 +134,18 @@ impl Attempt {
         let detail = exchange.detail.as_deref()?;
         let keys = &detail.keys;
         let agent = detail.agent.as_deref().unwrap_or_default();
-        let by_peer = exchange.user_source >= labels.user_sources();
-        let user = if by_peer {
-            dice::key_of(&[&exchange.user.to_le_bytes(), agent.as_bytes()])
-        } else {
-            exchange.user
-        };
-        let hashed = |kind: &str, text: &str| {
-            dice::key_of(&[&user.to_le_bytes(), kind.as_bytes(), text.as_bytes()])
-        };
-        let method = exchange.method.as_str().as_bytes();
-        let query = detail.query.as_deref().unwrap_or_default().as_bytes();
-        let print = |body: u64| {
-            let path = detail.path.as_bytes();
-            let whose = user.to_le_bytes();
-            dice::key_of(&[&whose, method, path, query, &body.to_le_bytes()])
-        };
-        let plain = print(detail.body_hash);
+        let user = user(exchange, labels, agent);
+        let prints = Prints { exchange, detail, user };
+        let plain = prints.whole(detail.body_hash);
         let opens = exchange.seq == 1
             && exchange.t_first.max(exchange.t_head)
                 <= exchange.accepted.saturating_add(PRECONNECT);
         let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
         let asked = detail.retry_after.as_deref();
-        let operation = keys.operation.as_deref().map(|text| hashed("operation", text));
-        let operation = operation
-            .or_else(|| keys.invocation.as_deref().map(|text| hashed("invocation", text)))
-            // A trace alone spans many different requests.
-            .or_else(|| keys.trace.as_deref().map(|text| hashed("trace", text) ^ plain));
         let mut attempt = Self {
             conn: (exchange.conn, exchange.seq),
             user,
+            lot: exchange.user,
             program: labels.program(keys.client.as_deref(), agent),
             case: keys.case.as_deref().map_or(0, |case| labels.case(case)),
             route: labels.route(exchange.method.as_str(), &detail.path),
@@ -165,14 +153,16 @@ impl Attempt {
             is_unsafe: matches!(exchange.method, Method::POST | Method::PATCH),
             phase: exchange.phase.and_then(|phase| u16::try_from(phase).ok()),
             print: plain,
+            content: prints.content(detail.body_hash),
+            vague: prints.whole(0),
             whole_print: dice::key_of(&[
                 &plain.to_le_bytes(),
                 &detail.fingerprint.to_le_bytes(),
                 &detail.auth.unwrap_or(0).to_le_bytes(),
             ]),
-            masked: detail.masked_hash.map(print),
-            key: keys.idempotency.as_deref().map(|text| hashed("key", text)),
-            operation,
+            masked: detail.masked_hash.map(|body| prints.whole(body)),
+            key: keys.idempotency.as_deref().map(|text| prints.name("key", text)),
+            operation: prints.operation(plain),
             is_declared: keys.operation.is_some() || keys.invocation.is_some(),
             counter: keys.attempt.as_deref().and_then(counter),
             body: detail.body_hash,
@@ -246,6 +236,52 @@ impl Attempt {
             (0, EndedBy::ProxyRst | EndedBy::PhaseEdge) => Wrong::Reset,
             (0, _) => Wrong::Closed,
         })
+    }
+}
+
+/// The user; told apart by its program too where only its address is known.
+fn user(exchange: &Exchange, labels: &Labels, agent: &str) -> u64 {
+    if exchange.user_source < labels.user_sources() {
+        return exchange.user;
+    }
+    dice::key_of(&[&exchange.user.to_le_bytes(), agent.as_bytes()])
+}
+
+/// Makes the hashes that an attempt is known by.
+struct Prints<'e> {
+    exchange: &'e Exchange,
+    detail: &'e Detail,
+    user: u64,
+}
+
+impl Prints<'_> {
+    /// What is asked for, whoever asks.
+    fn content(&self, body: u64) -> u64 {
+        let query = self.detail.query.as_deref().unwrap_or_default().as_bytes();
+        let method = self.exchange.method.as_str().as_bytes();
+        let path = self.detail.path.as_bytes();
+        // No method, path or query holds a NUL.
+        dice::key_of(&[method, b"\0", path, b"\0", query, b"\0", &body.to_le_bytes()])
+    }
+
+    /// What is asked for, and by whom.
+    fn whole(&self, body: u64) -> u64 {
+        dice::key_of(&[&self.user.to_le_bytes(), &self.content(body).to_le_bytes()])
+    }
+
+    /// A name that the user gave.
+    fn name(&self, kind: &str, text: &str) -> u64 {
+        dice::key_of(&[&self.user.to_le_bytes(), kind.as_bytes(), b"\0", text.as_bytes()])
+    }
+
+    /// The name of the operation.
+    fn operation(&self, plain: u64) -> Option<u64> {
+        let keys = &self.detail.keys;
+        let given = keys.operation.as_deref().map(|text| self.name("operation", text));
+        given
+            .or_else(|| keys.invocation.as_deref().map(|text| self.name("invocation", text)))
+            // A trace alone spans many different requests.
+            .or_else(|| keys.trace.as_deref().map(|text| self.name("trace", text) ^ plain))
     }
 }
 

@@ -19,17 +19,23 @@ pub struct Baseline {
     pub attempts_served: u64,
     /// How long attempts took, in microseconds, of those that were served.
     latency: Histogram<u64>,
+    /// How long the proxy took to pass an answer on once it had it.
+    own: Histogram<u64>,
 }
 
 impl Default for Baseline {
     fn default() -> Self {
+        let histogram = || {
+            Histogram::new_with_max(LONGEST_MICROS, 3)
+                .expect("the bounds are constants that the histogram allows")
+        };
         Self {
             operations: 0,
             served: 0,
             attempts: 0,
             attempts_served: 0,
-            latency: Histogram::new_with_max(LONGEST_MICROS, 3)
-                .expect("the bounds are constants that the histogram allows"),
+            latency: histogram(),
+            own: histogram(),
         }
     }
 }
@@ -41,6 +47,9 @@ impl Baseline {
             self.attempts_served += 1;
             let took = u64::try_from(attempt.took().as_micros()).unwrap_or(u64::MAX);
             self.latency.saturating_record(took.clamp(1, LONGEST_MICROS));
+        }
+        if attempt.answered > 0 && attempt.told >= attempt.answered {
+            self.own.saturating_record((attempt.told - attempt.answered).max(1));
         }
     }
 
@@ -55,6 +64,14 @@ impl Baseline {
             return None;
         }
         Some(self.latency.value_at_quantile(quantile) as f64 / 1e6)
+    }
+
+    /// The time, in seconds, that the proxy took for itself at most in so many of the attempts.
+    pub fn own_latency(&self, quantile: f64) -> Option<f64> {
+        if self.own.is_empty() {
+            return None;
+        }
+        Some(self.own.value_at_quantile(quantile) as f64 / 1e6)
     }
 
     /// The share of served attempts that took longer than so many seconds.

@@ -75,7 +75,7 @@ impl Bench {
 
     pub(super) fn attempt(&mut self, attempt: &Attempt, course: &Course) {
         let client = self.clients.number(attempt.user);
-        let now = Now { course, stage: course.stage(attempt.phase), client };
+        let now = Now { course, stage: course.stage(attempt.phase), client, recoverable: None };
         self.flow.attempt(attempt);
         if now.stage == Stage::Base {
             self.base.attempt(attempt);
@@ -85,9 +85,14 @@ impl Bench {
         }
     }
 
-    pub(super) fn operation(&mut self, operation: &Operation, course: &Course) {
+    pub(super) fn operation(
+        &mut self,
+        operation: &Operation,
+        course: &Course,
+        recoverable: Option<f64>,
+    ) {
         let client = self.clients.number(operation.first().user);
-        let now = Now { course, stage: course.stage(operation.first().phase), client };
+        let now = Now { course, stage: course.stage(operation.first().phase), client, recoverable };
         self.flow.operation(operation);
         if now.stage == Stage::Base {
             self.base.operation(operation);
@@ -103,11 +108,16 @@ impl Bench {
     }
 
     pub(super) fn findings(&self, cx: &Cx<'_>) -> Vec<Finding> {
-        let found = self.detectors.iter().map(|detector| Finding {
-            detector: detector.name(),
-            code: detector.code(),
-            weight: detector.weight(),
-            ..detector.finding(cx)
+        let found = self.detectors.iter().map(|detector| {
+            let finding = detector.finding(cx);
+            let finding = Finding {
+                detector: detector.name(),
+                code: detector.code(),
+                // A finding may be worse than its detector's usual.
+                weight: detector.weight().max(finding.weight),
+                ..finding
+            };
+            cx.gates.pass(finding, detector.leans_on_calm(None))
         });
         found.collect()
     }
@@ -119,5 +129,11 @@ impl Bench {
         cx: &Cx<'_>,
     ) -> Option<Measured> {
         self.detectors.iter().find_map(|detector| detector.measure(term, phase, cx))
+    }
+
+    /// Whether a term is a comparison with the calm.
+    pub(super) fn leans_on_calm(&self, term: &str, cx: &Cx<'_>) -> bool {
+        let mut knows = self.detectors.iter().filter(|d| d.measure(term, None, cx).is_some());
+        knows.next().is_some_and(|detector| detector.leans_on_calm(Some(term)))
     }
 }

@@ -4,99 +4,65 @@ use crate::{
     dice::Seed,
     event::Event,
     observe::Listener,
-    scenario::Scenario,
+    scenario::{Expectation, Scenario},
     verdict::{
         attempt::Attempt,
         bench::{Bench, Scope},
+        benches::Benches,
         course::{Course, Stage},
         detect::Cx,
         expect::{self, Judged},
-        finding::{Finding, Grade, Weight},
+        finding::{Grade, Measured},
+        gates::{Facts, Gates},
+        identity::Identities,
+        impact::{self, Cost},
         label::Labels,
         link::Linker,
         operation::Operation,
+        oracle::{Oracle, recoverable},
+        outcome::{Part, Verdict},
         picture::{Gathered, Pictures},
+        window::Windows,
     },
 };
-use serde::Serialize;
 use std::sync::Arc;
 
 /// How sure a claim has to be unless the scenario says otherwise.
 const LEVEL: f64 = 0.95;
 /// The least number of operations of a quantitative claim unless the scenario says otherwise.
 const OPERATIONS: u64 = 30;
-/// Client programs that are judged each for itself.
-const PROGRAMS: usize = 12;
-/// Test cases that are judged each for itself.
-const CASES: usize = 200;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Judge {
     scenario: Arc<Scenario>,
     seed: Seed,
+    oracle: Box<dyn Oracle>,
     course: Course,
     labels: Labels,
     linker: Linker,
-    benches: Vec<Bench>,
+    benches: Benches,
+    identities: Identities,
     pictures: Gathered,
-    attempts: u64,
-}
-
-/// What to think of the clients of a drill.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Verdict {
-    /// The grade of the whole: the worst of its expectations, else of what weighs.
-    pub grade: Grade,
-    /// The parts of the traffic, each with what was found; the first is all of it.
-    pub parts: Vec<Part>,
-    /// The expectations of the scenario, in its order.
-    pub expectations: Vec<Judged>,
-    /// What plots are drawn from.
-    #[serde(skip)]
-    pub pictures: Pictures,
-}
-
-/// What was found in one part of the traffic.
-#[derive(Clone, Debug, Serialize)]
-pub struct Part {
-    /// The client program, if it is only that one's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    /// The test case, if it is only that one's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub case: Option<String>,
-    /// The worst grade of what weighs.
-    pub grade: Grade,
-    /// What was found, in the order of the detectors.
-    pub findings: Vec<Finding>,
-}
-
-impl Verdict {
-    /// Whether an expectation was not met.
-    pub fn has_failed(&self) -> bool {
-        self.expectations.iter().any(|judged| judged.grade == Grade::Fail)
-    }
 }
 
 impl Judge {
     /// A judge of a drill that plays this scenario. `user_sources` is how many ways there are to
-    /// tell a user before its address.
-    pub fn new(scenario: Arc<Scenario>, seed: Seed, user_sources: usize) -> Self {
-        let mut benches = vec![Bench::new(Scope::default())];
-        for expectation in &scenario.expect {
-            let scope = Scope { target: expectation.target, ..Scope::default() };
-            if expectation.client.is_none() && !benches.iter().any(|b| b.scope() == scope) {
-                benches.push(Bench::new(scope));
-            }
-        }
+    /// tell a user before its address; the `oracle` knows what the drill would have done.
+    pub fn new(
+        scenario: Arc<Scenario>,
+        seed: Seed,
+        user_sources: usize,
+        oracle: Box<dyn Oracle>,
+    ) -> Self {
         Self {
             course: Course::new(&scenario),
             labels: Labels::new(user_sources),
             linker: Linker::default(),
-            benches,
+            benches: Benches::new(&scenario),
+            identities: Identities::default(),
             pictures: Gathered::default(),
-            attempts: 0,
+            oracle,
             scenario,
             seed,
         }
@@ -119,114 +85,173 @@ impl Judge {
     }
 
     fn attempt(&mut self, attempt: Attempt) {
-        self.attempts += 1;
-        self.open_benches(&attempt);
-        for bench in self.benches.iter_mut().filter(|bench| bench.scope().holds(&attempt)) {
-            bench.attempt(&attempt, &self.course);
-        }
-        let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
+        self.identities.see(&attempt);
         self.pictures.attempt(&attempt);
-        let Self { benches, course, pictures, scenario, linker, .. } = self;
-        linker.push(attempt, in_calm, &mut |operation| {
-            pictures.operation(&operation, course, scenario);
-            take(benches, course, &operation);
-        });
+        self.benches.attempt(&attempt, &self.course, &self.scenario, &self.labels);
+        let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
+        let mut closed = Vec::new();
+        self.linker.push(attempt, in_calm, &mut |operation| closed.push(operation));
+        for operation in closed {
+            self.operation(&operation);
+        }
     }
 
-    /// A bench for each client program and each test case, as they show up.
-    fn open_benches(&mut self, attempt: &Attempt) {
-        let program = Scope { program: Some(attempt.program), ..Scope::default() };
-        let case = Scope { case: Some(attempt.case), ..Scope::default() };
-        let wanted = self.scenario.expect.iter().any(|expectation| {
-            expectation.client.as_deref() == Some(self.labels.program_name(attempt.program))
-        });
-        let have = |benches: &[Bench], scope: Scope| benches.iter().any(|b| b.scope() == scope);
-        let count = |benches: &[Bench], is: fn(&Scope) -> bool| {
-            benches.iter().filter(|bench| is(&bench.scope())).count()
+    fn operation(&mut self, operation: &Operation) {
+        let first = operation.first();
+        let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
+        self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
+        let recoverable = recoverable(&*self.oracle, first, &self.course);
+        self.benches.operation(operation, &self.course, recoverable);
+        self.pictures.operation(operation, &self.course);
+    }
+
+    /// What to think of it. `dropped` events are missing.
+    pub fn finish(mut self, dropped: u64) -> Verdict {
+        let mut closed = Vec::new();
+        self.linker.finish(&mut |operation| closed.push(operation));
+        for operation in closed {
+            self.operation(&operation);
+        }
+        let facts = Facts {
+            dropped,
+            failed: self.identities.failed,
+            blind: self.identities.blind,
+            early: self.linker.early,
         };
-        let programs = count(&self.benches, |scope| scope.program.is_some());
-        if !have(&self.benches, program) && (programs < PROGRAMS || wanted) {
-            self.benches.push(Bench::new(program));
-            for expectation in &self.scenario.expect {
-                let is_its = expectation.client.as_deref()
-                    == Some(self.labels.program_name(attempt.program));
-                let scope = Scope { target: expectation.target, ..program };
-                if is_its && !have(&self.benches, scope) {
-                    self.benches.push(Bench::new(scope));
-                }
-            }
-        }
-        let cases = count(&self.benches, |scope| scope.case.is_some());
-        if attempt.case > 0 && !have(&self.benches, case) && cases < CASES {
-            self.benches.push(Bench::new(case));
-        }
-    }
-
-    /// What to think of it.
-    pub fn finish(mut self) -> Verdict {
-        let Self { benches, course, pictures, scenario, linker, .. } = &mut self;
-        linker.finish(&mut |operation| {
-            pictures.operation(&operation, course, scenario);
-            take(benches, course, &operation);
-        });
-        let parts = self.parts();
-        let expectations: Vec<Judged> = self
+        let parts: Vec<Part> = self.told().map(|bench| self.part(bench, facts)).collect();
+        let (cost, no_cost) = match self.cost(facts) {
+            None => (None, None),
+            Some(Ok(cost)) => (Some(cost), None),
+            Some(Err(why)) => (None, Some(why)),
+        };
+        let mut expectations: Vec<Judged> = self
             .scenario
             .expect
             .iter()
-            .map(|expectation| {
-                let bench = self.bench_of(expectation);
-                let measured = bench.and_then(|bench| {
-                    bench.measure(expectation.name, expectation.phase, &self.cx(bench))
-                });
-                expect::judge(expectation, measured, &self.scenario, self.level())
-            })
+            .map(|expectation| self.judged(expectation, facts, cost.as_ref(), no_cost.as_deref()))
             .collect();
+        expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
-        let pictures = std::mem::take(&mut self.pictures);
-        // The first bench is of all traffic.
-        let flow = self.benches[0].flow();
-        let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
-        Verdict { grade: worst.unwrap_or(Grade::Pass), parts, expectations, pictures }
+        let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
+        Verdict {
+            grade: worst.unwrap_or_else(found),
+            expectations,
+            parts,
+            cost,
+            no_cost,
+            level: self.level(),
+            seed: self.seed.0,
+            rho: self.windows().rho(),
+            cautions: self.cautions(),
+            pictures: self.pictures(),
+        }
     }
 
-    fn parts(&self) -> Vec<Part> {
+    fn pictures(&mut self) -> Pictures {
+        let gathered = std::mem::take(&mut self.pictures);
+        let whole = self.benches.find(Scope::default());
+        gathered.finish(whole.map(Bench::flow), &self.course, &self.labels)
+    }
+
+    fn windows(&self) -> &Windows {
+        self.linker.windows()
+    }
+
+    /// The benches that a report tells of: that of the whole, those of programs if there are several,
+    /// those of test cases.
+    fn told(&self) -> impl Iterator<Item = &Bench> {
         let several = self.labels.programs().count() > 1;
-        let told = self.benches.iter().filter(|bench| {
+        self.benches.iter().filter(move |bench| {
             let scope = bench.scope();
             scope.target.is_none() && (scope.program.is_none() || several)
-        });
-        told.map(|bench| {
-            let findings = bench.findings(&self.cx(bench));
-            let weighs = findings.iter().filter(|finding| finding.weight >= Weight::Major);
-            let name = |at: u16| self.labels.program_name(at).to_owned();
-            let case =
-                |at: u16| self.labels.cases().find(|(c, _)| *c == at).map(|(_, n)| n.to_owned());
-            Part {
-                client: bench.scope().program.map(name),
-                case: bench.scope().case.and_then(case),
-                grade: weighs.map(|finding| finding.grade).max().unwrap_or(Grade::NotApplicable),
-                findings,
-            }
         })
-        .collect()
+    }
+
+    fn part(&self, bench: &Bench, facts: Facts) -> Part {
+        let gates = Gates::of(bench.base(), facts);
+        let findings = bench.findings(&self.cx(bench, &gates));
+        let scope = bench.scope();
+        let case = |at: u16| self.labels.cases().find(|(case, _)| *case == at);
+        Part {
+            client: scope.program.map(|at| self.labels.program_name(at).to_owned()),
+            case: scope.case.and_then(case).map(|(_, name)| name.to_owned()),
+            grade: Part::grade_of(&findings),
+            findings,
+            gates,
+        }
+    }
+
+    fn judged(
+        &self,
+        expectation: &Expectation,
+        facts: Facts,
+        cost: Option<&Cost>,
+        no_cost: Option<&str>,
+    ) -> Judged {
+        let Some(bench) = self.bench_of(expectation) else {
+            let why = Measured::NotExercised("no such client came by".to_owned());
+            return expect::judge(expectation, Some(why), &self.scenario, self.level());
+        };
+        let gates = Gates::of(bench.base(), facts);
+        let cx = self.cx(bench, &gates);
+        let measured = if expectation.name == "revenue_at_risk" {
+            Some(match (cost, no_cost) {
+                (Some(cost), _) => Measured::Number {
+                    low: cost.exposure.low,
+                    value: cost.exposure.high,
+                    high: cost.exposure.high,
+                    sample: format!(
+                        "{:.1} minutes, deferred purchases not subtracted",
+                        cost.minutes
+                    ),
+                },
+                (None, Some(why)) => Measured::too_few(why, "traffic in calm and under faults"),
+                (None, None) => Measured::NotExercised("the scenario has no `impact`".to_owned()),
+            })
+        } else {
+            bench.measure(expectation.name, expectation.phase, &cx)
+        };
+        let is_counted =
+            matches!(&measured, Some(Measured::Number { low, high, .. }) if low >= high);
+        let mut judged = expect::judge(expectation, measured, &self.scenario, self.level());
+        let with_calm = bench.leans_on_calm(expectation.name, &cx);
+        if let Some(gate) = gates.stops(judged.grade, with_calm, is_counted) {
+            judged.grade = Grade::Inconclusive;
+            judged.said = format!("{} (but: {})", judged.said, gate.said);
+            judged.needs = Some(gate.needs.clone());
+        }
+        judged
+    }
+
+    fn cost(&self, facts: Facts) -> Option<Result<Cost, String>> {
+        let impact = self.scenario.impact.as_ref()?;
+        let bench = self.benches.find(Scope { target: impact.target, ..Scope::default() })?;
+        let gates = Gates::of(bench.base(), facts);
+        Some(impact::cost(impact, &self.scenario, bench, &self.cx(bench, &gates)))
     }
 
     /// The bench that looks at what an expectation is about.
-    fn bench_of(&self, expectation: &crate::scenario::Expectation) -> Option<&Bench> {
+    fn bench_of(&self, expectation: &Expectation) -> Option<&Bench> {
         let program = match &expectation.client {
             Some(name) => Some(self.labels.programs().find(|(_, known)| known == name)?.0),
             None => None,
         };
-        let scope = Scope { program, target: expectation.target, case: None };
-        self.benches.iter().find(|bench| bench.scope() == scope)
+        self.benches.find(Scope { program, target: expectation.target, case: None })
     }
 
     fn level(&self) -> f64 {
         self.scenario.confidence.map_or(LEVEL, |confidence| confidence.level.fraction())
     }
 
-    fn cx<'c>(&'c self, bench: &'c Bench) -> Cx<'c> {
+    fn cautions(&self) -> Vec<String> {
+        let mut cautions = self.identities.cautions();
+        if self.benches.left_out {
+            cautions.push("there were more test cases than are judged each for itself".to_owned());
+        }
+        cautions
+    }
+
+    fn cx<'c>(&'c self, bench: &'c Bench, gates: &'c Gates) -> Cx<'c> {
         let least = self.scenario.confidence.and_then(|confidence| confidence.min_operations);
         Cx {
             course: &self.course,
@@ -236,7 +261,8 @@ impl Judge {
             min_operations: least.unwrap_or(OPERATIONS),
             seed: self.seed,
             timeout: bench.timeout(),
-            rho: self.linker.windows().rho(),
+            rho: self.windows().rho(),
+            gates,
         }
     }
 }
@@ -244,11 +270,5 @@ impl Judge {
 impl Listener for Judge {
     fn hear(&mut self, event: &Event) {
         self.fold(event);
-    }
-}
-
-fn take(benches: &mut [Bench], course: &Course, operation: &Operation) {
-    for bench in benches.iter_mut().filter(|bench| bench.scope().holds(operation.first())) {
-        bench.operation(operation, course);
     }
 }

@@ -10,15 +10,21 @@
 mod attempt;
 mod baseline;
 mod bench;
+mod benches;
 mod course;
 pub mod detect;
 mod expect;
 mod finding;
 mod flow;
+mod gates;
+mod identity;
+pub mod impact;
 mod judge;
 mod label;
 pub mod link;
 mod operation;
+mod oracle;
+mod outcome;
 pub mod phases;
 pub mod picture;
 pub mod ratio;
@@ -32,9 +38,12 @@ pub use course::{Course, Leg, Stage};
 pub use expect::Judged;
 pub use finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight};
 pub use flow::{FINE, Flow, Second};
-pub use judge::{Judge, Part, Verdict};
+pub use gates::{Facts, Gate, Gates};
+pub use judge::Judge;
 pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
+pub use oracle::Oracle;
+pub use outcome::{Part, Verdict};
 pub use window::Windows;
 
 /// Seconds as microseconds.

@@ -180,3 +180,16 @@ fn the_token_is_sent_and_never_shown() {
     assert!(done.err.contains("a token is needed") && !done.err.contains("wr0ng"), "{}", done.err);
     assert_eq!(ctl(&admin, &["status"], Some("two words")).code, Some(2));
 }
+
+/// In CI a variable that nobody filled in is set all the same.
+#[test]
+fn an_empty_variable_is_none() {
+    let empty = ctl("", &["status"], None);
+    let none = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+        .args(["ctl", "status"])
+        .env_remove("FIREDRILL_ADMIN")
+        .output()
+        .expect("it runs");
+    assert_eq!(empty.code, none.status.code(), "{}", empty.err);
+    assert_eq!(empty.err, String::from_utf8(none.stderr).expect("UTF-8"));
+}

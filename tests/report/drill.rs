@@ -103,7 +103,7 @@ impl Telling {
         let mut problems = Problems::default();
         let scenario = Scenario::read(&Source::new("shop.yaml", text), None, &mut problems);
         let scenario = Arc::new(scenario.unwrap_or_else(|| panic!("{:?}", problems.sorted())));
-        let judge = Judge::new(Arc::clone(&scenario), Seed(7), 1);
+        let judge = Judge::new(Arc::clone(&scenario), Seed(7), 1, Box::new(()));
         Self { scenario, judge, observations: Observations::default(), conn: 0 }
     }
 
@@ -193,7 +193,7 @@ impl Telling {
                 tally("respond", "respond", 40),
                 tally("lose_response:purchase", "lose_response", 3),
             ],
-            verdict: self.judge.finish(),
+            verdict: self.judge.finish(0),
             end: End::Finished,
         }
     }

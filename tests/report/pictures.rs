@@ -1,6 +1,6 @@
 //! What plots are drawn from.
 
-use crate::drill::{SHOP, Telling, Told, shop};
+use crate::drill::{SHOP, shop};
 use firedrill::{
     event::Upstream,
     verdict::{picture::latency_from, stats::Shape},
@@ -75,26 +75,4 @@ fn arrivals_are_told_around_the_end_of_the_faults() {
     // Twenty reads and five purchases a second.
     let calm = recovery.calm.expect("calm");
     assert!((calm - 2.5).abs() < 0.1, "{calm}");
-}
-
-#[test]
-fn what_was_lost_costs_money_for_as_long_as_it_lasted_in_life() {
-    let mut telling = Telling::of(SHOP);
-    for (phase, from, served) in [(0_usize, 0.0, 60_u32), (1, 60.0, 30), (2, 180.0, 60)] {
-        telling.edge(Some(phase), from);
-        for nth in 0..served {
-            let told = Told::purchase(from + f64::from(nth), 1_000 + u64::from(nth));
-            let told = Told { body: u64::from(nth) + (phase as u64) * 1_000, ..told };
-            telling.attempt(Some(phase), &Told { status: Some(201), ..told });
-        }
-    }
-    telling.edge(None, 240.0);
-    let drill = telling.over();
-    let cost = drill.verdict.pictures.cost.as_ref().expect("a cost");
-
-    // One a second in calm, one in four seconds in the outage: three quarters of two minutes.
-    let [outage] = &cost.phases[..] else { panic!("{cost:?}") };
-    assert!((outage.lost - 0.75).abs() < 0.02, "{cost:?}");
-    let (low, high) = cost.total();
-    assert!((low - 1_500.0).abs() < 40.0 && (high - 3_000.0).abs() < 80.0, "{low} {high}");
 }

@@ -1,7 +1,7 @@
 //! `firedrill run … -- CMD`: a command beside the drill.
 
 use crate::{
-    firedrill::{Done, Running, folder, run, scenario, start},
+    firedrill::{Done, Running, done, firedrill, folder, run, scenario, start},
     support::{
         client::{Ask, Connection, PATIENCE},
         upstream::Upstream,
@@ -12,6 +12,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -110,7 +111,7 @@ fn a_command_is_sent_to_an_address_that_can_be_connected_to() {
     let (upstream, folder) = (Upstream::start(), folder("anywhere"));
     let told = folder.join("told");
     let path = scenario(&folder, OUTAGE);
-    let mut command = crate::firedrill::firedrill(["run", &path, "--listen", "0.0.0.0:0"]);
+    let mut command = firedrill(["run", &path, "--listen", "0.0.0.0:0"]);
     command.args(["--upstream", &upstream.url(), "--", "sh", "-c", "echo $FIREDRILL_URL > \"$0\""]);
     command.arg(&told);
     let done = start(command).finish();
@@ -160,4 +161,140 @@ fn traffic_passes_from_the_end_of_the_timeline_to_the_end_of_the_command() {
     let done = drill.finish();
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert_eq!(upstream.seen().len(), 2);
+}
+
+/// The process whose number a command wrote down, once it has.
+fn written(path: &Path) -> u32 {
+    let mut patience = 1_000;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        match text.strip_suffix('\n') {
+            Some(number) => return number.parse().expect("a number"),
+            None if patience == 0 => panic!("nothing is written"),
+            None => thread::sleep(Duration::from_millis(10)),
+        }
+        patience -= 1;
+    }
+}
+
+/// Whether a process runs; one that ended and that nobody asked after does not.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// A drill beside a shell that runs `script`; `$0` is where it is to write down what it started.
+fn beside(name: &str, script: &str) -> (Running, PathBuf, Upstream) {
+    let (upstream, folder) = (Upstream::start(), folder(name));
+    let mut command = run(&scenario(&folder, OUTAGE), &upstream.url());
+    let pids = folder.join("pid");
+    command.args(["--", "sh", "-c", script]).arg(&pids);
+    (start(command), pids, upstream)
+}
+
+/// `sh -c pytest`: what counts is what the command started. It ends by itself, but late.
+const GRANDCHILD: &str = "sh -c 'echo $$ > \"$0\"; trap \"echo put away; exit 0\" INT TERM
+    i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.02; done' \"$0\"; exit 1";
+
+/// What it started does not hear.
+const DEAF: &str = "sh -c 'trap \"\" INT TERM; echo $$ > \"$0\"
+    i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.02; done' \"$0\"; :";
+
+fn grandchild_is_told(name: &str, signal: Signal) {
+    let (drill, pids, _upstream) = beside(name, GRANDCHILD);
+    let grandchild = written(&pids);
+    let told = Instant::now();
+    drill.signal(signal);
+    let done = drill.finish();
+    assert_eq!(done.code, Some(130), "{}", done.err);
+    assert!(done.out.starts_with("put away\n"), "{}", done.out);
+    assert!(!runs(grandchild) && told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+}
+
+#[test]
+fn an_interrupt_reaches_what_the_command_started() {
+    grandchild_is_told("told-int", Signal::INT);
+}
+
+#[test]
+fn a_request_to_terminate_reaches_what_the_command_started() {
+    grandchild_is_told("told-term", Signal::TERM);
+}
+
+/// Whoever does not hear is killed, but not before the time to clean up is over.
+#[test]
+fn what_does_not_end_when_it_is_asked_to_is_killed() {
+    let (drill, pids, _upstream) = beside("deaf", DEAF);
+    let grandchild = written(&pids);
+    let told = Instant::now();
+    drill.signal(Signal::TERM);
+    let done = drill.finish();
+    assert_eq!(done.code, Some(130), "{}", done.err);
+    assert!(done.err.contains("and is killed"), "{}", done.err);
+    assert!(told.elapsed() >= Duration::from_secs(4), "{:?}", told.elapsed());
+    assert!(!runs(grandchild));
+}
+
+#[test]
+fn a_second_interrupt_kills_what_the_command_started() {
+    let (drill, pids, _upstream) = beside("deaf-twice", DEAF);
+    let grandchild = written(&pids);
+    drill.signal(Signal::INT);
+    drill.line(|line| line.contains("nothing is injected any more"));
+    let told = Instant::now();
+    drill.signal(Signal::INT);
+    assert_eq!(drill.finish().code, Some(130));
+    assert!(told.elapsed() < Duration::from_secs(2), "{:?}", told.elapsed());
+    let mut patience = 100;
+    while runs(grandchild) && patience > 0 {
+        // Killed it is, and the system clears it away.
+        thread::sleep(Duration::from_millis(10));
+        patience -= 1;
+    }
+    assert!(!runs(grandchild));
+}
+
+/// A service that a suite started and forgot would hold the pipe that its output goes to, for ever.
+#[test]
+fn what_the_command_leaves_running_is_ended() {
+    let (drill, pids, _upstream) = beside("left", "sleep 60 & echo $! > \"$0\"; exit 0");
+    let done = drill.finish();
+    assert_eq!(done.code, Some(3), "nobody asked: {}", done.err);
+    assert!(done.err.contains("left processes running"), "{}", done.err);
+    assert!(!runs(written(&pids)));
+}
+
+/// A `tee` is not cut off: it has a moment to end by itself.
+#[test]
+fn what_ends_by_itself_after_the_command_is_let_be() {
+    let script = "(sleep 0.2; echo the last line) & echo $! > \"$0\"; exit 0";
+    let (drill, _pids, _upstream) = beside("last-line", script);
+    let done = drill.finish();
+    assert!(done.out.starts_with("the last line\n"), "{}", done.out);
+    assert!(!done.err.contains("left processes running"), "{}", done.err);
+}
+
+/// Else a drill stands for ever, and nobody knows why.
+#[test]
+fn a_command_that_is_stopped_is_spoken_of_and_can_be_ended() {
+    let (drill, _pids, _upstream) = beside("stopped", "kill -STOP $$; exit 0");
+    drill.line(|line| line.contains("the command was stopped"));
+    drill.signal(Signal::TERM);
+    assert_eq!(drill.finish().code, Some(130));
+}
+
+#[test]
+fn an_abort_ends_the_command_as_well() {
+    let (upstream, folder) = (Upstream::start(), folder("abort"));
+    let mut command = run(&scenario(&folder, OUTAGE), &upstream.url());
+    command.args(["--admin", "0", "--", "sh", "-c", GRANDCHILD]).arg(folder.join("pid"));
+    let drill = start(command);
+    let grandchild = written(&folder.join("pid"));
+    let admin = drill.admin().to_string();
+    let abort = done(firedrill(["ctl", "abort", "--admin", &admin]));
+    assert_eq!(abort.code, Some(0), "{}", abort.err);
+    let done = drill.finish();
+    assert_eq!(done.code, Some(4), "{}", done.err);
+    assert!(done.out.starts_with("put away\n"), "{}", done.out);
+    assert!(!runs(grandchild));
 }

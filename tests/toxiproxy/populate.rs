@@ -202,3 +202,20 @@ fn a_replacement_that_cannot_listen_takes_nothing_away() {
     assert_eq!(left.status, 200, "{left:?}");
     assert_eq!((left.listen(), &left.json()["toxics"][0]["name"]), (listen, &"t".into()));
 }
+
+/// What is to be on the new one is put there before the old one goes.
+#[test]
+fn a_replacement_whose_toxics_are_refused_takes_nothing_away() {
+    let server = Server::start();
+    let old = server.proxy(echo());
+    let toxic = |at| format!(r#"{{"name":"t{at}","type":"latency"}}"#);
+    let toxics: Vec<String> = (0..=firedrill::engine::MOST_BY_HAND).map(toxic).collect();
+    let toxics = toxics.join(",");
+    let body =
+        format!(r#"[{{"name":"p","listen":"127.0.0.1:0","upstream":"x:1","toxics":[{toxics}]}}]"#);
+    let answer = server.post("/populate", &body);
+    assert!(answer.status >= 400, "{answer:?}");
+    let kept = server.get("/proxies/p");
+    assert_eq!((kept.status, kept.json()["enabled"].as_bool()), (200, Some(true)), "{kept:?}");
+    assert!(std::net::TcpStream::connect(old).is_ok(), "it listens on");
+}

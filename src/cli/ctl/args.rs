@@ -11,6 +11,9 @@ Examples:
 
 FIREDRILL_TOKEN holds the token, if the listener asks for one.";
 
+/// Where one is commanded that nobody put elsewhere.
+pub(in crate::cli) const ADMIN: &str = "http://127.0.0.1:8474";
+
 /// Command a drill that runs: its clock, its proxies, and faults by hand
 #[derive(Clone, Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
@@ -21,7 +24,7 @@ pub(in crate::cli) struct Args {
         global = true,
         env = "FIREDRILL_ADMIN",
         value_name = "URL",
-        default_value = "http://127.0.0.1:8474"
+        default_value = ADMIN
     )]
     pub admin: String,
 

@@ -13,7 +13,7 @@ use crate::{
     config::Secret,
     control::{Answer, Client, ClientError},
 };
-use args::{Command, Proxy};
+use args::{ADMIN, Command, Proxy};
 use serde_json::Value;
 use std::env;
 
@@ -56,7 +56,9 @@ fn client(args: &Args) -> Result<Client, String> {
         }
         _ => None,
     };
-    Client::new(&args.admin, token).map_err(|why| why.to_string())
+    // A variable that is set to nothing is not set.
+    let admin = if args.admin.is_empty() { ADMIN } else { &args.admin };
+    Client::new(admin, token).map_err(|why| why.to_string())
 }
 
 fn show(args: &Args, answer: &Answer) -> Exit {

@@ -15,6 +15,7 @@ use crate::{
     },
     control::{App, Registry, RegistryError, Server, Spec},
     dice::{self, Seed},
+    drill,
     engine::{FaultTally, Run},
     event::Recorder,
     observe::{Collector, End, Journal, Preface, Tally},
@@ -23,6 +24,7 @@ use crate::{
     select::{UserSource, Users},
     verdict::Judge,
 };
+use rustix::process::Signal as Told;
 use std::{
     fs::OpenOptions,
     future::Future,
@@ -46,6 +48,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What is said to the first Ctrl-C.
 const STOPPING: &str =
     "stopping: nothing is injected any more; Ctrl-C again cuts off what is under way";
+
+/// What is said of a command that does not go on.
+const STOPPED: &str = "note: the command was stopped, as one is that asks the terminal for input: it has \
+                       none here";
 
 /// A drill that was started.
 #[derive(Debug)]
@@ -106,7 +112,7 @@ impl Drill {
             let what = format!("cannot write the report `{}`", path.display());
             Refusal::environment(&what, &error)
         })?;
-        let judge = Judge::new(Arc::clone(&scenario), loaded.play.seed, loaded.users.sources.len());
+        let judge = drill::judge(&scenario, &loaded.play, &loaded.users, &loaded.proxies());
         let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
         let view = View::new(Arc::clone(&scenario), args.quiet);
@@ -184,8 +190,13 @@ impl Drill {
             }
         };
         let beside = async {
-            if let (Some(beside), Cause::Interrupt { by_terminal }) = (&mut self.beside, &cause) {
-                beside.see_out(*by_terminal, PATIENCE).await;
+            match (&mut self.beside, &cause) {
+                (None, _) => {}
+                (Some(beside), Cause::Command(_)) => beside.clear_up(PATIENCE).await,
+                (Some(beside), Cause::Interrupt { signal }) => {
+                    beside.see_out(*signal, PATIENCE).await;
+                }
+                (Some(beside), _) => beside.see_out(Told::TERM, PATIENCE).await,
             }
         };
         let drained = tokio::select! {
@@ -197,18 +208,13 @@ impl Drill {
             }
             () = again => false,
         };
+        // Killed, if it has not gone by now.
+        drop(self.beside.take());
         if !drained {
             // What was seen up to here is still told and kept.
             self.registry.drain(Duration::ZERO).await;
         }
-        let end = match &cause {
-            _ if self.lost_record => End::Failed,
-            Cause::Timeline => End::Finished,
-            Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt { .. } => End::Interrupted,
-            Cause::Record => End::Failed,
-            Cause::Aborted => End::Aborted,
-        };
+        let end = if self.lost_record { End::Failed } else { cause.end() };
         let tallies = self.run.tallies();
         let collected = self.collector.finish(end, tallies.iter().map(tally).collect());
         if let Err(error) = &collected.record
@@ -216,7 +222,10 @@ impl Drill {
         {
             crate::cli::error(&format!("cannot write the record: {error}"));
         }
-        let judged = collected.listener.map(Judge::finish).unwrap_or_default();
+        let judged = collected
+            .listener
+            .map(|judge| judge.finish(collected.observations.dropped))
+            .unwrap_or_default();
         let summary = Summary {
             scenario: &self.scenario,
             timeline: self.run.timeline(),
@@ -267,18 +276,18 @@ impl Drill {
                 () = self.run.finished(), if !played_out => {
                     self.view.phase(None, self.run.controls().tick());
                     played_out = true;
-                    if self.beside.is_none() {
-                        return match (self.lost_record, controls.status().aborted) {
-                            (true, _) => Cause::Record,
-                            (false, true) => Cause::Aborted,
-                            (false, false) => Cause::Timeline,
-                        };
+                    match (self.lost_record, controls.status().aborted) {
+                        // Whoever ends a drill ends what was started for it.
+                        (false, true) => return Cause::Aborted,
+                        _ if self.beside.is_some() => {}
+                        (true, _) => return Cause::Record,
+                        (false, false) => return Cause::Timeline,
                     }
                 }
                 status = ended(&mut self.beside) => return Cause::Command(status),
-                _ = self.interrupt.recv() => return Cause::Interrupt { by_terminal: true },
-                _ = self.terminate.recv() => return Cause::Interrupt { by_terminal: false },
-                _ = self.hangup.recv() => return Cause::Interrupt { by_terminal: true },
+                _ = self.interrupt.recv() => return Cause::Interrupt { signal: Told::INT },
+                _ = self.terminate.recv() => return Cause::Interrupt { signal: Told::TERM },
+                _ = self.hangup.recv() => return Cause::Interrupt { signal: Told::HUP },
                 Ok(()) = failed.changed() => {
                     let why = failed.borrow_and_update().clone().unwrap_or_default();
                     self.view.error(&format!("cannot write the record: {why}"));
@@ -289,6 +298,9 @@ impl Drill {
                 _ = frames.tick() => {
                     let took = self.run.controls().tick();
                     self.view.frame(&controls, &self.collector, took);
+                    if self.beside.as_ref().is_some_and(Beside::was_stopped) {
+                        self.view.say(STOPPED);
+                    }
                 }
             }
         }
@@ -376,6 +388,11 @@ fn preface(run: &Run, loaded: &Loaded) -> Preface {
         bindings: loaded.bindings.clone(),
         start_at_ms: millis(loaded.play.start_at),
         longest_phase_ms: loaded.play.longest_phase.map(millis),
+        proxies: loaded
+            .proxies()
+            .into_iter()
+            .map(|(name, protocol)| (name, protocol.name().to_owned()))
+            .collect(),
     }
 }
 

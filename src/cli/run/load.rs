@@ -11,10 +11,11 @@ use crate::{
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
+    drill::{BindError, bind},
     engine::{Play, Site},
     fault::catalog::Protocol,
     scenario::Scenario,
-    select::{Matcher, Users},
+    select::Users,
     timeline::Speed,
     units::{Quantity, UpstreamAddr},
 };
@@ -50,6 +51,11 @@ impl Loaded {
     pub(in crate::cli) fn upstreams(&self) -> String {
         let all: Vec<&str> = self.specs.iter().map(|spec| &*spec.upstream).collect();
         all.join(", ")
+    }
+
+    /// The proxies, by name and by what they understand of their traffic.
+    pub(in crate::cli) fn proxies(&self) -> Vec<(String, Protocol)> {
+        self.specs.iter().map(|spec| (spec.name.clone(), spec.protocol)).collect()
     }
 
     /// How long the scenario is, at life's own pace.
@@ -111,7 +117,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         (None, own) => own,
     };
     let (specs, users, admin) = match config {
-        Some(_) if args.upstream.is_some() => {
+        Some(_) if upstream(args).is_some() => {
             let why =
                 "`--upstream` makes one proxy, and the file has proxies of its own; leave one out";
             return Err(Refusal::usage(why));
@@ -143,9 +149,14 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
     })
 }
 
+/// The upstream by the flags; a variable that is set to nothing is not set.
+fn upstream(args: &Args) -> Option<&str> {
+    args.upstream.as_deref().filter(|upstream| !upstream.is_empty())
+}
+
 /// The one proxy that the flags make.
 fn only(args: &Args) -> Result<Spec, Refusal> {
-    let Some(upstream) = &args.upstream else {
+    let Some(upstream) = upstream(args) else {
         return Err(Refusal::usage(
             "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
         ));
@@ -216,22 +227,14 @@ fn bind_targets(scenario: &mut Scenario, bindings: &[String]) -> Result<(), Refu
                 "`--target {binding}` binds nothing; write `--target NAME='POST /api/checkout'`"
             )));
         };
-        let matcher = Matcher::route(route).map_err(|why| {
-            Refusal::usage(format!(
-                "`--target {binding}`: {why}; write `--target {name}='POST /api/checkout'`"
-            ))
+        bind(scenario, name, route).map_err(|error| {
+            Refusal::usage(match error {
+                BindError::Route(why) => format!(
+                    "`--target {binding}`: {why}; write `--target {name}='POST /api/checkout'`"
+                ),
+                BindError::Unknown(_) => error.to_string(),
+            })
         })?;
-        let names: Vec<String> = scenario.targets.iter().map(|t| t.name.clone()).collect();
-        let Some(target) = scenario.targets.iter_mut().find(|target| target.name == name) else {
-            let known = || names.iter().map(String::as_str);
-            let hint = match closest(name, known()) {
-                Some(close) => format!("did you mean `{close}`?"),
-                None if names.is_empty() => "it has none".to_owned(),
-                None => format!("it has {}", list_of(known())),
-            };
-            return Err(Refusal::usage(format!("the scenario has no target `{name}`; {hint}")));
-        };
-        target.matchers = vec![matcher];
     }
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use crate::{
     cli::{exit::Exit, run::files::Files, terminal},
+    observe::End,
     report::summary::Summary,
 };
+use rustix::process::Signal;
 use std::{fs, io, path::Path, process::ExitStatus};
 
 /// How wide a summary is where nothing tells, in columns.
@@ -16,15 +18,28 @@ pub(super) enum Cause {
     Timeline,
     /// The command beside it ended.
     Command(io::Result<ExitStatus>),
-    /// A signal; one from the terminal reaches the command beside it as well.
+    /// A signal, which the command beside it is told of.
     Interrupt {
-        /// Whether it was the terminal's.
-        by_terminal: bool,
+        /// Which.
+        signal: Signal,
     },
     /// The record could not be written any further.
     Record,
     /// Somebody ended it by a command to the admin listener.
     Aborted,
+}
+
+impl Cause {
+    /// As the record has it.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Timeline => End::Finished,
+            Self::Command(_) => End::CommandEnded,
+            Self::Interrupt { .. } => End::Interrupted,
+            Self::Record => End::Failed,
+            Self::Aborted => End::Aborted,
+        }
+    }
 }
 
 /// What could not be written.
@@ -87,7 +102,7 @@ fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: 
             crate::cli::error(&format!("the command failed: {status}"));
             Exit::Failed
         }
-        _ if summary.verdict.has_failed() => Exit::Failed,
+        _ if summary.verdict.has_failed(false) => Exit::Failed,
         _ if !summary.silences().is_empty() => Exit::Inconclusive,
         _ => Exit::Passed,
     }

@@ -252,5 +252,6 @@ fn preface(run: &Run, seed: Seed, users: &Users) -> Preface {
         bindings: Vec::new(),
         start_at_ms: 0,
         longest_phase_ms: None,
+        proxies: Vec::new(),
     }
 }

@@ -21,7 +21,7 @@ mod buckets;
 use crate::{
     dice::Purpose,
     fault::{
-        Canned, Cx, Effect, Fault, Stage,
+        Canned, Cx, Denial, Effect, Fault, Stage,
         canned::{bare, read_status, whole_seconds},
         catalog::{Entry, Layer, Protocol},
         form::is_curve,
@@ -217,6 +217,10 @@ impl Fault for RateLimit {
     fn strength(&self, moment: &Moment) -> f64 {
         // Time per request: half the rate is twice as hard.
         1.0 / self.rate.at(moment).per_second()
+    }
+
+    fn denies(&self) -> Denial {
+        Denial::Perhaps
     }
 
     fn describe(&self) -> String {

@@ -69,7 +69,12 @@ pub(super) fn findings(summary: &Summary<'_>) -> Markup {
 }
 
 fn part_of(part: &Part) -> Markup {
+    let shut: Vec<_> = part.gates.0.iter().filter(|gate| !gate.holds).collect();
     html! {
+        @if !shut.is_empty() {
+            p.quiet { "What has to hold before more can be concluded, and does not:" }
+            ul.quiet { @for gate in shut { li { (gate.said) "; it takes " (gate.needs) } } }
+        }
         div.wide {
             table.stack {
                 thead { tr { th { "grade" } th { "respect" } th { "found" } } }

@@ -65,6 +65,10 @@ impl Detector for Amplification {
         Weight::Minor
     }
 
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        term == Some("load_factor")
+    }
+
     fn attempt(&mut self, attempt: &Attempt, now: Now<'_>) {
         self.seen.at(attempt.phase).attempts += 1;
         self.base_attempts += u64::from(now.stage == Stage::Base);

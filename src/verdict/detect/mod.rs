@@ -5,6 +5,7 @@
 
 pub mod amplification;
 pub mod duplicates;
+pub mod service;
 
 use crate::verdict::{
     attempt::Attempt,
@@ -12,6 +13,7 @@ use crate::verdict::{
     course::{Course, Stage},
     finding::{Finding, Measured, Weight},
     flow::Flow,
+    gates::Gates,
     operation::Operation,
 };
 use std::fmt::Debug;
@@ -25,6 +27,9 @@ pub struct Now<'n> {
     pub stage: Stage,
     /// The client, by its number; with very many clients several share one.
     pub client: usize,
+    /// Of an operation: the probability that a patient client would have been served; `None` if that
+    /// is not known.
+    pub recoverable: Option<f64>,
 }
 
 /// What is known at the end.
@@ -47,6 +52,8 @@ pub struct Cx<'c> {
     /// ρ: the probability that a link by content joins what does not belong together, as measured
     /// in calm. Subtract it from shares that rest on links.
     pub rho: f64,
+    /// What has to hold before anything is concluded.
+    pub gates: &'c Gates,
 }
 
 /// One respect in which a client is judged.
@@ -70,6 +77,13 @@ pub trait Detector: Debug + Send {
         let _ = (operation, now);
     }
 
+    /// Whether what it says of a term, or as a finding, is a comparison with the calm, so that
+    /// without a calm it says nothing.
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        let _ = term;
+        false
+    }
+
     /// The time after which the client gives an attempt up, in seconds, if this detector knows it.
     fn timeout(&self) -> Option<f64> {
         None
@@ -85,5 +99,9 @@ pub trait Detector: Debug + Send {
 
 /// All detectors, in the order of the literature's list.
 pub fn all() -> Vec<Box<dyn Detector>> {
-    vec![Box::<amplification::Amplification>::default(), Box::<duplicates::Duplicates>::default()]
+    vec![
+        Box::<amplification::Amplification>::default(),
+        Box::<duplicates::Duplicates>::default(),
+        Box::<service::Service>::default(),
+    ]
 }

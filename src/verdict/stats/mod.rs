@@ -24,6 +24,7 @@ mod survival;
 pub use bootstrap::{Cluster, RESAMPLES, ratio, ratio_interval};
 pub use clusters::{Clusters, Count, MAX_CLUSTERS, MAX_COUNTED};
 pub use dispersion::{Dispersion, Rayleigh, dispersion, dispersion_about, rayleigh};
+pub(crate) use distribution::{normal_cdf, normal_quantile};
 pub use fisher::fisher_exact;
 pub use holm::holm;
 pub use interval::Interval;

@@ -21,12 +21,12 @@ const LARGE_GAMMA: f64 = 1e7;
 const HALVINGS: usize = 200;
 
 /// The chance that a standard normal is at most `z`: ½·erfc(−z/√2).
-pub(super) fn normal_cdf(z: f64) -> f64 {
+pub(crate) fn normal_cdf(z: f64) -> f64 {
     if z.is_nan() { f64::NAN } else { 0.5 * erf::erfc(-z / SQRT_2) }
 }
 
 /// What a standard normal is at most with chance `p`: −√2·erfc⁻¹(2p). Infinite at 0 and 1.
-pub(super) fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     if p.is_nan() {
         return f64::NAN;
     }
