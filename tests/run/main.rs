@@ -17,6 +17,7 @@ mod output;
 mod record;
 mod refusals;
 mod reload;
+mod reports;
 mod serve;
 mod signals;
 mod timing;
