@@ -1,10 +1,14 @@
 //! What the failures would have cost.
 
 use crate::{
-    report::{summary::Summary, summary::text::thousands},
+    report::{
+        rounded,
+        summary::{Summary, text::thousands},
+    },
     verdict::impact::{Cost, Money},
 };
 use maud::{Markup, html};
+use std::time::Duration;
 
 pub(super) fn cost(summary: &Summary<'_>) -> Markup {
     let verdict = summary.verdict;
@@ -24,8 +28,8 @@ fn told(cost: &Cost) -> Markup {
     let money = |money: Money| format!("{} {}", range(money), cost.currency);
     html! {
         p {
-            b { (money(cost.exposure)) } " at most, in " (format!("{:.1}", cost.minutes))
-            " minutes with faults. Buyers who came back later are not subtracted."
+            b { (money(cost.exposure)) } " at most, in " (time(cost.minutes))
+            " with faults. Buyers who came back later are not subtracted."
             @if let Some(avoidable) = cost.avoidable {
                 " A better client could have saved " b { (money(avoidable)) } " of it."
             }
@@ -35,12 +39,12 @@ fn told(cost: &Cost) -> Markup {
         }
         div.wide {
             table {
-                thead { tr { th { "phase" } th.number { "minutes" } th.number { "failed" } th.number { "exposure" } } }
+                thead { tr { th { "phase" } th.number { "length" } th.number { "failed" } th.number { "exposure" } } }
                 tbody {
                     @for phase in &cost.phases {
                         tr {
                             td { (phase.phase) }
-                            td.number { (format!("{:.1}", phase.minutes)) }
+                            td.number { (time(phase.minutes)) }
                             td.number { (failed(phase.failed)) }
                             td.number { (money(phase.exposure)) }
                         }
@@ -49,6 +53,11 @@ fn told(cost: &Cost) -> Markup {
             }
         }
     }
+}
+
+/// Scenario time.
+fn time(minutes: f64) -> String {
+    rounded(Duration::try_from_secs_f64(minutes * 60.0).unwrap_or_default())
 }
 
 /// Shares as a range, or as one where they are the same.

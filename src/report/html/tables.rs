@@ -102,6 +102,9 @@ fn part_of(part: &Part) -> Markup {
 
 pub(super) fn phases(summary: &Summary<'_>) -> Markup {
     let cells = &summary.observations.cells;
+    // What came before the first phase or after the last one is no part of the drill.
+    let (outside, inside): (Vec<_>, Vec<_>) =
+        cells.iter().partition(|((phase, _), _)| phase.is_none());
     let time = |time: Option<Duration>| time.map_or("–".to_owned(), rounded);
     html! {
         @if !cells.is_empty() {
@@ -117,7 +120,7 @@ pub(super) fn phases(summary: &Summary<'_>) -> Markup {
                         }
                     }
                     tbody {
-                        @for ((phase, target), cell) in cells {
+                        @for ((phase, target), cell) in inside.into_iter().chain(outside) {
                             @let phase = phase.map_or("(outside)", |at| {
                                 summary.scenario.phases.get(at).map_or("?", |phase| &phase.name)
                             });
