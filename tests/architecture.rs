@@ -114,7 +114,8 @@ fn sources() -> Vec<File> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs" || name == "contract.rs")
+    let names = ["tests.rs", "contract.rs", "fixture.rs"];
+    path.file_name().is_some_and(|name| names.iter().any(|test| name == *test))
         || path.components().any(|part| part.as_os_str() == "tests")
 }
 

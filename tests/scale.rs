@@ -44,7 +44,7 @@ fn exchange(nth: u64) -> Exchange {
     let user = nth % USERS;
     // Each user comes every 24 s; under faults each operation has three attempts.
     let order = if fails { nth / USERS / 3 } else { nth };
-    let method = if user % 5 == 0 { http::Method::POST } else { http::Method::GET };
+    let method = if user.is_multiple_of(5) { http::Method::POST } else { http::Method::GET };
     let detail = Detail {
         path: format!("/orders/{order}"),
         agent: Some(["shop-ios/1", "shop-web/2"][usize::try_from(user % 2).unwrap()].to_owned()),

@@ -4,8 +4,9 @@ use crate::{
     cli::{
         error,
         exit::Exit,
+        formats::Formats,
         place::AdminArgs,
-        run::{self, Drill, Files, Loaded, PlayArgs, Refusal},
+        run::{self, Drill, Loaded, PlayArgs, Refusal},
         terminal,
     },
     demo::{self, Policy, Shop},
@@ -47,7 +48,7 @@ pub(super) struct Args {
     pub record: Option<PathBuf>,
 
     #[command(flatten)]
-    pub files: Files,
+    pub formats: Formats,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]
@@ -172,8 +173,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         },
         targets: args.targets.clone(),
         record: args.record.clone(),
-        json: None,
-        files: args.files.clone(),
+        formats: args.formats.clone(),
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

@@ -2,14 +2,17 @@
 
 mod bundled;
 mod check;
+mod compare;
 mod completions;
 mod ctl;
 mod demo;
 mod exit;
 mod explain;
 mod faults;
+mod formats;
 mod place;
 mod plan;
+mod report;
 mod run;
 mod scenario_file;
 mod schema;
@@ -42,6 +45,8 @@ enum Command {
     Ctl(ctl::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Report(report::Args),
+    Compare(compare::Args),
     /// List the scenarios that come with the program
     List,
     Show(bundled::Args),
@@ -78,6 +83,8 @@ pub fn main() -> Exit {
         Command::Ctl(args) => ctl::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::List => bundled::list(),
         Command::Show(args) => bundled::show(&args),
         Command::Faults(args) => faults::run(&args),

@@ -4,6 +4,7 @@
 //! likes. Nothing of it is global: several drills in one process know nothing of each other, and signals,
 //! files and the terminal are left to whose they are.
 
+mod again;
 mod bind;
 mod builder;
 mod error;
@@ -11,6 +12,7 @@ mod judge;
 mod report;
 pub mod source;
 
+pub use again::{Again, AgainError};
 pub use bind::{BindError, bind};
 pub use builder::Builder;
 pub use error::DrillError;
@@ -22,7 +24,8 @@ use crate::{
     engine::{Controls, Play, Run},
     event::Recorder,
     fault::catalog::Protocol,
-    observe::{Collector, End},
+    observe::{Collector, End, Ending},
+    report::summary::Origin,
     scenario::Scenario,
     verdict::Judge,
 };
@@ -201,7 +204,7 @@ impl Drill {
         let collector = self.collector;
         // It joins a thread.
         let collected =
-            tokio::task::spawn_blocking(move || collector.finish(end, Vec::new())).await;
+            tokio::task::spawn_blocking(move || collector.finish(Ending::of(end))).await;
         let lost = |source| DrillError::System { what: "what was seen is lost", source };
         let collected = collected.map_err(|error| lost(error.into()))?;
         collected.record.map_err(lost)?;
@@ -218,6 +221,7 @@ impl Drill {
             tallies: self.run.tallies(),
             scenario: self.scenario,
             play: self.play,
+            origin: Origin::default(),
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     diag::Look,
     engine::{FaultTally, Play},
     observe::{End, Observations},
-    report::summary::Summary,
+    report::summary::{Origin, Summary},
     scenario::Scenario,
     timeline::Timeline,
     verdict::Verdict,
@@ -36,6 +36,8 @@ pub struct Report {
     pub tallies: Vec<FaultTally>,
     /// What to think of the clients.
     pub verdict: Verdict,
+    /// The records it was made from, if it was.
+    pub origin: Origin,
 }
 
 impl Report {
@@ -54,6 +56,7 @@ impl Report {
             observations: &self.observations,
             tallies: &self.tallies,
             verdict: &self.verdict,
+            origin: &self.origin,
         }
     }
 

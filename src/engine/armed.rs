@@ -341,7 +341,8 @@ impl Armed {
             describe: self.fault.describe(),
             considered: self.count.considered.load(Ordering::Relaxed),
             hit: self.count.hit.load(Ordering::Relaxed),
-            held: Duration::from_nanos(self.count.nanos.load(Ordering::Relaxed)),
+            // To the microsecond, as a record keeps it.
+            held: Duration::from_micros(self.count.nanos.load(Ordering::Relaxed) / 1_000),
             gate: self.fault.gate().is_some(),
         }
     }

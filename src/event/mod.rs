@@ -6,6 +6,7 @@
 
 mod detail;
 mod recorder;
+mod words;
 
 pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
@@ -14,7 +15,7 @@ use http::Method;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Something that happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An exchange ended.
     Exchange(Box<Exchange>),
@@ -86,8 +87,21 @@ pub struct PhaseEdge {
     pub actual: Duration,
 }
 
+impl PhaseEdge {
+    /// To the microsecond, as everything else that is told.
+    #[must_use]
+    pub fn in_micros(self) -> Self {
+        Self { planned: in_micros(self.planned), actual: in_micros(self.actual), ..self }
+    }
+}
+
+/// A time to the microsecond: what a record keeps of it.
+pub fn in_micros(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
 /// A connection and what was dealt to it as a whole.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Connection {
     /// The proxy it came to.
     pub proxy: u32,
@@ -126,7 +140,7 @@ pub struct Relay {
 }
 
 /// A copy of a request, as the upstream met it. Times are as in an [`Exchange`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Duplicate {
     /// The proxy that the first request came to.
     pub proxy: u32,
@@ -263,7 +277,7 @@ impl EndedBy {
 
 /// One attempt, as the proxy saw it. Times are microseconds since the drill's start; zero means it
 /// did not come to that.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
     /// The proxy it came to.
     pub proxy: u32,

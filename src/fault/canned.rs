@@ -232,6 +232,9 @@ fn read_body(fields: Fields<'_>, reader: &mut Reader<'_>) -> Option<Body> {
 }
 
 pub(super) fn read_file(name: &str, span: Span, reader: &mut Reader<'_>) -> Option<Bytes> {
+    if !reader.has_files() {
+        return Some(Bytes::new());
+    }
     let outcome = match reader.folder() {
         Some(folder) => load(folder, name),
         None => Err(Unusable::NoFolder),

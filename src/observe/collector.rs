@@ -2,7 +2,7 @@
 
 use crate::{
     event::{Event, Recorder},
-    observe::{End, Journal, Observations, Tally},
+    observe::{End, Ending, Journal, Observations},
 };
 use std::{
     fmt::Debug,
@@ -34,7 +34,7 @@ impl Listener for () {
 #[derive(Debug)]
 pub struct Collector<L> {
     seen: Arc<Mutex<Observations>>,
-    stop: mpsc::Sender<(End, Vec<Tally>)>,
+    stop: mpsc::Sender<Ending>,
     failed: watch::Receiver<Option<String>>,
     thread: JoinHandle<Collected<L>>,
 }
@@ -82,10 +82,11 @@ impl<L: Listener> Collector<L> {
         self.failed.clone()
     }
 
-    /// Fetches what is left, closes the record with what each fault did, and hands over.
-    pub fn finish(self, end: End, tallies: Vec<Tally>) -> Collected<L> {
+    /// Fetches what is left, closes the record with how the drill ended (what was counted here is
+    /// filled in), and hands over.
+    pub fn finish(self, ending: Ending) -> Collected<L> {
         // A collector that is gone has stopped already.
-        let _gone = self.stop.send((end, tallies));
+        let _gone = self.stop.send(ending);
         self.thread.join().unwrap_or_else(|_| Collected {
             observations: Observations::default(),
             listener: None,
@@ -104,18 +105,19 @@ struct Work<L> {
 }
 
 impl<L: Listener> Work<L> {
-    fn run(mut self, stopped: &mpsc::Receiver<(End, Vec<Tally>)>) -> Collected<L> {
-        let (end, tallies) = loop {
+    fn run(mut self, stopped: &mpsc::Receiver<Ending>) -> Collected<L> {
+        let ending = loop {
             match stopped.recv_timeout(PERIOD) {
                 Err(RecvTimeoutError::Timeout) => self.fetch(),
-                Ok(end) => break end,
-                Err(RecvTimeoutError::Disconnected) => break (End::Lost, Vec::new()),
+                Ok(ending) => break ending,
+                Err(RecvTimeoutError::Disconnected) => break Ending::of(End::Lost),
             }
         };
         self.fetch();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(mut journal) = self.journal.take() {
-            let ended = journal.end(end, seen.exchanges, seen.dropped, &tallies);
+            let ending = Ending { exchanges: seen.exchanges, dropped: seen.dropped, ..ending };
+            let ended = journal.end(&ending);
             self.record = std::mem::replace(&mut self.record, Ok(())).and(ended);
         }
         Collected { observations: seen, listener: Some(self.listener), record: self.record }

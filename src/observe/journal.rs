@@ -2,7 +2,7 @@
 
 use crate::{
     event::Event,
-    observe::line::{Names, Tail, event_line},
+    observe::line::{Names, event_line},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,11 +37,15 @@ pub struct Preface {
     pub targets: Vec<String>,
     /// Where users were told from, in order; the last is the peer's address.
     pub users: Vec<String>,
-    /// The scenario's text: a report can be made again from the record alone.
+    /// The scenario's text, so that a report can be made again from the record alone; empty if none
+    /// was played, and in records of older versions.
+    #[serde(default)]
     pub scenario_text: String,
     /// Targets that were bound to other routes: `purchase=POST /api/checkout`.
+    #[serde(default)]
     pub bindings: Vec<String>,
     /// Where it was started, in milliseconds of scenario time.
+    #[serde(default)]
     pub start_at_ms: u64,
     /// Plateaus were cut down to this, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -88,6 +92,44 @@ pub enum End {
     Lost,
 }
 
+/// How a drill ended, and what it came to: the last line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// How.
+    pub end: End,
+    /// How long it took, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Events that came faster than they could be kept.
+    pub dropped: u64,
+    /// The command beside it failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub command_failed: bool,
+    /// Somebody aborted it, though a command may have outlived that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aborted: bool,
+    /// What each fault was asked and did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Tally>,
+}
+
+impl Ending {
+    /// An end of which nothing more is known.
+    pub fn of(end: End) -> Self {
+        Self {
+            end,
+            took_us: None,
+            exchanges: 0,
+            dropped: 0,
+            command_failed: false,
+            aborted: false,
+            faults: Vec::new(),
+        }
+    }
+}
+
 /// Writes a record.
 #[derive(Debug)]
 pub struct Journal {
@@ -103,6 +145,15 @@ struct Head<'p> {
     format: u32,
     #[serde(flatten)]
     preface: &'p Preface,
+}
+
+/// The last line.
+#[derive(Serialize)]
+struct Tail<'t> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    ending: &'t Ending,
 }
 
 impl Journal {
@@ -142,14 +193,8 @@ impl Journal {
     /// # Errors
     ///
     /// Fails if the disk does.
-    pub fn end(
-        &mut self,
-        end: End,
-        exchanges: u64,
-        dropped: u64,
-        faults: &[Tally],
-    ) -> io::Result<()> {
-        let tail = Tail { kind: "end", end, exchanges, dropped, faults };
+    pub fn end(&mut self, ending: &Ending) -> io::Result<()> {
+        let tail = Tail { kind: "end", ending };
         serde_json::to_writer(&mut self.out, &tail)?;
         self.out.write_all(b"\n")?;
         self.out.flush()?;

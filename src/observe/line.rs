@@ -1,10 +1,14 @@
-//! The lines of a record.
+//! The lines of a record, as they are written and as they are read.
+//!
+//! One struct is both: what is written is what can be read. The way from events to lines is here,
+//! the way back in [`read`](crate::observe::read).
 
 use crate::{
     event::{Connection, Dealt, Did, Duplicate, Event, Exchange, PhaseEdge, Upstream},
-    observe::{End, Tally},
+    observe::hex::Hex,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, net::SocketAddr};
 
 /// What numbers in events stand for.
 #[derive(Clone, Debug)]
@@ -37,157 +41,185 @@ impl Names {
     }
 }
 
-/// The last line.
-#[derive(Serialize)]
-pub(super) struct Tail<'t> {
-    #[serde(rename = "type")]
-    pub(super) kind: &'static str,
-    pub(super) end: End,
-    pub(super) exchanges: u64,
-    pub(super) dropped: u64,
-    #[serde(skip_serializing_if = "<[Tally]>::is_empty")]
-    pub(super) faults: &'t [Tally],
-}
-
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Line<'e> {
     Exchange(Box<ExchangeLine<'e>>),
     Connection(ConnectionLine<'e>),
     Duplicate(DuplicateLine<'e>),
-    Phase { phase: Option<&'e str>, planned_us: u64, actual_us: u64 },
-    Proxy { id: u32, name: &'e str },
+    Phase(PhaseLine<'e>),
+    Proxy(ProxyLine<'e>),
     ByHand(ByHandLine<'e>),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+pub(super) struct PhaseLine<'e> {
+    #[serde(borrow)]
+    pub(super) phase: Option<Cow<'e, str>>,
+    pub(super) planned_us: u64,
+    pub(super) actual_us: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ProxyLine<'e> {
+    pub(super) id: u32,
+    #[serde(borrow)]
+    pub(super) name: Cow<'e, str>,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(super) struct ByHandLine<'e> {
-    at: u64,
-    proxy: &'e str,
-    name: &'e str,
-    kind: &'static str,
-    did: &'static str,
+    pub(super) at: u64,
+    #[serde(borrow)]
+    pub(super) proxy: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) name: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) kind: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) did: Cow<'e, str>,
 }
 
 /// Times are microseconds since the drill's start; what did not happen is left out.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct ExchangeLine<'e> {
-    proxy: &'e str,
-    conn: ConnLine,
-    client: ClientLine<'e>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<&'e str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    targets: Vec<&'e str>,
-    t: Times,
-    request: RequestLine<'e>,
-    #[serde(skip_serializing_if = "KeysLine::is_empty")]
-    keys: KeysLine<'e>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<FaultLine<'e>>,
-    upstream: UpstreamLine,
-    sent: SentLine<'e>,
-    outcome: &'static str,
-    ended_by: &'static str,
+    #[serde(borrow)]
+    pub(super) proxy: Cow<'e, str>,
+    pub(super) conn: ConnLine,
+    #[serde(borrow)]
+    pub(super) client: ClientLine<'e>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<Cow<'e, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) targets: Vec<Cow<'e, str>>,
+    pub(super) t: Times,
+    #[serde(borrow)]
+    pub(super) request: RequestLine<'e>,
+    #[serde(borrow, default, skip_serializing_if = "KeysLine::is_empty")]
+    pub(super) keys: KeysLine<'e>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) faults: Vec<FaultLine<'e>>,
+    #[serde(borrow)]
+    pub(super) upstream: UpstreamLine<'e>,
+    #[serde(borrow)]
+    pub(super) sent: SentLine<'e>,
+    #[serde(borrow)]
+    pub(super) outcome: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) ended_by: Cow<'e, str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct DuplicateLine<'e> {
-    proxy: &'e str,
-    conn: u64,
-    seq: u32,
-    fault: &'e str,
-    t: DuplicateTimes,
-    upstream: UpstreamLine,
+    #[serde(borrow)]
+    pub(super) proxy: Cow<'e, str>,
+    pub(super) conn: u64,
+    pub(super) seq: u32,
+    #[serde(borrow)]
+    pub(super) fault: Cow<'e, str>,
+    pub(super) t: DuplicateTimes,
+    #[serde(borrow)]
+    pub(super) upstream: UpstreamLine<'e>,
 }
 
-#[derive(Serialize)]
-struct DuplicateTimes {
-    #[serde(skip_serializing_if = "is_zero")]
-    forwarded: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    answered: u64,
-    end: u64,
+#[derive(Serialize, Deserialize)]
+pub(super) struct DuplicateTimes {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) forwarded: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) answered: u64,
+    pub(super) end: u64,
 }
 
-#[derive(Serialize)]
-struct ConnLine {
-    id: u64,
-    seq: u32,
-    accepted: u64,
-    peer: String,
+#[derive(Serialize, Deserialize)]
+pub(super) struct ConnLine {
+    pub(super) id: u64,
+    pub(super) seq: u32,
+    pub(super) accepted: u64,
+    pub(super) peer: SocketAddr,
 }
 
-#[derive(Serialize)]
-struct ClientLine<'e> {
-    id: String,
-    by: &'e str,
-    #[serde(skip_serializing_if = "is_zero")]
-    nth: u64,
+#[derive(Serialize, Deserialize)]
+pub(super) struct ClientLine<'e> {
+    pub(super) id: Hex,
+    #[serde(borrow)]
+    pub(super) by: Cow<'e, str>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) nth: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) agent: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    agent: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth: Option<String>,
+    pub(super) auth: Option<Hex>,
 }
 
-#[derive(Serialize)]
-struct Times {
-    #[serde(skip_serializing_if = "is_zero")]
-    first: u64,
-    head: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    received: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    forwarded: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    answered: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    upstream_end: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    sent_first: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    client_gone: u64,
-    end: u64,
+#[derive(Serialize, Deserialize)]
+pub(super) struct Times {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) first: u64,
+    pub(super) head: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) received: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) forwarded: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) answered: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) upstream_end: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) sent_first: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) client_gone: u64,
+    pub(super) end: u64,
 }
 
-#[derive(Serialize)]
-struct RequestLine<'e> {
-    method: &'e str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query: Option<&'e str>,
-    bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shape_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    masked_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<String>,
+impl Times {
+    /// The latest of them.
+    pub(super) fn latest(&self) -> u64 {
+        let early = self.first.max(self.head).max(self.received).max(self.forwarded);
+        let late = self.answered.max(self.upstream_end).max(self.sent_first);
+        early.max(late).max(self.client_gone).max(self.end)
+    }
 }
 
-#[derive(Default, PartialEq, Serialize)]
-struct KeysLine<'e> {
+#[derive(Serialize, Deserialize)]
+pub(super) struct RequestLine<'e> {
+    #[serde(borrow)]
+    pub(super) method: Cow<'e, str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) query: Option<Cow<'e, str>>,
+    pub(super) bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency: Option<&'e str>,
+    pub(super) body_hash: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    operation: Option<&'e str>,
+    pub(super) shape_hash: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    trace: Option<&'e str>,
+    pub(super) masked_hash: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    invocation: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    case: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deadline: Option<&'e str>,
+    pub(super) fingerprint: Option<Hex>,
+}
+
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeysLine<'e> {
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) idempotency: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) operation: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) invocation: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) attempt: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) case: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) client: Option<Cow<'e, str>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) deadline: Option<Cow<'e, str>>,
 }
 
 impl KeysLine<'_> {
@@ -196,64 +228,71 @@ impl KeysLine<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct FaultLine<'e> {
-    name: &'e str,
-    kind: &'static str,
-    did: &'static str,
+#[derive(Serialize, Deserialize)]
+pub(super) struct FaultLine<'e> {
+    #[serde(borrow)]
+    pub(super) name: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) kind: Cow<'e, str>,
+    #[serde(borrow)]
+    pub(super) did: Cow<'e, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay_us: Option<u64>,
+    pub(super) delay_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
+    pub(super) status: Option<u16>,
 }
 
-#[derive(Serialize)]
-struct UpstreamLine {
-    got: &'static str,
+#[derive(Serialize, Deserialize)]
+pub(super) struct UpstreamLine<'e> {
+    #[serde(borrow)]
+    pub(super) got: Cow<'e, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
+    pub(super) status: Option<u16>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    made: Option<String>,
+    pub(super) made: Option<Hex>,
 }
 
-#[derive(Serialize)]
-struct SentLine<'e> {
+#[derive(Serialize, Deserialize)]
+pub(super) struct SentLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    bytes: u64,
-    complete: bool,
+    pub(super) status: Option<u16>,
+    pub(super) bytes: u64,
+    pub(super) complete: bool,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<&'e str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_us: Option<u64>,
+    pub(super) retry_after_us: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct ConnectionLine<'e> {
-    proxy: &'e str,
-    id: u64,
-    peer: String,
-    accepted: u64,
-    ended: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    phase: Option<&'e str>,
-    faults: Vec<FaultLine<'e>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    relay: Option<RelayLine>,
-    ended_by: &'static str,
+    #[serde(borrow)]
+    pub(super) proxy: Cow<'e, str>,
+    pub(super) id: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) accepted: u64,
+    pub(super) ended: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<Cow<'e, str>>,
+    #[serde(borrow)]
+    pub(super) faults: Vec<FaultLine<'e>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) relay: Option<RelayLine<'e>>,
+    #[serde(borrow)]
+    pub(super) ended_by: Cow<'e, str>,
 }
 
-#[derive(Serialize)]
-struct RelayLine {
-    client: String,
-    #[serde(skip_serializing_if = "is_zero")]
-    connected: u64,
-    up: u64,
-    down: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream_error: Option<&'static str>,
+#[derive(Serialize, Deserialize)]
+pub(super) struct RelayLine<'e> {
+    pub(super) client: Hex,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) connected: u64,
+    pub(super) up: u64,
+    pub(super) down: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) upstream_error: Option<Cow<'e, str>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -267,18 +306,18 @@ pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
         Event::Exchange(exchange) => Line::Exchange(Box::new(exchange_line(exchange, names))),
         Event::Duplicate(duplicate) => Line::Duplicate(duplicate_line(duplicate, names)),
         Event::Connection(connection) => Line::Connection(connection_line(connection, names)),
-        Event::Edge(PhaseEdge { phase, planned, actual }) => Line::Phase {
-            phase: names.phase(*phase),
+        Event::Edge(PhaseEdge { phase, planned, actual }) => Line::Phase(PhaseLine {
+            phase: names.phase(*phase).map(Cow::from),
             planned_us: micros(*planned),
             actual_us: micros(*actual),
-        },
-        Event::Proxy { id, name } => Line::Proxy { id: *id, name },
+        }),
+        Event::Proxy { id, name } => Line::Proxy(ProxyLine { id: *id, name: Cow::from(&**name) }),
         Event::ByHand(by_hand) => Line::ByHand(ByHandLine {
             at: by_hand.at,
-            proxy: names.proxy(by_hand.proxy),
-            name: &by_hand.fault,
-            kind: by_hand.kind,
-            did: by_hand.change.name(),
+            proxy: names.proxy(by_hand.proxy).into(),
+            name: Cow::from(&*by_hand.fault),
+            kind: by_hand.kind.into(),
+            did: by_hand.change.name().into(),
         }),
     }
 }
@@ -288,24 +327,24 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
     let peer = names.users.last().map_or("peer", String::as_str);
     let targets = names.targets.iter().enumerate().take(64);
     ExchangeLine {
-        proxy: names.proxy(exchange.proxy),
+        proxy: names.proxy(exchange.proxy).into(),
         conn: ConnLine {
             id: exchange.conn,
             seq: exchange.seq,
             accepted: exchange.accepted,
-            peer: exchange.peer.to_string(),
+            peer: exchange.peer,
         },
         client: ClientLine {
-            id: hex(exchange.user),
-            by: names.users.get(exchange.user_source).map_or(peer, String::as_str),
+            id: Hex(exchange.user),
+            by: names.users.get(exchange.user_source).map_or(peer, String::as_str).into(),
             nth: exchange.nth,
-            agent: detail.and_then(|detail| detail.agent.as_deref()),
-            auth: detail.and_then(|detail| detail.auth).map(hex),
+            agent: detail.and_then(|detail| cow(detail.agent.as_ref())),
+            auth: detail.and_then(|detail| detail.auth).map(Hex),
         },
-        phase: names.phase(exchange.phase),
+        phase: names.phase(exchange.phase).map(Cow::from),
         targets: targets
             .filter(|(at, _)| exchange.targets & (1 << at) != 0)
-            .map(|(_, name)| name.as_str())
+            .map(|(_, name)| Cow::from(name.as_str()))
             .collect(),
         t: Times {
             first: exchange.t_first,
@@ -319,54 +358,54 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
             end: exchange.t_end,
         },
         request: RequestLine {
-            method: exchange.method.as_str(),
-            path: detail.map(|detail| detail.path.as_str()),
-            query: detail.and_then(|detail| detail.query.as_deref()),
+            method: exchange.method.as_str().into(),
+            path: detail.map(|detail| detail.path.as_str().into()),
+            query: detail.and_then(|detail| cow(detail.query.as_ref())),
             bytes: exchange.received,
-            body_hash: detail.map(|detail| hex(detail.body_hash)),
-            shape_hash: detail.and_then(|detail| detail.shape_hash).map(hex),
-            masked_hash: detail.and_then(|detail| detail.masked_hash).map(hex),
-            fingerprint: detail.map(|detail| hex(detail.fingerprint)),
+            body_hash: detail.map(|detail| Hex(detail.body_hash)),
+            shape_hash: detail.and_then(|detail| detail.shape_hash).map(Hex),
+            masked_hash: detail.and_then(|detail| detail.masked_hash).map(Hex),
+            fingerprint: detail.map(|detail| Hex(detail.fingerprint)),
         },
         keys: detail.map(keys_line).unwrap_or_default(),
         faults: exchange.dealt.iter().map(fault_line).collect(),
         upstream: UpstreamLine {
-            made: detail.and_then(|detail| detail.made).map(hex),
+            made: detail.and_then(|detail| detail.made).map(Hex),
             ..upstream_line(exchange.upstream, exchange.upstream_error)
         },
         sent: SentLine {
             status: (exchange.status > 0).then_some(exchange.status),
             bytes: exchange.sent,
             complete: exchange.complete,
-            retry_after: detail.and_then(|detail| detail.retry_after.as_deref()),
+            retry_after: detail.and_then(|detail| cow(detail.retry_after.as_ref())),
             retry_after_us: detail.and_then(|detail| detail.retry_wait).map(micros),
         },
-        outcome: exchange.outcome().name(),
-        ended_by: exchange.ended_by.name(),
+        outcome: exchange.outcome().name().into(),
+        ended_by: exchange.ended_by.name().into(),
     }
 }
 
 fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {
     let keys = &detail.keys;
     KeysLine {
-        idempotency: keys.idempotency.as_deref(),
-        operation: keys.operation.as_deref(),
-        trace: keys.trace.as_deref(),
-        request: keys.request.as_deref(),
-        invocation: keys.invocation.as_deref(),
-        attempt: keys.attempt.as_deref(),
-        case: keys.case.as_deref(),
-        client: keys.client.as_deref(),
-        deadline: keys.deadline.as_deref(),
+        idempotency: cow(keys.idempotency.as_ref()),
+        operation: cow(keys.operation.as_ref()),
+        trace: cow(keys.trace.as_ref()),
+        request: cow(keys.request.as_ref()),
+        invocation: cow(keys.invocation.as_ref()),
+        attempt: cow(keys.attempt.as_ref()),
+        case: cow(keys.case.as_ref()),
+        client: cow(keys.client.as_ref()),
+        deadline: cow(keys.deadline.as_ref()),
     }
 }
 
 fn duplicate_line<'e>(duplicate: &'e Duplicate, names: &'e Names) -> DuplicateLine<'e> {
     DuplicateLine {
-        proxy: names.proxy(duplicate.proxy),
+        proxy: names.proxy(duplicate.proxy).into(),
         conn: duplicate.conn,
         seq: duplicate.seq,
-        fault: &duplicate.fault,
+        fault: Cow::from(&*duplicate.fault),
         t: DuplicateTimes {
             forwarded: duplicate.t_forwarded,
             answered: duplicate.t_answered,
@@ -378,22 +417,22 @@ fn duplicate_line<'e>(duplicate: &'e Duplicate, names: &'e Names) -> DuplicateLi
 
 fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> ConnectionLine<'e> {
     let relay = connection.relay.map(|relay| RelayLine {
-        client: hex(relay.user),
+        client: Hex(relay.user),
         connected: relay.t_connected,
         up: relay.up,
         down: relay.down,
-        upstream_error: relay.upstream_error,
+        upstream_error: relay.upstream_error.map(Cow::from),
     });
     ConnectionLine {
-        proxy: names.proxy(connection.proxy),
+        proxy: names.proxy(connection.proxy).into(),
         id: connection.id,
-        peer: connection.peer.to_string(),
+        peer: connection.peer,
         accepted: connection.accepted,
         ended: connection.ended,
-        phase: names.phase(connection.phase),
+        phase: names.phase(connection.phase).map(Cow::from),
         faults: connection.dealt.iter().map(fault_line).collect(),
         relay,
-        ended_by: connection.ended_by.name(),
+        ended_by: connection.ended_by.name().into(),
     }
 }
 
@@ -403,20 +442,26 @@ fn fault_line(dealt: &Dealt) -> FaultLine<'_> {
         Did::Responded(status) => (None, Some(status)),
         _ => (None, None),
     };
-    FaultLine { name: &dealt.fault, kind: dealt.kind, did: dealt.did.name(), delay_us, status }
+    FaultLine {
+        name: Cow::from(&*dealt.fault),
+        kind: dealt.kind.into(),
+        did: dealt.did.name().into(),
+        delay_us,
+        status,
+    }
 }
 
-fn upstream_line(upstream: Upstream, error: Option<&'static str>) -> UpstreamLine {
+fn upstream_line(upstream: Upstream, error: Option<&'static str>) -> UpstreamLine<'static> {
     let (got, status) = match upstream {
         Upstream::NotSent => ("not_sent", None),
         Upstream::NoReply => ("sent_no_reply", None),
         Upstream::Status(status) => ("answered", Some(status)),
     };
-    UpstreamLine { got, status, error, made: None }
+    UpstreamLine { got: got.into(), status, error: error.map(Cow::from), made: None }
 }
 
-fn hex(key: u64) -> String {
-    format!("{key:016x}")
+fn cow(text: Option<&String>) -> Option<Cow<'_, str>> {
+    text.map(|text| Cow::from(text.as_str()))
 }
 
 fn micros(time: std::time::Duration) -> u64 {

@@ -5,13 +5,15 @@
 mod cell;
 mod collector;
 mod gaps;
+mod hex;
 mod journal;
 mod keys;
 mod line;
+pub mod read;
 
 pub use cell::{Cell, Latency};
 pub use collector::{Collected, Collector, Listener};
-pub use journal::{End, Journal, Preface, RECORD_FORMAT, Tally};
+pub use journal::{End, Ending, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{
@@ -74,7 +76,7 @@ impl Observations {
         match event {
             Event::Exchange(exchange) => self.exchange(exchange),
             Event::Connection(connection) => self.connection(connection),
-            Event::Edge(edge) => self.edges.push(*edge),
+            Event::Edge(edge) => self.edges.push(edge.in_micros()),
             Event::Proxy { id, name } => {
                 self.proxies.insert(*id, Arc::clone(name));
             }

@@ -21,6 +21,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 pub struct Reader<'p> {
     problems: &'p mut Problems,
     folder: Option<PathBuf>,
+    has_files: bool,
 }
 
 /// The entries of one mapping, checked against its shape.
@@ -62,7 +63,17 @@ impl<'p> Reader<'p> {
     /// A reader that notes problems in `problems`. Files that a scenario names are looked for in
     /// `folder`; a scenario without one (a bundled one) may name none.
     pub fn new(problems: &'p mut Problems, folder: Option<PathBuf>) -> Self {
-        Self { problems, folder }
+        Self { problems, folder, has_files: true }
+    }
+
+    /// A reader to which every file is empty: what a scenario would have read is not there any more.
+    pub fn without_files(problems: &'p mut Problems) -> Self {
+        Self { problems, folder: None, has_files: false }
+    }
+
+    /// Whether files that a scenario names are to be read.
+    pub fn has_files(&self) -> bool {
+        self.has_files
     }
 
     /// Where the scenario's file is.

@@ -1,5 +1,6 @@
 //! How to say so: scenarios and runs as text for people, and as files for machines and mail.
 
+pub mod compare;
 mod fit;
 mod html;
 mod junit;

@@ -38,6 +38,8 @@ impl Standing {
         } else if summary.upstream_never_answered() {
             let why = "the upstream never answered".to_owned();
             ("INCONCLUSIVE", Grade::Inconclusive, Some(why))
+        } else if !summary.origin.doubts.is_empty() {
+            ("INCONCLUSIVE", Grade::Inconclusive, Some("a record is not whole".to_owned()))
         } else if let Some(silence) = silences.first() {
             let others = match silences.len() {
                 1 => String::new(),

@@ -311,16 +311,8 @@ fn limit(term: &Term, node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<(
 impl Expectation {
     /// A value of what it limits, with its unit: `1.42x`, `3.1s`, `99.2%`.
     pub fn show(&self, value: f64) -> String {
-        let measure = vocabulary::find(self.name).map(|term| term.measure);
-        match measure {
-            Some(Measure::Percent) => format!("{:.1}%", value * 100.0),
-            Some(Measure::Factor) => format!("{value:.2}x"),
-            Some(Measure::Duration) if !value.is_finite() => "never".to_owned(),
-            Some(Measure::Duration) if value < 1.0 => format!("{:.0}ms", value * 1e3),
-            Some(Measure::Duration) => format!("{value:.1}s"),
-            Some(Measure::Count) => format!("{value:.0}"),
-            _ => format!("{value:.2}"),
-        }
+        let measure = vocabulary::find(self.name).map_or(Measure::Ratio, |term| term.measure);
+        measure.show(value)
     }
 }
 

@@ -62,6 +62,14 @@ impl Scenario {
         scenario.filter(|_| !problems.has_errors())
     }
 
+    /// Reads a scenario that was played already, from what a record has of it: the files that it
+    /// names are not there any more, and not asked for.
+    pub fn read_again(source: &Source, problems: &mut Problems) -> Option<Self> {
+        let tree = yaml::parse(source, problems)?;
+        let scenario = Self::of(&tree, &mut Reader::without_files(problems));
+        scenario.filter(|_| !problems.has_errors())
+    }
+
     /// The scenario in a tree. What is wrong is noted, and something may be given out even so.
     pub(crate) fn of(tree: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
         whole(tree, reader)

@@ -19,7 +19,7 @@ mod schema;
 mod share;
 mod targets;
 mod touched;
-mod vocabulary;
+pub mod vocabulary;
 mod when;
 
 pub use crate::yaml::MAX_BYTES;

@@ -1,22 +1,27 @@
-//! What `expect:` can ask for.
+//! What `expect:` can ask for, and in which direction each of it is better.
 
 use crate::read::{Field, Kind, Shape};
 
 /// One thing that can be expected of a client.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Term {
+pub struct Term {
+    /// Its name in a scenario.
     pub name: &'static str,
+    /// Which way a limit points, and so in which direction it is better.
     pub side: Side,
+    /// What a value is.
     pub measure: Measure,
     /// Whether it is about what a client does while something is wrong, so that a phase without
     /// faults tells nothing.
     pub in_trouble: bool,
+    /// What it means.
     pub doc: &'static str,
 }
 
-/// Which way a limit points.
+/// Which way a limit points: a client is the better the less there is of what has a most, and the more
+/// of what has a least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
     /// From above: a bare value is the most.
     Most,
     /// From below: a bare value is the least.
@@ -29,7 +34,7 @@ pub(super) enum Side {
 
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Measure {
+pub enum Measure {
     /// A plain number: `0.8`; a percentage is the same.
     Ratio,
     /// `99%`.
@@ -82,7 +87,7 @@ const fn always(name: &'static str, side: Side, measure: Measure, doc: &'static 
 }
 
 /// All of them, in the order of the documentation.
-pub(super) static VOCABULARY: &[Term] = &[
+pub static VOCABULARY: &[Term] = &[
     trouble("goodput_ratio", Least, Ratio, "successes per second under faults, over those before"),
     always("availability", Least, Percent, "operations that were served in the end"),
     trouble(
@@ -175,7 +180,7 @@ pub(super) static VOCABULARY: &[Term] = &[
 ];
 
 /// The term of this name.
-pub(super) fn find(name: &str) -> Option<&'static Term> {
+pub fn find(name: &str) -> Option<&'static Term> {
     VOCABULARY.iter().find(|term| term.name == name)
 }
 
@@ -192,6 +197,19 @@ impl Side {
 }
 
 impl Measure {
+    /// A value in base units, with its unit: `1.42x`, `3.1s`, `99.2%`.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Percent => format!("{:.1}%", value * 100.0),
+            Factor => format!("{value:.2}x"),
+            Duration if !value.is_finite() => "never".to_owned(),
+            Duration if value < 1.0 => format!("{:.0}ms", value * 1e3),
+            Duration => format!("{value:.1}s"),
+            Count => format!("{value:.0}"),
+            _ => format!("{value:.2}"),
+        }
+    }
+
     /// What the JSON Schema says of it.
     pub(super) const fn kind(self) -> Kind {
         match self {

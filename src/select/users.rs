@@ -98,6 +98,17 @@ impl UserSource {
         }
     }
 
+    /// The source that is shown so.
+    pub fn shown(text: &str) -> Option<Self> {
+        Some(match text.split_once(' ')? {
+            ("header", name) => Self::Header(name.parse().ok()?),
+            ("cookie", name) => Self::Cookie(name.to_owned()),
+            ("query", name) => Self::Query(name.to_owned()),
+            ("peer", "address") => Self::Peer,
+            _ => return None,
+        })
+    }
+
     fn key(&self, request: &RequestView<'_>) -> Option<u64> {
         let (kind, value): (&[u8], &[u8]) = match self {
             Self::Header(name) => (b"header", request.headers.get(name)?.as_bytes()),

@@ -4,7 +4,7 @@ use crate::{
     dice::Seed,
     event::Event,
     observe::Listener,
-    scenario::{Expectation, Scenario},
+    scenario::{Expectation, Scenario, vocabulary},
     verdict::{
         attempt::Attempt,
         bench::{Bench, Scope},
@@ -21,7 +21,8 @@ use crate::{
         operation::Operation,
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
-        picture::{Gathered, Pictures},
+        picture::Gathered,
+        taken::Taken,
         window::Windows,
     },
 };
@@ -100,24 +101,51 @@ impl Judge {
         let first = operation.first();
         let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
         self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
+        self.pictures.operation(operation, &self.course);
         let recoverable = recoverable(&*self.oracle, first, &self.course);
         self.benches.operation(operation, &self.course, recoverable);
-        self.pictures.operation(operation, &self.course);
     }
 
     /// What to think of it. `dropped` events are missing.
     pub fn finish(mut self, dropped: u64) -> Verdict {
+        self.close();
+        self.verdict(dropped)
+    }
+
+    /// Says that nothing more will come.
+    pub fn close(&mut self) {
         let mut closed = Vec::new();
         self.linker.finish(&mut |operation| closed.push(operation));
         for operation in closed {
             self.operation(&operation);
         }
-        let facts = Facts {
+    }
+
+    /// What is known of each term of the vocabulary, over all traffic and all phases with faults, each
+    /// claim at this level; what nothing measures is left out.
+    pub fn measures(&self, dropped: u64, level: f64) -> Vec<Taken> {
+        let Some(bench) = self.benches.find(Scope::default()) else { return Vec::new() };
+        let gates = Gates::of(bench.base(), self.facts(dropped));
+        let cx = Cx { level, ..self.cx(bench, &gates) };
+        let taken = vocabulary::VOCABULARY.iter().filter_map(|term| {
+            let measured = bench.measure(term.name, None, &cx)?;
+            Some(Taken { term, measured })
+        });
+        taken.collect()
+    }
+
+    fn facts(&self, dropped: u64) -> Facts {
+        Facts {
             dropped,
             failed: self.identities.failed,
             blind: self.identities.blind,
             early: self.linker.early,
-        };
+        }
+    }
+
+    /// What to think of it, once it is closed. `dropped` events are missing.
+    pub fn verdict(&self, dropped: u64) -> Verdict {
+        let facts = self.facts(dropped);
         let parts: Vec<Part> = self.told().map(|bench| self.part(bench, facts)).collect();
         let (cost, no_cost) = match self.cost(facts) {
             None => (None, None),
@@ -132,6 +160,9 @@ impl Judge {
             .collect();
         expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
+        let pictures = self.pictures.clone();
+        let flow = self.benches.whole().flow();
+        let pictures = pictures.finish(flow, &self.course, &self.labels);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
         Verdict {
             grade: worst.unwrap_or_else(found),
@@ -143,14 +174,8 @@ impl Judge {
             seed: self.seed.0,
             rho: self.windows().rho(),
             cautions: self.cautions(),
-            pictures: self.pictures(),
+            pictures,
         }
-    }
-
-    fn pictures(&mut self) -> Pictures {
-        let gathered = std::mem::take(&mut self.pictures);
-        let whole = self.benches.find(Scope::default());
-        gathered.finish(whole.map(Bench::flow), &self.course, &self.labels)
     }
 
     fn windows(&self) -> &Windows {
@@ -239,7 +264,8 @@ impl Judge {
         self.benches.find(Scope { program, target: expectation.target, case: None })
     }
 
-    fn level(&self) -> f64 {
+    /// How sure a claim has to be.
+    pub fn level(&self) -> f64 {
         self.scenario.confidence.map_or(LEVEL, |confidence| confidence.level.fraction())
     }
 

@@ -96,6 +96,10 @@ impl Linker {
         let since = attempt.start.checked_sub(operation.last_end());
         // Of two that overlap the one did not wait for the other: a poll on its beat is no retry.
         let gap = since.unwrap_or_else(|| attempt.start.abs_diff(operation.last_start()));
+        let beat = attempt.start.abs_diff(operation.last_start());
+        if self.windows.is_on_beat(attempt.route, beat) {
+            return false;
+        }
         is_free && !operation.first().is_declared && gap <= self.windows.of(attempt.route)
     }
 

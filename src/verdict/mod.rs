@@ -12,9 +12,13 @@ mod baseline;
 mod bench;
 mod benches;
 mod course;
+pub mod cut;
 pub mod detect;
+mod doubt;
 mod expect;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod flow;
 mod gates;
 mod identity;
@@ -28,8 +32,12 @@ mod outcome;
 pub mod phases;
 pub mod picture;
 pub mod ratio;
+pub mod settle;
 pub mod stats;
+mod taken;
+pub mod waits;
 mod window;
+pub mod words;
 
 pub use attempt::{Attempt, Class, Wrong};
 pub use baseline::Baseline;
@@ -44,6 +52,7 @@ pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
 pub use oracle::Oracle;
 pub use outcome::{Part, Verdict};
+pub use taken::Taken;
 pub use window::Windows;
 
 /// Seconds as microseconds.

@@ -6,7 +6,7 @@ use firedrill::{
     engine::FaultTally,
     event::{Dealt, Detail, Did, EndedBy, Event, Exchange, PhaseEdge, Upstream},
     observe::{End, Observations},
-    report::summary::Summary,
+    report::summary::{Origin, Summary},
     scenario::Scenario,
     timeline::{Speed, Timeline},
     verdict::{Judge, Verdict},
@@ -40,6 +40,7 @@ pub(crate) struct Drill {
     observations: Observations,
     tallies: Vec<FaultTally>,
     pub(crate) verdict: Verdict,
+    origin: Origin,
     pub(crate) end: End,
 }
 
@@ -195,6 +196,7 @@ impl Telling {
             ],
             verdict: self.judge.finish(0),
             end: End::Finished,
+            origin: Origin::default(),
         }
     }
 }
@@ -214,6 +216,7 @@ impl Drill {
             observations: &self.observations,
             tallies: &self.tallies,
             verdict: &self.verdict,
+            origin: &self.origin,
         }
     }
 

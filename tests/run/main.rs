@@ -9,8 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod again;
 mod beside;
 mod bytes;
+mod compare;
 mod config;
 mod firedrill;
 mod output;
@@ -20,5 +22,6 @@ mod reload;
 mod reports;
 mod serve;
 mod signals;
+mod size;
 mod timing;
 mod verdict;

@@ -116,9 +116,11 @@ fn a_record_begins_with_what_was_played_and_ends_with_its_end() {
         assert!(head[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {head}");
     }
     assert_eq!(record.exchanges().len(), 3, "one line per exchange");
-    let last = record.lines.last().expect("lines");
+    let mut last = record.lines.last().expect("lines").clone();
+    let took = last.as_object_mut().and_then(|last| last.remove("took_us"));
+    assert!(took.is_some_and(|took| took.as_u64().is_some_and(|took| took > 0)), "{last}");
     assert_eq!(
-        *last,
+        last,
         serde_json::json!({ "type": "end", "end": "command_ended", "exchanges": 3, "dropped": 0 })
     );
     assert!(record.text.ends_with('\n'));

@@ -58,5 +58,5 @@ fn a_report_that_cannot_be_written_is_told_before_anything_is_played() {
     let said = String::from_utf8_lossy(&output.stderr);
 
     assert_eq!(output.status.code(), Some(5), "{said}");
-    assert!(said.contains("cannot write the report `") && said.contains("drill.html`"), "{said}");
+    assert!(said.contains("cannot write the summary `") && said.contains("drill.html`"), "{said}");
 }

@@ -8,5 +8,7 @@
 mod cell;
 mod count;
 mod expected;
+mod golden;
+mod judged;
 mod truth;
 mod world;

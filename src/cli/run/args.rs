@@ -1,7 +1,7 @@
 //! The flags of `firedrill run`.
 
 use crate::{
-    cli::{place::AdminArgs, run::files::Files},
+    cli::{formats::Formats, place::AdminArgs},
     dice::Seed,
     timeline::Speed,
     units::{self, Quantity},
@@ -42,12 +42,8 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
 
-    /// Write the summary as JSON to a file, or to standard output with `-`
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-
     #[command(flatten)]
-    pub files: Files,
+    pub formats: Formats,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]

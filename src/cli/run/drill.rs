@@ -3,13 +3,13 @@
 use crate::{
     cli::{
         exit::Exit,
+        formats::Formats,
         place,
         run::{
             args::Args,
             child::Beside,
-            files::Files,
             load::{DEFAULT_PROXY, Loaded, Refusal},
-            outcome::{Cause, Unwritten, report, verdict},
+            outcome::{Cause, Unwritten, verdict},
             view::{FRAME, View},
         },
     },
@@ -17,24 +17,15 @@ use crate::{
     dice::{self, Seed},
     drill,
     engine::{FaultTally, Run},
-    event::Recorder,
-    observe::{Collector, End, Journal, Preface, Tally},
-    report::summary::Summary,
+    event::{Recorder, in_micros},
+    observe::{Collector, End, Ending, Journal, Preface, Tally},
+    report::summary::{Origin, Summary},
     scenario::Scenario,
     select::{UserSource, Users},
     verdict::Judge,
 };
 use rustix::process::Signal as Told;
-use std::{
-    fs::OpenOptions,
-    future::Future,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitStatus,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -65,8 +56,7 @@ pub(in crate::cli) struct Drill {
     collector: Collector<Judge>,
     beside: Option<Beside>,
     view: View,
-    json: Option<PathBuf>,
-    files: Files,
+    formats: Formats,
     /// The record broke off, and it was said.
     lost_record: bool,
     interrupt: Signal,
@@ -103,15 +93,7 @@ impl Drill {
         let server = admin(args, &loaded, &registry, &run).await?;
         // Only now: a drill that does not take place takes nothing away from the last one's files.
         let journal = journal(args, &preface)?;
-        if let Some(path) = args.json.as_deref().filter(|path| *path != Path::new("-")) {
-            let what = format!("cannot write the summary `{}`", path.display());
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map_err(|error| Refusal::environment(&what, &error))?;
-        }
-        args.files.try_out().map_err(|(path, error)| {
-            let what = format!("cannot write the report `{}`", path.display());
-            Refusal::environment(&what, &error)
-        })?;
+        args.formats.prepare()?;
         let judge = drill::judge(&scenario, &loaded.play, &loaded.users, &loaded.proxies());
         let collector = Collector::start(recorder, journal, judge)
             .map_err(|error| Refusal::environment("cannot start a thread", &error))?;
@@ -128,20 +110,20 @@ impl Drill {
         if loaded.play.wait_for_traffic {
             view.say("waiting for the first request");
         }
-        let data_alone = args.json.as_deref() == Some(Path::new("-"));
+        let data_alone = args.formats.is_data_alone();
         let variables = place::variables(&registry);
         let beside = match Beside::start(&args.command, variables, data_alone) {
             Ok(beside) => beside,
             Err(error) => {
                 // The record is to say that it ended, and how.
-                collector.finish(End::Failed, Vec::new());
+                collector.finish(Ending::of(End::Failed));
                 let program = args.command.first().map(|p| p.to_string_lossy().into_owned());
                 let what = format!("cannot run `{}`", program.unwrap_or_default());
                 return Err(Refusal::environment(&what, &error));
             }
         };
         let facts = Facts { upstream: loaded.upstreams(), play: loaded.play };
-        let json = args.json.clone();
+        let formats = args.formats.clone();
         Ok(Self {
             scenario,
             loaded: facts,
@@ -151,8 +133,7 @@ impl Drill {
             collector,
             beside,
             view,
-            json,
-            files: args.files.clone(),
+            formats,
             lost_record: false,
             interrupt,
             terminate,
@@ -174,7 +155,7 @@ impl Drill {
     /// of the drill and the end of the proxy.
     pub(in crate::cli) async fn play(mut self, goodbye: impl Future<Output = ()>) -> Exit {
         let cause = self.until_over().await;
-        let took = self.run.controls().tick();
+        let took = in_micros(self.run.controls().tick());
         // Nothing is injected from here on, and whatever was held goes its way.
         self.run.controls().stop();
         self.view.clear();
@@ -214,9 +195,22 @@ impl Drill {
             // What was seen up to here is still told and kept.
             self.registry.drain(Duration::ZERO).await;
         }
+        let exit = self.tell(&cause, took);
+        if drained { exit } else { Exit::Interrupted }
+    }
+
+    /// Closes the record, and says what the drill came to.
+    fn tell(self, cause: &Cause, took: Duration) -> Exit {
         let end = if self.lost_record { End::Failed } else { cause.end() };
         let tallies = self.run.tallies();
-        let collected = self.collector.finish(end, tallies.iter().map(tally).collect());
+        let aborted = self.run.controls().status().aborted;
+        let collected = self.collector.finish(Ending {
+            took_us: u64::try_from(took.as_micros()).ok(),
+            command_failed: matches!(cause, Cause::Command(Ok(status)) if !status.success()),
+            aborted,
+            faults: tallies.iter().map(tally).collect(),
+            ..Ending::of(end)
+        });
         if let Err(error) = &collected.record
             && !self.lost_record
         {
@@ -239,15 +233,16 @@ impl Drill {
             observations: &collected.observations,
             tallies: &tallies,
             verdict: &judged,
+            origin: &Origin::default(),
         };
-        let reported = report(&summary, self.json.as_deref(), &self.files);
+        let reported = self.formats.write(&summary);
         if let Err(error) = &reported {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        let aborted = self.run.controls().status().aborted;
-        let exit = verdict(&summary, &cause, &unwritten, &self.loaded.upstream, aborted);
-        if drained { exit } else { Exit::Interrupted }
+        self.formats.say_strict(&summary);
+        let flags = (aborted, self.formats.strict);
+        verdict(&summary, cause, &unwritten, &self.loaded.upstream, flags)
     }
 
     async fn until_over(&mut self) -> Cause {

@@ -3,7 +3,6 @@
 mod args;
 mod child;
 mod drill;
-mod files;
 mod load;
 mod outcome;
 mod view;
@@ -11,8 +10,8 @@ mod words;
 
 pub(super) use args::{Args, LogForm, PlayArgs, duration};
 pub(super) use drill::{Drill, user_sources};
-pub(super) use files::Files;
 pub(super) use load::{Loaded, Refusal, load};
+pub(super) use outcome::found;
 
 use crate::cli::{exit::Exit, place};
 use std::future::Future;

@@ -1,15 +1,8 @@
-//! What a drill came to: the summary, where it was asked for, and the exit code.
+//! What a drill came to: the exit code.
 
-use crate::{
-    cli::{exit::Exit, run::files::Files, terminal},
-    observe::End,
-    report::summary::Summary,
-};
+use crate::{cli::exit::Exit, observe::End, report::summary::Summary};
 use rustix::process::Signal;
-use std::{fs, io, path::Path, process::ExitStatus};
-
-/// How wide a summary is where nothing tells, in columns.
-const WIDTH: usize = 100;
+use std::{io, process::ExitStatus};
 
 /// Why a drill ended.
 #[derive(Debug)]
@@ -51,41 +44,37 @@ pub(super) struct Unwritten {
     pub(super) report: bool,
 }
 
-/// Writes the summary: text to standard output, unless the JSON goes there.
-pub(super) fn report(summary: &Summary<'_>, json: Option<&Path>, files: &Files) -> io::Result<()> {
-    // All are tried: what cannot be written to the one place is still read at the other.
-    let told = told(summary, json);
-    let written = files.write(summary);
-    told.and(written)
-}
-
-fn told(summary: &Summary<'_>, json: Option<&Path>) -> io::Result<()> {
-    let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
-    let Some(path) = json else {
-        return terminal::out(&text);
-    };
-    let json = format!("{:#}\n", summary.json());
-    if path == Path::new("-") {
-        crate::cli::say(text.trim_end());
-        return terminal::out(&json);
-    }
-    terminal::out(&text).and(fs::write(path, json))
-}
-
 /// Worst first: the environment, then the command, then a drill that shows too little.
 pub(super) fn verdict(
     summary: &Summary<'_>,
     cause: &Cause,
     unwritten: &Unwritten,
     upstream: &str,
-    aborted: bool,
+    (aborted, strict): (bool, bool),
 ) -> Exit {
-    let exit = found(summary, cause, unwritten, upstream);
+    let exit = ended(summary, cause, unwritten, upstream, strict);
     // Also of a drill that a command outlived.
     if aborted { exit.worst(Exit::Aborted) } else { exit }
 }
 
-fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: &str) -> Exit {
+/// What was found out, however the drill ended.
+pub(in crate::cli) fn found(summary: &Summary<'_>, strict: bool) -> Exit {
+    if summary.verdict.has_failed(strict) {
+        Exit::Failed
+    } else if !summary.silences().is_empty() {
+        Exit::Inconclusive
+    } else {
+        Exit::Passed
+    }
+}
+
+fn ended(
+    summary: &Summary<'_>,
+    cause: &Cause,
+    unwritten: &Unwritten,
+    upstream: &str,
+    strict: bool,
+) -> Exit {
     let mut environment = unwritten.record || unwritten.report;
     if summary.upstream_never_answered() {
         crate::cli::error(&format!("the upstream {upstream} never answered"));
@@ -102,8 +91,6 @@ fn found(summary: &Summary<'_>, cause: &Cause, unwritten: &Unwritten, upstream: 
             crate::cli::error(&format!("the command failed: {status}"));
             Exit::Failed
         }
-        _ if summary.verdict.has_failed(false) => Exit::Failed,
-        _ if !summary.silences().is_empty() => Exit::Inconclusive,
-        _ => Exit::Passed,
+        _ => found(summary, strict),
     }
 }

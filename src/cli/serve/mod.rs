@@ -15,7 +15,7 @@ use crate::{
     dice::Seed,
     engine::Run,
     event::Recorder,
-    observe::{Collector, End, Journal, Preface},
+    observe::{Collector, End, Ending, Journal, Preface},
     select::Users,
 };
 use clap::Args as ClapArgs;
@@ -192,7 +192,7 @@ impl<'a> Serving<'a> {
                 self.registry.drain(Duration::ZERO).await;
             }
         }
-        let collected = self.collector.finish(end, Vec::new());
+        let collected = self.collector.finish(Ending::of(end));
         match collected.record {
             Ok(()) if end != End::Failed => Exit::Passed,
             Ok(()) => Exit::Environment,

@@ -22,29 +22,35 @@ pub(super) fn all(pictures: &Pictures) -> Markup {
     let inks = inks(pictures);
     html! {
         @if let Some(plot) = plot::outcomes(pictures) {
-            h2 { "What came of the requests" }
-            p.quiet {
-                "Attempts that ended in each moment. Phases with faults are shaded."
+            section {
+                h2 { "What came of the requests" }
+                p.quiet { "Attempts that ended in each moment. Phases with faults are shaded." }
+                (legend(OUTCOMES.into_iter().zip(
+                    ["ok", "4xx", "5xx", "broken off", "client gave up"].map(str::to_owned)
+                )))
+                (plot)
             }
-            (legend(OUTCOMES.into_iter().zip(
-                ["ok", "4xx", "5xx", "broken off", "client gave up"].map(str::to_owned)
-            )))
-            (plot)
         }
         @if let Some(plot) = plot::heat(pictures) {
-            h2 { "How long they took" }
-            p.quiet { "From the beginning of an attempt to its end, whatever that was." }
-            (legend([(HEAT[0], "few".to_owned()), (HEAT[3], "many".to_owned()), (HEAT[6], "most".to_owned())]))
-            (plot)
+            section {
+                h2 { "How long they took" }
+                p.quiet { "From the beginning of an attempt to its end, whatever that was." }
+                (legend([(0, "few"), (3, "many"), (6, "most")].map(|(at, name)| {
+                    (HEAT[at], name.to_owned())
+                })))
+                (plot)
+            }
         }
-        (tries(pictures, &inks))
+        section { (tries(pictures, &inks)) }
         @if let Some(worst) = pictures.worst.as_ref().filter(|worst| worst.count > 1 || !worst.is_served) {
-            h2 { "The worst operation" }
-            p { (told(worst)) }
-            (plot::ladder(worst))
+            section {
+                h2 { "The worst operation" }
+                p { (told(worst)) }
+                (plot::ladder(worst))
+            }
         }
-        (waits(pictures, &inks))
-        (recovery(pictures.recovery.as_ref()))
+        section { (waits(pictures, &inks)) }
+        section { (recovery(pictures.recovery.as_ref())) }
         (duplicates(&pictures.duplicates))
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
     let seen = summary.observations;
     let standing = Standing::of(summary);
     let pictures = &summary.verdict.pictures;
-    json!({
+    let mut value = json!({
         "format": SUMMARY_FORMAT,
         "version": env!("CARGO_PKG_VERSION"),
         "standing": { "word": standing.word, "grade": standing.grade, "said": standing.said },
@@ -53,7 +53,11 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "verdict": summary.verdict,
         "worst_operation": pictures.worst.as_ref().map(story),
         "duplicates": pictures.duplicates.iter().map(story).collect::<Vec<_>>(),
-    })
+    });
+    if summary.origin.records.len() > 1 {
+        value["records"] = json!(summary.origin.records);
+    }
+    value
 }
 
 fn story(story: &Story) -> Value {

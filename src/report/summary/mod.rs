@@ -1,11 +1,13 @@
 //! A drill in figures: per phase and target what came of it, per fault what it was asked and did.
 
 mod json;
+mod origin;
 mod reasons;
 pub(in crate::report) mod text;
 mod verdict;
 
 pub use json::{SUMMARY_FORMAT, json_schema};
+pub use origin::{Origin, RecordOf};
 pub use reasons::Silence;
 
 use crate::{
@@ -46,6 +48,8 @@ pub struct Summary<'d> {
     pub tallies: &'d [FaultTally],
     /// What to think of the clients.
     pub verdict: &'d Verdict,
+    /// The records it is made from; nothing of a drill that was just played.
+    pub origin: &'d Origin,
 }
 
 impl Summary<'_> {

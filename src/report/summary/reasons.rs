@@ -93,7 +93,7 @@ fn whose(summary: &Summary<'_>, fault: &str) -> String {
 
 pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
     let seen = summary.observations;
-    let mut cautions = Vec::new();
+    let mut cautions = summary.origin.doubts.clone();
     if seen.dropped > 0 {
         cautions.push(format!(
             "{} events came faster than they could be kept: the figures lack them",

@@ -111,6 +111,7 @@ fn summed<T>(
         observations: &observations,
         tallies,
         verdict: &Verdict::default(),
+        origin: &Origin::default(),
     })
 }
 

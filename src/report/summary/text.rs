@@ -61,6 +61,7 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         line.push_str(&format!(", plateaus cut to {}", show_duration(longest)));
     }
     line.push_str(&format!("  (run {}, seed {})\n", summary.run, summary.seed));
+    line.push_str(&summary.origin.head());
     let relays = relayed(summary);
     if seen.exchanges == 0 && !relays.is_empty() {
         return line + &relays;

@@ -74,7 +74,7 @@ pub fn latency_from(row: usize) -> f64 {
 }
 
 /// What is gathered while a drill goes on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gathered {
     outcomes: Bins<5>,
     latencies: Bins<LATENCIES>,
@@ -118,7 +118,7 @@ impl Gathered {
     }
 
     /// The pictures. `flow` is that of all traffic.
-    pub(super) fn finish(self, flow: Option<&Flow>, course: &Course, labels: &Labels) -> Pictures {
+    pub(super) fn finish(self, flow: &Flow, course: &Course, labels: &Labels) -> Pictures {
         let (worst, duplicates) = self.stories.finish(labels);
         let tries = self.tries.into_iter().map(|(program, operations)| Tries {
             client: labels.program_name(program).to_owned(),
@@ -136,7 +136,7 @@ impl Gathered {
             waits: waits
                 .filter_map(|(program, sample)| sample.finish(labels.program_name(program)))
                 .collect(),
-            recovery: flow.and_then(|flow| Recovery::of(flow, course)),
+            recovery: Recovery::of(flow, course),
         }
     }
 }

@@ -1,0 +1,52 @@
+//! The way back from the words of a record to what they mean.
+
+use crate::event::{Did, EndedBy, HandChange};
+use std::time::Duration;
+
+impl HandChange {
+    /// The change of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Added, Self::Changed, Self::Removed, Self::Expired];
+        all.into_iter().find(|change| change.name() == name)
+    }
+}
+
+impl EndedBy {
+    /// The end of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Completed,
+            Self::ProxyFin,
+            Self::ProxyRst,
+            Self::PhaseEdge,
+            Self::ClientFin,
+            Self::ClientRst,
+            Self::UpstreamFin,
+            Self::UpstreamRst,
+        ];
+        all.into_iter().find(|end| end.name() == name)
+    }
+}
+
+impl Did {
+    /// What was done, by its name, with how long it held or what it answered.
+    pub fn named(name: &str, delay: Option<Duration>, status: Option<u16>) -> Option<Self> {
+        let delay = delay.unwrap_or_default();
+        let all = [
+            Self::Delayed(delay),
+            Self::Queued(delay),
+            Self::Responded(status.unwrap_or(0)),
+            Self::Hung,
+            Self::Closed,
+            Self::Reset,
+            Self::Duplicated,
+            Self::LostResponse,
+            Self::Malformed,
+            Self::Edited,
+            Self::Cut,
+            Self::Shaped,
+            Self::Wire,
+        ];
+        all.into_iter().find(|did| did.name() == name)
+    }
+}
