@@ -1,6 +1,6 @@
 //! What plots are drawn from.
 
-use crate::drill::{SHOP, shop};
+use crate::drill::{SHOP, Telling, Told, shop};
 use firedrill::{
     event::Upstream,
     verdict::{picture::latency_from, stats::Shape},
@@ -39,6 +39,24 @@ fn the_worst_operation_is_the_one_that_was_done_twice_with_both_answers() {
     assert!((wait - 0.195).abs() < 0.001, "{wait}");
     assert!(drill.verdict.pictures.duplicates.iter().all(|story| story.accepted == 2));
     assert_eq!(drill.verdict.pictures.duplicates.len(), 5);
+}
+
+/// A detector does not count it either.
+#[test]
+fn what_two_users_of_one_name_want_in_calm_is_not_the_worst_operation() {
+    let mut telling = Telling::of(SHOP);
+    telling.edge(Some(0), 0.0);
+    for at in [1.0, 1.001] {
+        let bought = Told { status: Some(201), took: 2.0, ..Told::purchase(at, 1) };
+        telling.attempt(Some(0), &bought);
+    }
+    telling.edge(Some(1), 60.0);
+    telling.attempt(Some(1), &Told::get(61.0, 2).failing(503));
+    telling.edge(None, 240.0);
+    let pictures = telling.over().verdict.pictures;
+
+    assert_eq!(pictures.worst.map(|worst| worst.route).as_deref(), Some("GET /items/*"));
+    assert_eq!(pictures.duplicates, []);
 }
 
 #[test]

@@ -106,7 +106,8 @@ impl Gathered {
     /// An operation is over.
     pub(super) fn operation(&mut self, operation: &Operation, course: &Course) {
         let first = operation.first();
-        if course.stage(first.phase) == Stage::Fault {
+        let stage = course.stage(first.phase);
+        if stage == Stage::Fault {
             let count = usize::try_from(operation.count()).unwrap_or(usize::MAX);
             let tries = self.tries.entry(first.program).or_insert([0; ATTEMPTS]);
             tries[count.clamp(1, ATTEMPTS) - 1] += 1;
@@ -114,7 +115,10 @@ impl Gathered {
         if operation.count() > 1 {
             self.waits.entry(first.program).or_default().see(operation);
         }
-        self.stories.see(operation);
+        // What is done twice in calm is no outage's doing: two users want the same.
+        if stage != Stage::Base || !course.has_faults() {
+            self.stories.see(operation);
+        }
     }
 
     /// The pictures. `flow` is that of all traffic.
