@@ -283,6 +283,8 @@ impl Judge {
             course: &self.course,
             flow: bench.flow(),
             base: bench.base(),
+            tracks: bench.tracks(),
+            labels: &self.labels,
             level: self.level(),
             min_operations: least.unwrap_or(OPERATIONS),
             seed: self.seed,
