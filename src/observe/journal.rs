@@ -2,7 +2,7 @@
 
 use crate::{
     event::Event,
-    observe::line::{Names, event_line},
+    observe::write::{Names, event_line},
 };
 use serde::{Deserialize, Serialize};
 use std::{

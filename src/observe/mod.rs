@@ -10,6 +10,7 @@ mod journal;
 mod keys;
 mod line;
 pub mod read;
+mod write;
 
 pub use cell::{Cell, Latency};
 pub use collector::{Collected, Collector, Listener};

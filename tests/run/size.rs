@@ -71,8 +71,8 @@ fn exchange(nth: u64, of: u64) -> Event {
         _ => 2,
     };
     let user = dice::key_of(&[b"user", &(nth % USERS).to_le_bytes()]);
-    let is_hit = phase == 1 && nth % USERS % 6 == 0;
-    let is_purchase = nth % 5 == 0;
+    let is_hit = phase == 1 && (nth % USERS).is_multiple_of(6);
+    let is_purchase = nth.is_multiple_of(5);
     let end = start + 20_000;
     let dealt = Dealt { fault: Arc::from("respond"), kind: "respond", did: Did::Responded(503) };
     let name = if is_purchase { "purchase" } else { "items" };

@@ -26,7 +26,7 @@ use check::{Heads, doubts};
 use scenario::Recalled;
 use std::{
     fs::File,
-    io::BufReader,
+    io::{BufReader, ErrorKind},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -172,7 +172,11 @@ type Opened = (Reader<BufReader<File>>, Option<u64>);
 fn open(path: &Path) -> Result<Opened, AgainError> {
     let cannot = |error| AgainError::Open { file: name(path), error };
     let mut file = File::open(path).map_err(cannot)?;
-    let ending = ending(&mut file).map_err(cannot)?;
+    let ending = match ending(&mut file) {
+        // A pipe has no end to look at before it comes.
+        Err(error) if error.kind() == ErrorKind::NotSeekable => None,
+        ending => ending.map_err(cannot)?,
+    };
     let reader = Reader::new(BufReader::with_capacity(BUFFER, file))
         .map_err(|error| AgainError::Read { file: name(path), error })?;
     Ok((reader, ending.and_then(|ending| ending.took_us)))

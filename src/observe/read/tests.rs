@@ -6,7 +6,7 @@ use crate::{
     },
     observe::{
         End, Tally,
-        line::{Names, event_line},
+        write::{Names, event_line},
     },
 };
 use http::Method;
