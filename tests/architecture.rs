@@ -83,6 +83,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("json_patch::", &["fault/body/"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
     ("statrs::", &["verdict/stats/"]),
+    ("plotters::", &["report/html/"]),
+    ("maud::", &["report/html/"]),
+    ("quick_junit::", &["report/junit.rs"]),
 ];
 
 /// A file of `src`, by its path below it, and its text outside tests and comments.
@@ -111,7 +114,8 @@ fn sources() -> Vec<File> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs" || name == "contract.rs")
+    let names = ["tests.rs", "contract.rs", "fixture.rs"];
+    path.file_name().is_some_and(|name| names.iter().any(|test| name == *test))
         || path.components().any(|part| part.as_os_str() == "tests")
 }
 

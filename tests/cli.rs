@@ -157,6 +157,24 @@ fn what_cannot_be_read_is_said_clearly_and_exits_with_2() {
 }
 
 #[test]
+fn the_clients_of_the_demonstration_are_listed_and_a_slip_is_understood() {
+    let list = firedrill(["demo", "--list-clients"]);
+    assert_eq!((list.code, &*list.err), (Some(0), ""));
+    for name in ["hasty", "careful", "oneshot", "human-reload"] {
+        assert!(list.out.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+    }
+    for (name, said) in [
+        ("doubelbuy", "there is no client `doubelbuy`: did you mean `doublebuy`?"),
+        ("nobody-like-this", "`firedrill demo --list-clients` lists them"),
+    ] {
+        let done = firedrill(["demo", "--client", &format!("careful,{name}")]);
+        assert_eq!((done.code, &*done.out), (Some(2), ""), "{name}");
+        assert!(done.err.starts_with("error: ") && done.err.contains(said), "{}", done.err);
+        assert_eq!(done.err.lines().count(), 1, "{}", done.err);
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_file_one_may_not_read_is_said_so() {
     use std::os::unix::fs::PermissionsExt;

@@ -2,13 +2,15 @@
 
 use crate::{
     cli::{
+        error,
         exit::Exit,
         formats::Formats,
         place::AdminArgs,
         run::{self, Drill, Loaded, PlayArgs, Refusal},
         terminal,
     },
-    demo::{self, Shop},
+    demo::{self, Policy, Shop},
+    diag::closest,
     timeline::Speed,
 };
 use clap::Args as ClapArgs;
@@ -33,9 +35,20 @@ pub(super) struct Args {
     #[arg(long = "target", value_name = "NAME=ROUTE")]
     pub targets: Vec<String>,
 
+    /// The clients to compare, by name; by default `hasty` and `careful`
+    #[arg(long = "client", value_name = "NAME", value_delimiter = ',')]
+    pub clients: Vec<String>,
+
+    /// List the clients there are
+    #[arg(long, exclusive = true)]
+    pub list_clients: bool,
+
     /// Write what happened to a file, one JSON line per exchange
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub formats: Formats,
 
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]
@@ -44,18 +57,28 @@ pub(super) struct Args {
 
 /// Shows it.
 pub(super) fn run(args: &Args) -> Exit {
+    if args.list_clients {
+        return crate::cli::print(&list());
+    }
+    let clients = match chosen(&args.clients) {
+        Ok(clients) => clients,
+        Err(why) => {
+            error(&why);
+            return Exit::Usage;
+        }
+    };
     run::block_on(async {
         let shop = match Shop::start().await {
             Ok(shop) => shop,
             Err(error) => return Refusal::environment("cannot open the shop", &error).say(),
         };
-        let exit = with(args, &shop).await;
+        let exit = with(args, &clients, &shop).await;
         shop.stop().await;
         exit
     })
 }
 
-async fn with(args: &Args, shop: &Shop) -> Exit {
+async fn with(args: &Args, clients: &[Policy], shop: &Shop) -> Exit {
     let mut args = run_args(args, shop.address());
     let mut loaded = match run::load(&args) {
         Ok(loaded) => loaded,
@@ -72,8 +95,8 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
     };
     let stop = CancellationToken::new();
     let mut outcome = None;
-    let clients = demo::play(proxy, shop, stop.clone(), seed);
-    tokio::pin!(clients);
+    let playing = demo::play(clients, proxy, shop, stop.clone(), seed);
+    tokio::pin!(playing);
     let exit = {
         let (stopper, outcome) = (stop.clone(), &mut outcome);
         let (told, over) = tokio::sync::oneshot::channel();
@@ -87,7 +110,7 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
         loop {
             tokio::select! {
                 exit = &mut drill => break exit,
-                played = &mut clients, if told.is_some() => {
+                played = &mut playing, if told.is_some() => {
                     *outcome = Some(played);
                     told.take().map(|told| told.send(()));
                 }
@@ -95,13 +118,42 @@ async fn with(args: &Args, shop: &Shop) -> Exit {
         }
     };
     if let Some(outcome) = outcome
-        && let Err(error) = terminal::out(&format!("\n{}\n", outcome.show().trim_end()))
+        && let Err(why) = terminal::out(&format!("\n{}\n", outcome.show().trim_end()))
     {
-        crate::cli::error(&format!("cannot write the comparison: {error}"));
+        error(&format!("cannot write the comparison: {why}"));
         return Exit::Environment;
     }
     // That one of its clients fails is what it shows.
     if exit == Exit::Failed { Exit::Passed } else { exit }
+}
+
+/// The clients of these names, each once.
+fn chosen(names: &[String]) -> Result<Vec<Policy>, String> {
+    if names.is_empty() {
+        return Ok(demo::DEFAULT.to_vec());
+    }
+    let mut chosen: Vec<Policy> = Vec::new();
+    for name in names {
+        let Some(policy) = demo::find(name) else {
+            let known = demo::CATALOGUE.iter().map(|policy| policy.name);
+            let advice = closest(name, known).map_or_else(
+                || "`firedrill demo --list-clients` lists them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(format!("there is no client `{name}`: {advice}"));
+        };
+        if chosen.iter().all(|other| other.name != policy.name) {
+            chosen.push(policy);
+        }
+    }
+    Ok(chosen)
+}
+
+/// All clients, one line each.
+fn list() -> String {
+    let width = demo::CATALOGUE.iter().map(|policy| policy.name.len()).max().unwrap_or_default();
+    let line = |policy: &Policy| format!("{:width$}  {}\n", policy.name, policy.about);
+    demo::CATALOGUE.iter().map(line).collect()
 }
 
 /// The same drill as `firedrill run` would play, in front of the shop.
@@ -121,7 +173,8 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         },
         targets: args.targets.clone(),
         record: args.record.clone(),
-        formats: Formats::default(),
+        formats: args.formats.clone(),
+        strict: false,
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

@@ -52,8 +52,7 @@ enum Command {
     Show(bundled::Args),
     Faults(faults::Args),
     Explain(explain::Args),
-    /// Print the JSON Schema of scenario and config files, for editors
-    Schema,
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -90,7 +89,7 @@ pub fn main() -> Exit {
         Command::Show(args) => bundled::show(&args),
         Command::Faults(args) => faults::run(&args),
         Command::Explain(args) => explain::run(&args),
-        Command::Schema => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     }
 }

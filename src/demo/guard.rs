@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Retries as a share of operations: each operation saves a tenth of a retry.
+/// Retries paid for by what goes well: each deposit saves a tenth of a retry.
 ///
 /// Counted in tenths of a retry, since tenths of a float do not add up to one.
 #[derive(Debug)]
@@ -14,18 +14,17 @@ pub(super) struct Budget {
 impl Budget {
     /// The price of a retry.
     const RETRY: u32 = 10;
-    /// A client that has hardly begun may retry twice.
-    const RESERVE: u32 = 2 * Self::RETRY;
-    /// A long calm must not pay for a storm.
-    const MOST: u32 = 10 * Self::RETRY;
+    /// The most retries it saves: a long calm must not pay for a storm.
+    pub(super) const MOST: u32 = 10;
 
-    pub(super) const fn new() -> Self {
-        Self { tenths: Self::RESERVE }
+    /// A budget for so many retries at first.
+    pub(super) const fn of(retries: u32) -> Self {
+        Self { tenths: retries * Self::RETRY }
     }
 
-    /// An operation begins.
+    /// Saves a tenth of a retry.
     pub(super) fn deposit(&mut self) {
-        self.tenths = Self::MOST.min(self.tenths + 1);
+        self.tenths = (Self::MOST * Self::RETRY).min(self.tenths + 1);
     }
 
     /// Takes a retry out, if there is one.
@@ -36,9 +35,11 @@ impl Budget {
     }
 }
 
-/// Stops asking a service that fails, and lets one operation try it now and then.
-#[derive(Debug, Default)]
+/// Stops asking a service that fails, and lets one attempt try it now and then.
+#[derive(Debug)]
 pub(super) struct Breaker {
+    /// How long it stays open before a trial, and then before the next.
+    open: Duration,
     failures: u32,
     open_until: Option<Instant>,
 }
@@ -46,33 +47,51 @@ pub(super) struct Breaker {
 impl Breaker {
     /// Failures in a row that open it.
     const FAILURES: u32 = 5;
-    /// How long it stays open before the next trial.
-    pub(super) const OPEN: Duration = Duration::from_secs(2);
 
-    /// Whether an attempt may go out at `now`. One failure after the pause opens it anew.
-    pub(super) fn lets_pass(&self, now: Instant) -> bool {
-        self.open_until.is_none_or(|until| until <= now)
+    pub(super) const fn new(open: Duration) -> Self {
+        Self { open, failures: 0, open_until: None }
+    }
+
+    /// Whether an attempt may go out at `now`. If it is a trial, it is the only one for a while;
+    /// its failure opens the breaker anew.
+    pub(super) fn lets_pass(&mut self, now: Instant) -> bool {
+        let Some(until) = self.open_until else { return true };
+        let trial = until <= now;
+        if trial {
+            self.opens(now);
+        }
+        trial
     }
 
     pub(super) fn success(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.open);
     }
 
     pub(super) fn failure(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= Self::FAILURES {
-            self.open_until = Some(now + Self::OPEN);
+            self.opens(now);
         }
     }
+
+    fn opens(&mut self, now: Instant) {
+        // One that never closes is open until the end of time.
+        self.open_until = Some(now.checked_add(self.open).unwrap_or(now + NEVER));
+    }
 }
+
+/// Longer than any drill.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const OPEN: Duration = Duration::from_secs(2);
+
     #[test]
     fn a_budget_gives_its_reserve_and_then_one_retry_in_ten_operations() {
-        let mut budget = Budget::new();
+        let mut budget = Budget::of(2);
 
         let retries = (0..100).filter(|_| {
             budget.deposit();
@@ -84,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_long_calm_saves_ten_retries_at_most() {
-        let mut budget = Budget::new();
+        let mut budget = Budget::of(2);
         for _ in 0..10_000 {
             budget.deposit();
         }
@@ -93,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_breaker_opens_at_five_failures_in_a_row_and_closes_at_a_success() {
-        let (mut breaker, start) = (Breaker::default(), Instant::now());
+        let (mut breaker, start) = (Breaker::new(OPEN), Instant::now());
         for _ in 0..4 {
             breaker.failure(start);
         }
@@ -104,9 +123,10 @@ mod tests {
         assert!(breaker.lets_pass(start));
 
         breaker.failure(start);
-        let trial = start + Breaker::OPEN;
+        let trial = start + OPEN;
         assert!(!breaker.lets_pass(trial - Duration::from_millis(1)));
         assert!(breaker.lets_pass(trial));
+        assert!(!breaker.lets_pass(trial), "one trial at a time");
 
         breaker.failure(trial);
         assert!(!breaker.lets_pass(trial));

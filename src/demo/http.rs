@@ -10,7 +10,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use std::{fmt, io, net::SocketAddr, pin::Pin, pin::pin, sync::Arc, time::Duration};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 /// The longest answer a client reads.
 const LONGEST_BODY: usize = 64 * 1024;
@@ -18,11 +18,40 @@ const LONGEST_BODY: usize = 64 * 1024;
 /// A future in a box, as long-lived as what it borrows.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// How long a client waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// For the whole answer, connecting included.
+    Total(Duration),
+    /// For the next sign of life: a slow answer that never falls silent may take forever.
+    Idle(Duration),
+    /// For ever.
+    Endless,
+}
+
+impl Patience {
+    /// The longest silence it stands.
+    const fn step(self) -> Duration {
+        match self {
+            Self::Idle(step) => step,
+            Self::Total(_) | Self::Endless => Duration::MAX,
+        }
+    }
+
+    /// The longest exchange it stands.
+    pub(super) const fn total(self) -> Duration {
+        match self {
+            Self::Total(total) => total,
+            Self::Idle(_) | Self::Endless => Duration::MAX,
+        }
+    }
+}
+
 type AnyStream = Box<dyn Stream>;
 
 /// How to get a new connection.
 #[derive(Clone)]
-pub(super) struct Dialer(Arc<dyn Fn() -> Boxed<'static, io::Result<AnyStream>> + Send + Sync>);
+pub struct Dialer(Arc<dyn Fn() -> Boxed<'static, io::Result<AnyStream>> + Send + Sync>);
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +85,8 @@ pub(super) struct Connection {
 }
 
 impl Dialer {
-    pub(super) fn new<F, Fut, S>(dial: F) -> Self
+    /// Connections that `dial` makes, one for each call.
+    pub fn new<F, Fut, S>(dial: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = io::Result<S>> + Send + 'static,
@@ -68,7 +98,8 @@ impl Dialer {
         }))
     }
 
-    pub(super) fn tcp(to: SocketAddr) -> Self {
+    /// Connections over TCP.
+    pub fn tcp(to: SocketAddr) -> Self {
         Self::new(move || async move {
             let stream = TcpStream::connect(to).await?;
             stream.set_nodelay(true)?;
@@ -110,8 +141,9 @@ impl Connection {
     pub(super) async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
+        patience: Patience,
     ) -> Result<Reply, Ending> {
-        let mut reply = pin!(read(self.sender.send_request(request)));
+        let mut reply = pin!(read(self.sender.send_request(request), patience.step()));
         tokio::select! {
             biased;
             reply = &mut reply => reply,
@@ -123,13 +155,18 @@ impl Connection {
 
 async fn read(
     answer: impl Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>>,
+    step: Duration,
 ) -> Result<Reply, Ending> {
-    let response = answer.await.map_err(|error| {
+    let answer = timeout(step, answer).await.map_err(|_| Ending::TimedOut)?;
+    let response = answer.map_err(|error| {
         let began = error.is_parse();
         if began { Ending::Broken } else { Ending::Lost }
     })?;
     let (head, body) = response.into_parts();
-    Limited::new(body, LONGEST_BODY).collect().await.map_err(|_| Ending::Broken)?;
+    let mut body = Limited::new(body, LONGEST_BODY);
+    while let Some(frame) = timeout(step, body.frame()).await.map_err(|_| Ending::TimedOut)? {
+        frame.map_err(|_| Ending::Broken)?;
+    }
     let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|value| {
         let seconds = value.to_str().ok()?.trim().parse().ok()?;
         Some(Duration::from_secs(seconds))
@@ -154,7 +191,7 @@ mod tests {
             async { Ok(near) }
         });
         let mut connection = Connection::open(&dialer).await.expect("a pipe");
-        let reply = connection.exchange(Request::new(Full::default())).await;
+        let reply = connection.exchange(Request::new(Full::default()), Patience::Endless).await;
         reply.map_or_else(|ending| ending, |reply| Ending::Answered(reply.status))
     }
 

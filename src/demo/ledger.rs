@@ -117,6 +117,12 @@ impl Ledger {
         })
     }
 
+    /// The orders that were charged more than once, of those whose name begins with `prefix`.
+    pub fn charged_again(&self, prefix: &str) -> u64 {
+        let of = self.charges.iter().filter(|(order, _)| order.starts_with(prefix));
+        of.filter(|(_, charges)| **charges > 1).map(|_| 1).sum()
+    }
+
     /// Requests by second since the shop opened, of any kind, for the first hour.
     pub fn requests_per_second(&self) -> &[u32] {
         &self.requests_per_second
@@ -152,6 +158,7 @@ mod tests {
         ledger.charge(None, order("b-1")).expect("room");
 
         assert_eq!(ledger.account("a-").duplicate_charges(), 2);
+        assert_eq!((ledger.charged_again("a-"), ledger.charged_again("b-")), (1, 0));
         assert_eq!(ledger.account("b-").duplicate_charges(), 0);
     }
 

@@ -10,7 +10,7 @@ use std::{iter::once, time::Duration};
 /// How a demonstration went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The clients, in the order of [`crate::demo::CLIENTS`].
+    /// The clients, in the order in which they were named.
     pub clients: Vec<Played>,
 }
 
@@ -124,12 +124,13 @@ fn whole_millis(wait: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::naive;
+    use crate::demo::find;
 
     #[test]
     fn every_row_sets_the_clients_side_by_side_and_says_what_it_counts() {
-        let naive = Played {
-            policy: naive::POLICY,
+        let hasty = find("hasty").expect("a client");
+        let one = Played {
+            policy: hasty,
             tally: Tally {
                 operations: 100,
                 succeeded: 60,
@@ -142,12 +143,12 @@ mod tests {
             account: Account { orders: 12, charges: 15 },
         };
         let other = Played {
-            policy: Policy { name: "careful", ..naive::POLICY },
+            policy: Policy { name: "careful", ..hasty },
             tally: Tally::default(),
             account: Account::default(),
         };
 
-        let shown = Outcome { clients: vec![naive, other] }.show();
+        let shown = Outcome { clients: vec![one, other] }.show();
 
         let words: Vec<Vec<&str>> = shown.lines().map(|l| l.split_whitespace().collect()).collect();
         for row in [
@@ -162,6 +163,6 @@ mod tests {
             assert!(words.contains(&row), "{row:?}\n{shown}");
         }
         assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
-        assert!(shown.ends_with(&format!("careful: {}\n", naive::POLICY.about)), "{shown}");
+        assert!(shown.ends_with(&format!("careful: {}\n", hasty.about)), "{shown}");
     }
 }

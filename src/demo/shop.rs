@@ -38,8 +38,10 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-/// How many things are for sale.
-pub(super) const ITEMS: u64 = 12;
+/// How many things are for sale: enough that two users seldom look at the same one.
+pub(super) const ITEMS: u64 = 10_000;
+/// How many of them are on the front page.
+const SHOWN: u64 = 12;
 /// How long a request takes to serve.
 const SERVICE_TIME: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(5);
 /// The longest purchase the shop reads.
@@ -64,6 +66,7 @@ pub struct Shop {
 #[derive(Debug)]
 struct Counter {
     opened: Instant,
+    service: RangeInclusive<Duration>,
     served: AtomicU64,
     ledger: Mutex<Ledger>,
 }
@@ -75,12 +78,22 @@ impl Shop {
     ///
     /// Fails if the loopback interface has no port to give.
     pub async fn start() -> io::Result<Self> {
+        Self::taking(SERVICE_TIME).await
+    }
+
+    /// The same, where a request takes so long to serve.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the loopback interface has no port to give.
+    pub async fn taking(service: RangeInclusive<Duration>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let stop = CancellationToken::new();
         let shop = Self {
             address: listener.local_addr()?,
             counter: Arc::new(Counter {
                 opened: Instant::now(),
+                service,
                 served: AtomicU64::new(0),
                 ledger: Mutex::default(),
             }),
@@ -117,8 +130,8 @@ impl Shop {
         self.visits.fetch_add(1, Ordering::Relaxed)
     }
 
-    #[cfg(test)]
-    pub(super) fn serve(&self, stream: impl Stream) {
+    /// Serves a connection that did not come by its port.
+    pub fn serve(&self, stream: impl Stream) {
         self.tasks.spawn(serve(stream, Arc::clone(&self.counter), self.stop.clone()));
     }
 
@@ -172,7 +185,7 @@ async fn answer(
     let (status, body) = counter.route(request).await;
     // The work is done before the time is spent: a customer who hangs up meanwhile has bought.
     let mut rng = Dice::new(Seed(0), "demo service time").of(nth, 0).rng(Purpose::Delay);
-    sleep(rng.random_range(SERVICE_TIME)).await;
+    sleep(rng.random_range(counter.service.clone())).await;
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = status;
     let json = header::HeaderValue::from_static("application/json");
@@ -188,7 +201,7 @@ impl Counter {
     async fn route(&self, request: Request<Incoming>) -> (StatusCode, Value) {
         let path = request.uri().path();
         match (request.method(), path) {
-            (&Method::GET, "/items") => (StatusCode::OK, (1..=ITEMS).map(item).collect()),
+            (&Method::GET, "/items") => (StatusCode::OK, (1..=SHOWN).map(item).collect()),
             (&Method::GET, _) => {
                 let id = path.strip_prefix("/items/").and_then(|id| id.parse().ok());
                 match id.filter(|id| (1..=ITEMS).contains(id)) {
@@ -226,7 +239,7 @@ fn item(id: u64) -> Value {
 
 /// The price of an item in cents.
 pub(super) const fn price(id: u64) -> u64 {
-    499 + 250 * id
+    499 + 250 * (id % SHOWN)
 }
 
 fn refused(status: StatusCode, why: &str) -> (StatusCode, Value) {

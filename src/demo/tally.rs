@@ -1,10 +1,11 @@
 //! What a client did and what it got, attempt by attempt.
 
 use crate::demo::http::Ending;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// How many attempts one user's log holds; those after are counted and no more.
+/// How many attempts, and how many operations, one user's log holds; those after are counted and no
+/// more.
 const LOG: usize = 20_000;
 
 /// What an operation is for.
@@ -25,8 +26,21 @@ pub struct Attempt {
     pub operation: u64,
     /// What the operation is for.
     pub kind: Kind,
-    /// How it ended; `None` if the demonstration ended first.
+    /// How it ended; `None` if its client dropped it, or the demonstration ended first.
     pub ending: Option<Ending>,
+}
+
+/// Something a user wanted done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// When it was wanted, since the demonstration began.
+    pub at: Duration,
+    /// What it is for.
+    pub kind: Kind,
+    /// The requests sent for it.
+    pub attempts: u32,
+    /// Whether it got what it wanted; `None` if it was under way at the end.
+    pub success: Option<bool>,
 }
 
 /// The sums of a client, or of one of its users.
@@ -46,6 +60,8 @@ pub struct Tally {
     pub worst: Duration,
     /// The attempts, up to a bound per user.
     pub log: Vec<Attempt>,
+    /// The operations, up to a bound per user.
+    pub wanted: Vec<Operation>,
 }
 
 impl Tally {
@@ -75,6 +91,7 @@ impl Tally {
         self.purchases += other.purchases;
         self.worst = self.worst.max(other.worst);
         self.log.extend(other.log);
+        self.wanted.extend(other.wanted);
     }
 }
 
@@ -83,23 +100,34 @@ impl Tally {
 pub(super) struct Journal {
     tally: Tally,
     began: Instant,
-    open: Option<(Kind, Instant)>,
+    /// The operations under way, by number.
+    open: BTreeMap<u64, (Kind, Instant)>,
 }
 
 impl Journal {
     /// An empty journal of a demonstration that `began` then.
     pub(super) fn new(began: Instant) -> Self {
-        Self { tally: Tally::default(), began, open: None }
+        Self { tally: Tally::default(), began, open: BTreeMap::new() }
     }
 
-    pub(super) fn begin(&mut self, kind: Kind) {
+    /// Notes an operation as it is wanted, and gives its number, from 0.
+    pub(super) fn begin(&mut self, kind: Kind) -> u64 {
+        let number = self.tally.operations;
         self.tally.operations += 1;
-        self.open = Some((kind, Instant::now()));
+        self.open.insert(number, (kind, Instant::now()));
+        if self.tally.wanted.len() < LOG {
+            let at = self.began.elapsed();
+            self.tally.wanted.push(Operation { at, kind, attempts: 0, success: None });
+        }
+        number
     }
 
-    pub(super) fn end(&mut self, success: bool) {
-        let Some((kind, since)) = self.open.take() else { return };
+    pub(super) fn end(&mut self, operation: u64, success: bool) {
+        let Some((kind, since)) = self.open.remove(&operation) else { return };
         self.tally.worst = self.tally.worst.max(since.elapsed());
+        if let Some(wanted) = self.wanted(operation) {
+            wanted.success = Some(success);
+        }
         if success {
             self.tally.succeeded += 1;
             self.tally.purchases += u64::from(kind == Kind::Purchase);
@@ -109,17 +137,16 @@ impl Journal {
     }
 
     /// Notes an attempt as it goes out, and gives its place for [`Journal::ended`].
-    pub(super) fn sent(&mut self) -> usize {
+    pub(super) fn sent(&mut self, operation: u64) -> usize {
         self.tally.attempts += 1;
-        if let Some((kind, _)) = self.open
+        if let Some(wanted) = self.wanted(operation) {
+            wanted.attempts += 1;
+        }
+        if let Some((kind, _)) = self.open.get(&operation)
             && self.tally.log.len() < LOG
         {
-            self.tally.log.push(Attempt {
-                at: self.began.elapsed(),
-                operation: self.tally.operations - 1,
-                kind,
-                ending: None,
-            });
+            let at = self.began.elapsed();
+            self.tally.log.push(Attempt { at, operation, kind: *kind, ending: None });
             return self.tally.log.len() - 1;
         }
         usize::MAX
@@ -132,9 +159,12 @@ impl Journal {
     }
 
     pub(super) fn close(mut self) -> Tally {
-        if let Some((_, since)) = self.open {
-            self.tally.worst = self.tally.worst.max(since.elapsed());
-        }
+        let longest = self.open.values().map(|(_, since)| since.elapsed()).max();
+        self.tally.worst = self.tally.worst.max(longest.unwrap_or_default());
         self.tally
+    }
+
+    fn wanted(&mut self, operation: u64) -> Option<&mut Operation> {
+        self.tally.wanted.get_mut(usize::try_from(operation).ok()?)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::demo::{
-    client::{Call, Manner, Want, Wire},
+    client::{Call, Key, Manner, Want},
     io::Stream,
+    wire::{Errand, Papers, Wire},
 };
 use std::{
     future::pending,
@@ -15,10 +16,10 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-const SEED: Seed = Seed(7);
+pub(super) const SEED: Seed = Seed(7);
 
 /// A pipe whose far end `serve` gets, for every connection.
-fn pipe(serve: impl Fn(DuplexStream) + Send + Sync + 'static) -> Dialer {
+pub(super) fn pipe(serve: impl Fn(DuplexStream) + Send + Sync + 'static) -> Dialer {
     Dialer::new(move || {
         let (near, far) = duplex(64 * 1024);
         serve(far);
@@ -28,7 +29,7 @@ fn pipe(serve: impl Fn(DuplexStream) + Send + Sync + 'static) -> Dialer {
 
 /// A server that answers the n-th request with what `script` says: nothing means it hangs up.
 /// Also counts the requests.
-fn scripted(script: fn(u64) -> &'static str) -> (Dialer, Arc<AtomicU64>) {
+pub(super) fn scripted(script: fn(u64) -> &'static str) -> (Dialer, Arc<AtomicU64>) {
     let seen = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&seen);
     let dialer = pipe(move |mut stream| {
@@ -48,7 +49,7 @@ fn scripted(script: fn(u64) -> &'static str) -> (Dialer, Arc<AtomicU64>) {
 }
 
 /// The shop behind a relay that loses the answer to every other purchase, counting its losses.
-fn lossy(shop: &Arc<Shop>) -> (Dialer, Arc<AtomicU64>) {
+pub(super) fn lossy(shop: &Arc<Shop>) -> (Dialer, Arc<AtomicU64>) {
     let lost = Arc::new(AtomicU64::new(0));
     let (shop, losses, purchases) = (Arc::clone(shop), Arc::clone(&lost), AtomicU64::new(0));
     let purchases = Arc::new(purchases);
@@ -80,40 +81,57 @@ async fn relay(
     }
 }
 
-fn browse(nth: u64) -> Call {
+pub(super) fn browse(nth: u64) -> Call {
     Call { id: format!("browse-{nth}"), want: Want::List }
 }
 
-fn purchase(nth: u64) -> Call {
+pub(super) fn purchase(nth: u64) -> Call {
     Call { id: format!("order-{nth}"), want: Want::Purchase { amount: 999 } }
 }
 
+pub(super) fn client(name: &str) -> Policy {
+    find(name).expect("a client")
+}
+
+pub(super) fn wire(dialer: Dialer) -> Wire {
+    let papers = Papers { user: "somebody".to_owned(), agent: "a test".to_owned(), truth: false };
+    Wire::new(papers, &[dialer], Instant::now())
+}
+
+pub(super) fn user(policy: Policy, number: u64) -> User {
+    User { policy, crowd: Crowd::DEMO, number, seed: SEED, visit: 0 }
+}
+
 /// One user does these operations, one after the other without thinking.
-async fn operate(policy: Policy, dialer: Dialer, calls: impl IntoIterator<Item = Call>) -> Tally {
-    let mut wire = Wire::new("somebody".to_owned(), dialer, Instant::now());
-    let mut client = (policy.make)(SEED, 0);
+pub(super) async fn operate(
+    policy: Policy,
+    dialer: Dialer,
+    calls: impl IntoIterator<Item = Call>,
+) -> Tally {
+    let wire = wire(dialer);
+    let client = (policy.make)(SEED, 0);
     for call in calls {
-        wire.operate(client.as_mut(), &call).await;
+        wire.operate(client.as_ref(), &call, wire.wanted(&call)).await;
     }
     wire.close()
 }
 
-async fn shop() -> Arc<Shop> {
+pub(super) async fn shop() -> Arc<Shop> {
     Arc::new(Shop::start().await.expect("a loopback port"))
 }
 
-fn behind(shop: &Arc<Shop>) -> Dialer {
+pub(super) fn behind(shop: &Arc<Shop>) -> Dialer {
     let shop = Arc::clone(shop);
     pipe(move |stream| shop.serve(stream))
 }
 
-const DOWN: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+pub(super) const DOWN: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 
 #[tokio::test(start_paused = true)]
-async fn naive_sends_six_attempts_at_once_into_an_outage() {
+async fn hasty_sends_six_attempts_at_once_into_an_outage() {
     let (dialer, seen) = scripted(|_| DOWN);
 
-    let tally = operate(naive::POLICY, dialer, (0..10).map(browse)).await;
+    let tally = operate(client("hasty"), dialer, (0..10).map(browse)).await;
 
     assert_eq!(seen.load(Ordering::Relaxed), 60);
     assert_eq!((tally.operations, tally.failed, tally.attempts), (10, 10, 60));
@@ -122,13 +140,13 @@ async fn naive_sends_six_attempts_at_once_into_an_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn naive_keeps_its_user_a_minute_before_a_silent_service() {
+async fn hasty_keeps_its_user_a_minute_before_a_silent_service() {
     // Held open and never answered.
     let dialer = pipe(|stream| {
         tokio::spawn(async move { (stream, pending::<()>().await) });
     });
 
-    let tally = operate(naive::POLICY, dialer, [browse(0)]).await;
+    let tally = operate(client("hasty"), dialer, [browse(0)]).await;
 
     assert_eq!(tally.attempts, 6);
     // Six times ten seconds; the timers' own slack is a millisecond each.
@@ -137,11 +155,11 @@ async fn naive_keeps_its_user_a_minute_before_a_silent_service() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn naive_pays_once_more_for_every_answer_that_is_lost() {
+async fn hasty_pays_once_more_for_every_answer_that_is_lost() {
     let shop = shop().await;
     let (dialer, lost) = lossy(&shop);
 
-    let tally = operate(naive::POLICY, dialer, (0..10).map(purchase)).await;
+    let tally = operate(client("hasty"), dialer, (0..10).map(purchase)).await;
 
     let account = shop.ledger().account("order-");
     assert_eq!(tally.purchases, 10);
@@ -153,18 +171,18 @@ async fn naive_pays_once_more_for_every_answer_that_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn the_shop_charges_a_keyed_purchase_once_and_an_unkeyed_one_each_time() {
     let shop = shop().await;
-    let mut wire = Wire::new("somebody".to_owned(), behind(&shop), Instant::now());
-    let keyed = Manner { timeout: Duration::from_secs(1), keyed: true, reuse: true };
+    let wire = wire(behind(&shop));
+    let keyed = Manner { key: Key::Operation, ..Manner::within(Duration::from_secs(1)) };
 
     for _ in 0..3 {
-        let reply = wire.attempt(&purchase(0), keyed).await.expect("an answer");
+        let reply = Errand::new(&wire, &purchase(0)).attempt(keyed).await.expect("an answer");
         assert_eq!(reply.status, 201);
     }
     let changed = Call { want: Want::Purchase { amount: 1 }, ..purchase(0) };
-    let changed = wire.attempt(&changed, keyed).await.expect("an answer");
+    let changed = Errand::new(&wire, &changed).attempt(keyed).await.expect("an answer");
     for _ in 0..3 {
-        let unkeyed = Manner { keyed: false, ..keyed };
-        wire.attempt(&purchase(1), unkeyed).await.expect("an answer");
+        let unkeyed = Manner { key: Key::None, ..keyed };
+        Errand::new(&wire, &purchase(1)).attempt(unkeyed).await.expect("an answer");
     }
 
     assert_eq!(changed.status, 422);
@@ -176,12 +194,13 @@ async fn the_shop_charges_a_keyed_purchase_once_and_an_unkeyed_one_each_time() {
 #[tokio::test(start_paused = true)]
 async fn the_shop_sells_what_it_has_and_takes_its_time() {
     let shop = shop().await;
-    let mut wire = Wire::new("somebody".to_owned(), behind(&shop), Instant::now());
-    let manner = Manner { timeout: Duration::from_secs(1), keyed: false, reuse: true };
+    let wire = wire(behind(&shop));
+    let manner = Manner::within(Duration::from_secs(1));
 
-    for (want, status) in [(Want::List, 200), (Want::Item(1), 200), (Want::Item(99), 404)] {
+    for (want, status) in [(Want::List, 200), (Want::Item(1), 200), (Want::Item(99_999), 404)] {
         let asked = Instant::now();
-        let reply = wire.attempt(&Call { id: String::new(), want }, manner).await;
+        let call = Call { id: String::new(), want };
+        let reply = Errand::new(&wire, &call).attempt(manner).await;
         assert_eq!(reply.expect("an answer").status, status);
         let took = asked.elapsed();
         assert!((2..=6).contains(&took.as_millis()), "{took:?}");
@@ -193,7 +212,7 @@ async fn careful_never_pays_twice_however_many_answers_are_lost() {
     let shop = shop().await;
     let (dialer, lost) = lossy(&shop);
 
-    let tally = operate(careful::POLICY, dialer, (0..10).map(purchase)).await;
+    let tally = operate(client("careful"), dialer, (0..10).map(purchase)).await;
 
     let account = shop.ledger().account("order-");
     // Its budget pays for a retry of the first two purchases. It is spent then, and has saved up
@@ -211,7 +230,7 @@ async fn careful_waits_as_long_as_it_is_asked_to() {
         _ => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
     });
 
-    let tally = operate(careful::POLICY, dialer, [browse(0)]).await;
+    let tally = operate(client("careful"), dialer, [browse(0)]).await;
 
     let gap = tally.log[1].at.saturating_sub(tally.log[0].at);
     // Two seconds and a jitter of up to 100 ms, plus the timers' own millisecond.
@@ -225,7 +244,7 @@ async fn careful_gives_up_rather_than_come_back_sooner_than_asked() {
         |_| "HTTP/1.1 503 Service Unavailable\r\nretry-after: 30\r\ncontent-length: 0\r\n\r\n",
     );
 
-    let tally = operate(careful::POLICY, dialer, [browse(0)]).await;
+    let tally = operate(client("careful"), dialer, [browse(0)]).await;
 
     assert_eq!((seen.load(Ordering::Relaxed), tally.failed), (1, 1));
     assert_eq!(tally.worst, Duration::ZERO);
@@ -235,7 +254,7 @@ async fn careful_gives_up_rather_than_come_back_sooner_than_asked() {
 async fn careful_backs_off_twice_at_different_lengths_and_then_gives_up() {
     let (dialer, seen) = scripted(|_| "");
 
-    let tally = operate(careful::POLICY, dialer, [browse(0)]).await;
+    let tally = operate(client("careful"), dialer, [browse(0)]).await;
 
     let at: Vec<_> = tally.log.iter().map(|attempt| attempt.at.as_millis()).collect();
     assert_eq!((seen.load(Ordering::Relaxed), at.len()), (3, 3));
@@ -247,15 +266,15 @@ async fn careful_backs_off_twice_at_different_lengths_and_then_gives_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn careful_leaves_a_dead_service_alone_where_naive_storms_it() {
+async fn careful_leaves_a_dead_service_alone_where_hasty_storms_it() {
     let mut sent = Vec::new();
-    for policy in CLIENTS {
+    for policy in DEFAULT {
         let (dialer, seen) = scripted(|_| DOWN);
-        let user = User { policy: *policy, number: 0, seed: SEED, visit: 0 };
+        let user = user(*policy, 0);
         let stop = CancellationToken::new();
-        let began = Instant::now();
+        let (began, doors) = (Instant::now(), [dialer]);
 
-        let (tally, ()) = tokio::join!(user.live(dialer, began, stop.clone()), async {
+        let (tally, ()) = tokio::join!(user.live(&doors, began, stop.clone()), async {
             tokio::time::sleep(Duration::from_secs(60)).await;
             stop.cancel();
         });
@@ -265,10 +284,10 @@ async fn careful_leaves_a_dead_service_alone_where_naive_storms_it() {
         sent.push((tally.operations, tally.attempts));
     }
 
-    let [(naive_operations, naive), (_, careful)] = sent[..] else { panic!("two clients") };
+    let [(hasty_operations, hasty), (_, careful)] = sent[..] else { panic!("two clients") };
     // A thought takes 250 ms on average: 240 operations a minute, six attempts each.
-    assert!((200..=280).contains(&naive_operations), "{naive_operations}");
-    assert_eq!(naive, 6 * naive_operations);
+    assert!((200..=280).contains(&hasty_operations), "{hasty_operations}");
+    assert_eq!(hasty, 6 * hasty_operations);
     // Five failures open the breaker, then a trial every two seconds and up to 400 ms.
     assert!((25..=35).contains(&careful), "{careful}");
 }
@@ -286,7 +305,7 @@ async fn an_idle_connection_that_the_server_closed_costs_no_attempt() {
         });
     });
 
-    let tally = operate(careful::POLICY, dialer, (0..5).map(browse)).await;
+    let tally = operate(client("careful"), dialer, (0..5).map(browse)).await;
 
     assert_eq!((tally.attempts, tally.succeeded), (5, 5));
     assert_eq!(connections.load(Ordering::Relaxed), 5);
@@ -294,22 +313,21 @@ async fn an_idle_connection_that_the_server_closed_costs_no_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn every_client_wants_the_same_things_under_names_of_its_own() {
-    let user = |policy| User { policy, number: 17, seed: SEED, visit: 0 };
-    let calls = |policy| (0..1_000).map(move |nth| user(policy).call(nth)).collect::<Vec<_>>();
-    let (naive, careful) = (calls(naive::POLICY), calls(careful::POLICY));
+    let calls = |policy| (0..1_000).map(move |nth| user(policy, 17).call(nth)).collect::<Vec<_>>();
+    let (hasty, careful) = (calls(client("hasty")), calls(client("careful")));
 
-    assert!(naive.iter().zip(&careful).all(|(a, b)| a.want == b.want && a.id != b.id));
-    assert_eq!(naive[42].id, "naive-0-17-42");
+    assert!(hasty.iter().zip(&careful).all(|(a, b)| a.want == b.want && a.id != b.id));
+    assert_eq!(hasty[42].id, "hasty-0-17-42");
     // One in five buys: four standard deviations of 1,000 draws are 51.
-    let bought = naive.iter().filter(|call| matches!(call.want, Want::Purchase { .. })).count();
+    let bought = hasty.iter().filter(|call| matches!(call.want, Want::Purchase { .. })).count();
     assert!((150..=250).contains(&bought), "{bought}");
 }
 
 /// Plays against a healthy shop in virtual time.
 async fn played(seed: Seed) -> (Outcome, Arc<Shop>) {
     let shop = shop().await;
-    let (dialer, stop) = (behind(&shop), CancellationToken::new());
-    let (outcome, ()) = tokio::join!(play_by(&dialer, &shop, stop.clone(), seed), async {
+    let (doors, stop) = ([behind(&shop)], CancellationToken::new());
+    let (outcome, ()) = tokio::join!(play_by(DEFAULT, &doors, &shop, stop.clone(), seed), async {
         tokio::time::sleep(Duration::from_secs(20)).await;
         stop.cancel();
     });
@@ -350,10 +368,10 @@ async fn the_same_seed_plays_the_same_and_another_does_not() {
 async fn stop_ends_the_players_and_the_shop_and_leaves_nothing() {
     let shop = shop().await;
     let stop = CancellationToken::new();
-    let playing = play(shop.address(), &shop, stop.clone(), SEED);
+    let playing = play(DEFAULT, shop.address(), &shop, stop.clone(), SEED);
 
     let (outcome, ended) = tokio::join!(playing, async {
-        while CLIENTS.iter().any(|policy| shop.ledger().account(policy.name).orders == 0) {
+        while DEFAULT.iter().any(|policy| shop.ledger().account(policy.name).orders == 0) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         stop.cancel();

@@ -13,6 +13,7 @@ mod error;
 mod http;
 mod inject;
 mod listener;
+mod memory;
 mod meters;
 mod record;
 mod reply;
@@ -26,6 +27,7 @@ mod upstream;
 
 pub use crate::config::HostHeader;
 pub use listener::Door;
+pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
@@ -141,14 +143,23 @@ impl Proxy {
 
     /// Serves one connection that was made in memory, as if `peer` were at its other end.
     pub fn serve(&self, id: u64, io: DuplexStream, peer: SocketAddr) {
+        conn::spawn(io, self.ctl(id, peer), &self.shared);
+    }
+
+    /// The same, for a client whose going is noticed at once, as it is on a socket.
+    pub fn connect(&self, id: u64, peer: SocketAddr) -> MemoryClient {
+        let (near, far) = memory::pair();
+        conn::spawn(far, self.ctl(id, peer), &self.shared);
+        near
+    }
+
+    fn ctl(&self, id: u64, peer: SocketAddr) -> Arc<ConnCtl> {
         let key = self.injector.connection(peer.ip());
         let welcome = self.injector.welcome(key);
         let injector = self.injector.clone();
         let recorder = Arc::clone(&self.shared.recorder);
         let meters = Arc::clone(&self.shared.meters);
-        let ctl = ConnCtl::new(id, peer, key, welcome, injector, recorder, meters);
-        let ctl = Arc::new(ctl);
-        conn::spawn(io, ctl, &self.shared);
+        Arc::new(ConnCtl::new(id, peer, key, welcome, injector, recorder, meters))
     }
 
     /// Takes no new connections, waits for exchanges under way for at most `patience`, then ends

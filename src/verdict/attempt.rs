@@ -114,6 +114,8 @@ pub struct Attempt {
     pub wrong: Option<Wrong>,
     /// Whether something was injected into it.
     pub injected: bool,
+    /// What was injected into it, by its place in the [labels](Labels); 0 is nothing.
+    pub dealt: u16,
     /// Whether a fault held it without an answer.
     pub held: bool,
     /// Whether a fault let its answer drip.
@@ -179,6 +181,7 @@ impl Attempt {
             class: None,
             wrong: None,
             injected: exchange.injected(),
+            dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
             held: exchange.dealt.iter().any(|dealt| matches!(dealt.kind, "hang" | "blackhole"))
                 || exchange.dealt.iter().any(|d| d.kind == "lose_response" && exchange.status == 0)
                     && matches!(exchange.ended_by, EndedBy::ClientFin | EndedBy::ClientRst),

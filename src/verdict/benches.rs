@@ -41,6 +41,12 @@ impl Benches {
         self.all.iter()
     }
 
+    /// The one of the whole traffic.
+    pub(super) fn whole(&self) -> &Bench {
+        // It is always there.
+        &self.all[0]
+    }
+
     /// The one of this scope.
     pub(super) fn find(&self, scope: Scope) -> Option<&Bench> {
         self.all.iter().find(|bench| bench.scope() == scope)

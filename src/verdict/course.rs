@@ -144,6 +144,15 @@ impl Course {
         self.legs.get(self.last_faulty?)?.ended
     }
 
+    /// When the outage ended that a phase belongs to: the phases with faults that follow on each
+    /// other without a calm one between. `None` while it goes on, or if nothing is wrong in it.
+    pub fn outage_end(&self, phase: Option<u16>) -> Option<u64> {
+        let from = usize::from(phase?);
+        let legs = self.legs.get(from..)?.iter();
+        let played = legs.take_while(|leg| leg.is_faulty && leg.begun.is_some());
+        played.last()?.ended
+    }
+
     /// Whether anything was to go wrong.
     pub fn has_faults(&self) -> bool {
         self.first_faulty.is_some()

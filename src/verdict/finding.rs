@@ -122,7 +122,7 @@ impl Finding {
             detector: "",
             code: "",
             grade,
-            weight: Weight::Minor,
+            weight: Weight::Note,
             claim,
             said: said.into(),
             advice: String::new(),
@@ -147,6 +147,13 @@ impl Finding {
     #[must_use]
     pub fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();
+        self
+    }
+
+    /// Weighing so much at least, whatever its detector weighs.
+    #[must_use]
+    pub fn weighing(mut self, weight: Weight) -> Self {
+        self.weight = weight;
         self
     }
 

@@ -21,6 +21,7 @@ use crate::{
         operation::Operation,
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
+        picture::Gathered,
         taken::Taken,
         window::Windows,
     },
@@ -43,6 +44,7 @@ pub struct Judge {
     linker: Linker,
     benches: Benches,
     identities: Identities,
+    pictures: Gathered,
 }
 
 impl Judge {
@@ -60,6 +62,7 @@ impl Judge {
             linker: Linker::default(),
             benches: Benches::new(&scenario),
             identities: Identities::default(),
+            pictures: Gathered::default(),
             oracle,
             scenario,
             seed,
@@ -84,6 +87,7 @@ impl Judge {
 
     fn attempt(&mut self, attempt: Attempt) {
         self.identities.see(&attempt);
+        self.pictures.attempt(&attempt);
         self.benches.attempt(&attempt, &self.course, &self.scenario, &self.labels);
         let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
         let mut closed = Vec::new();
@@ -97,6 +101,7 @@ impl Judge {
         let first = operation.first();
         let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
         self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
+        self.pictures.operation(operation, &self.course, &self.scenario);
         let recoverable = recoverable(&*self.oracle, first, &self.course);
         self.benches.operation(operation, &self.course, recoverable);
     }
@@ -139,7 +144,7 @@ impl Judge {
     }
 
     /// What to think of it, once it is closed. `dropped` events are missing.
-    pub fn verdict(&self, dropped: u64) -> Verdict {
+    pub fn verdict(&mut self, dropped: u64) -> Verdict {
         let facts = self.facts(dropped);
         let parts: Vec<Part> = self.told().map(|bench| self.part(bench, facts)).collect();
         let (cost, no_cost) = match self.cost(facts) {
@@ -155,6 +160,9 @@ impl Judge {
             .collect();
         expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
+        let pictures = std::mem::take(&mut self.pictures);
+        let flow = self.benches.whole().flow();
+        let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
         Verdict {
             grade: worst.unwrap_or_else(found),
@@ -166,6 +174,7 @@ impl Judge {
             seed: self.seed.0,
             rho: self.windows().rho(),
             cautions: self.cautions(),
+            pictures,
         }
     }
 

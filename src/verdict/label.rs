@@ -1,5 +1,6 @@
 //! Names that attempts go by as small numbers: client programs, test cases, routes.
 
+use crate::event::{Dealt, EndedBy};
 use std::collections::HashMap;
 
 /// Programs told apart; all others are one.
@@ -8,6 +9,8 @@ const PROGRAMS: usize = 32;
 const CASES: usize = 1_000;
 /// Routes told apart; all others are one.
 const ROUTES: usize = 500;
+/// Sets of faults that may hit one attempt told apart; all others are one.
+const DEALT: usize = 500;
 /// What stands for all that came after the limit.
 const OTHER: &str = "(others)";
 
@@ -17,6 +20,7 @@ pub struct Labels {
     programs: Table,
     cases: Table,
     routes: Table,
+    dealt: Table,
     user_sources: usize,
 }
 
@@ -34,6 +38,7 @@ impl Labels {
             programs: Table::new(PROGRAMS),
             cases: Table::starting_with("", CASES),
             routes: Table::new(ROUTES),
+            dealt: Table::starting_with("", DEALT),
             user_sources,
         }
     }
@@ -58,6 +63,21 @@ impl Labels {
         self.routes.place(&template(method, path))
     }
 
+    /// What was dealt to an attempt: the names of the faults.
+    pub(super) fn dealt(&mut self, dealt: &[Dealt], ended_by: EndedBy) -> u16 {
+        if ended_by == EndedBy::PhaseEdge {
+            return self.dealt.place("reset by a phase's edge");
+        }
+        match dealt {
+            [] => 0,
+            [one] => self.dealt.place(&one.fault),
+            several => {
+                let names: Vec<&str> = several.iter().map(|dealt| &*dealt.fault).collect();
+                self.dealt.place(&names.join(", "))
+            }
+        }
+    }
+
     /// The program of this number.
     pub fn program_name(&self, at: u16) -> &str {
         self.programs.name(at)
@@ -71,6 +91,11 @@ impl Labels {
     /// All cases; the one of number 0, which is none, left out.
     pub fn cases(&self) -> impl Iterator<Item = (u16, &str)> {
         self.cases.all().skip(1)
+    }
+
+    /// The faults of this number, by name; empty for none.
+    pub fn dealt_name(&self, at: u16) -> &str {
+        self.dealt.name(at)
     }
 
     /// The route of this number.

@@ -27,23 +27,16 @@ const KEYED: u64 = 60_000_000;
 #[derive(Debug, Default)]
 pub struct Linker {
     windows: Windows,
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, Operation>,
     next: u64,
-    /// By what attempts ask for, the youngest operation last.
-    prints: HashMap<u64, Vec<u64>>,
+    /// By what attempts ask for, the youngest operation.
+    prints: HashMap<u64, u64>,
     /// By keys and names of operations.
     names: HashMap<u64, u64>,
     /// When each may be closed, as far as was known when that was written down.
     due: BinaryHeap<Reverse<(u64, u64)>>,
     /// Operations that were closed before their time.
     pub early: u64,
-}
-
-#[derive(Debug)]
-struct Open {
-    operation: Operation,
-    prints: Vec<u64>,
-    names: Vec<u64>,
 }
 
 impl Linker {
@@ -81,77 +74,60 @@ impl Linker {
         if attempt.is_declared {
             return None;
         }
-        let fits = |id: &&u64| self.open.get(id).is_some_and(|open| self.fits(open, attempt));
-        let same = |print: u64| self.prints.get(&print)?.iter().rev().find(fits).copied();
-        let plain = same(attempt.print).map(|id| (id, Link::Print));
+        let found = |print: u64| {
+            let id = *self.prints.get(&print)?;
+            let operation = self.open.get(&id)?;
+            self.fits(operation, attempt).then_some((id, operation))
+        };
+        let plain = || Some((found(attempt.print)?.0, Link::Print));
         // Of a request that was broken off before its body was read nobody knows the body.
         let unread = || {
-            let ids = self.prints.get(&(attempt.vague ^ VAGUE))?;
-            let is_unread =
-                |open: &Open| attempt.received == 0 || open.operation.last().received == 0;
-            let fits = |id: &&u64| {
-                self.open.get(id).is_some_and(|open| is_unread(open) && self.fits(open, attempt))
-            };
-            ids.iter().rev().find(fits).map(|id| (*id, Link::Print))
+            let (id, operation) = found(attempt.vague ^ VAGUE)?;
+            let is_unread = attempt.received == 0 || operation.last().received == 0;
+            is_unread.then_some((id, Link::Print))
         };
-        let near = || Some((same(attempt.masked? ^ MASKED)?, Link::Near));
-        plain.or_else(unread).or_else(near)
+        let near = || Some((found(attempt.masked? ^ MASKED)?.0, Link::Near));
+        plain().or_else(unread).or_else(near)
     }
 
     /// Whether an attempt may be one of an operation that asks for the same.
-    fn fits(&self, open: &Open, attempt: &Attempt) -> bool {
-        let operation = &open.operation;
+    fn fits(&self, operation: &Operation, attempt: &Attempt) -> bool {
         let is_free = operation.served_at().is_none_or(|served| served >= attempt.start);
         let since = attempt.start.checked_sub(operation.last_end());
         // Of two that overlap the one did not wait for the other: a poll on its beat is no retry.
         let gap = since.unwrap_or_else(|| attempt.start.abs_diff(operation.last_start()));
+        let beat = attempt.start.abs_diff(operation.last_start());
+        if self.windows.is_on_beat(attempt.route, beat) {
+            return false;
+        }
         is_free && !operation.first().is_declared && gap <= self.windows.of(attempt.route)
     }
 
     fn begin(&mut self, attempt: &Attempt) {
         let id = self.next;
         self.next += 1;
-        let open = Open {
-            prints: Vec::new(),
-            names: Vec::new(),
-            operation: Operation::new(attempt.clone()),
-        };
-        self.open.insert(id, open);
         self.remember(id, attempt);
+        self.open.insert(id, Operation::new(attempt.clone()));
         self.due.push(Reverse((self.due_of(id), id)));
     }
 
     fn join(&mut self, id: u64, attempt: Attempt, link: Link) {
         self.remember(id, &attempt);
-        if let Some(open) = self.open.get_mut(&id) {
-            open.operation.add(attempt, link);
+        if let Some(operation) = self.open.get_mut(&id) {
+            operation.add(attempt, link);
         }
     }
 
     /// Notes what later attempts may be known by.
     fn remember(&mut self, id: u64, attempt: &Attempt) {
-        let Some(open) = self.open.get_mut(&id) else { return };
-        for name in names(attempt) {
-            if !open.names.contains(&name) && open.names.len() < 64 {
-                self.names.insert(name, id);
-                open.names.push(name);
-            }
-        }
-        let masked = attempt.masked.map(|masked| masked ^ MASKED);
-        let vague = attempt.is_unsafe.then_some(attempt.vague ^ VAGUE);
-        for print in [Some(attempt.print), masked, vague] {
-            let Some(print) = print else { continue };
-            if !open.prints.contains(&print) && open.prints.len() < 64 {
-                self.prints.entry(print).or_default().push(id);
-                open.prints.push(print);
-            }
-        }
+        self.names.extend(names(attempt).map(|name| (name, id)));
+        self.prints.extend(prints(attempt).map(|print| (print, id)));
     }
 
     fn due_of(&self, id: u64) -> u64 {
-        let Some(Open { operation, names, .. }) = self.open.get(&id) else { return 0 };
+        let Some(operation) = self.open.get(&id) else { return 0 };
         let wait = match operation.served_at() {
-            Some(_) if names.is_empty() => SERVED,
+            Some(_) if names(operation.first()).next().is_none() => SERVED,
             Some(_) => KEYED,
             None => self.windows.of(operation.first().route).max(SERVED),
         };
@@ -176,21 +152,21 @@ impl Linker {
     }
 
     fn hand_on(&mut self, id: u64, done: &mut dyn FnMut(Operation)) {
-        let Some(open) = self.open.remove(&id) else { return };
-        for print in open.prints {
-            if let Some(ids) = self.prints.get_mut(&print) {
-                ids.retain(|other| *other != id);
-                if ids.is_empty() {
-                    self.prints.remove(&print);
+        let Some(operation) = self.open.remove(&id) else { return };
+        for attempt in operation.attempts() {
+            for (known, marks) in [
+                (&mut self.prints, prints(attempt).collect::<Vec<u64>>()),
+                (&mut self.names, names(attempt).collect()),
+            ] {
+                for mark in marks {
+                    // A younger operation may go by it by now.
+                    if known.get(&mark) == Some(&id) {
+                        known.remove(&mark);
+                    }
                 }
             }
         }
-        for name in open.names {
-            if self.names.get(&name) == Some(&id) {
-                self.names.remove(&name);
-            }
-        }
-        done(open.operation);
+        done(operation);
     }
 }
 
@@ -198,6 +174,12 @@ impl Linker {
 const MASKED: u64 = 0x6d61_736b_6564_2121;
 /// The same for what is known without its body.
 const VAGUE: u64 = 0x7661_6775_6521_2121;
+
+fn prints(attempt: &Attempt) -> impl Iterator<Item = u64> {
+    let masked = attempt.masked.map(|masked| masked ^ MASKED);
+    let vague = attempt.is_unsafe.then_some(attempt.vague ^ VAGUE);
+    [Some(attempt.print), masked, vague].into_iter().flatten()
+}
 
 fn names(attempt: &Attempt) -> impl Iterator<Item = u64> {
     [attempt.key, attempt.operation].into_iter().flatten()

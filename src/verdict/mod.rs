@@ -12,10 +12,13 @@ mod baseline;
 mod bench;
 mod benches;
 mod course;
+pub mod cut;
 pub mod detect;
 mod doubt;
 mod expect;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod flow;
 mod gates;
 mod identity;
@@ -27,10 +30,14 @@ mod operation;
 mod oracle;
 mod outcome;
 pub mod phases;
+pub mod picture;
 pub mod ratio;
+pub mod settle;
 pub mod stats;
 mod taken;
+pub mod waits;
 mod window;
+pub mod words;
 
 pub use attempt::{Attempt, Class, Wrong};
 pub use baseline::Baseline;

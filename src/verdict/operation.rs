@@ -76,6 +76,10 @@ impl Operation {
         }
         let place = self.attempts.partition_point(|other| other.start <= attempt.start);
         if self.attempts.len() < KEPT {
+            // Very many are open at a time, and most have a few attempts.
+            if self.attempts.len() < 8 {
+                self.attempts.reserve_exact(1);
+            }
             self.attempts.insert(place, attempt);
         } else {
             self.more += 1;

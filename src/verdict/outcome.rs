@@ -5,6 +5,7 @@ use crate::verdict::{
     finding::{Finding, Grade, Weight},
     gates::Gates,
     impact::Cost,
+    picture::Pictures,
 };
 use serde::Serialize;
 
@@ -32,6 +33,9 @@ pub struct Verdict {
     pub rho: f64,
     /// What a reader should know before they believe it.
     pub cautions: Vec<String>,
+    /// What plots are drawn from.
+    #[serde(skip)]
+    pub pictures: Pictures,
 }
 
 /// What was found in one part of the traffic.

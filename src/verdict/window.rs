@@ -7,6 +7,9 @@
 //! what it retries within its period still is. Where nothing recurs the window is a minute, or more
 //! if waits that are known for certain (by a key, by `Retry-After`) are longer.
 //!
+//! What comes on a beat (four recurrences in five within a tenth of one period, from start to start) is
+//! never linked on that beat, however late the answer before it came.
+//!
 //! This is the measured purity of links: with it, at most one link in a hundred joins what does not
 //! belong together.
 
@@ -23,6 +26,12 @@ const WORTHLESS: u64 = 1_000_000;
 const PURITY: u64 = 100;
 /// Served requests remembered per generation.
 const REMEMBERED: usize = 200_000;
+/// The share of recurrences on one beat that makes a poller.
+const ON_BEAT: f64 = 0.8;
+/// Recurrences that show a beat.
+const BEATS: u64 = 3;
+/// How far off the beat a poll may be.
+const OFF_BEAT: f64 = 0.08;
 /// Upper bounds of recurrence gaps double from a millisecond, in quarter steps.
 const STEPS: i32 = 4;
 const BINS: usize = 72;
@@ -31,9 +40,9 @@ const BINS: usize = 72;
 #[derive(Debug)]
 pub struct Windows {
     routes: HashMap<u16, Recurrences>,
-    /// When what was asked for was last served, in two generations.
-    young: HashMap<u64, u64>,
-    old: HashMap<u64, u64>,
+    /// When what was served last was begun and ended, in two generations.
+    young: HashMap<u64, (u64, u64)>,
+    old: HashMap<u64, (u64, u64)>,
     longest: u64,
 }
 
@@ -43,6 +52,11 @@ struct Recurrences {
     served: u64,
     gaps: [u64; BINS],
     window: u64,
+    /// The period that recurrences keep, in microseconds, from start to start; how many there were,
+    /// and how many of them were on it.
+    beat: f64,
+    recurred: u64,
+    on_beat: u64,
 }
 
 impl Default for Windows {
@@ -56,6 +70,17 @@ impl Windows {
     pub fn of(&self, route: u16) -> u64 {
         let learnt = self.routes.get(&route).map(|route| route.window);
         learnt.unwrap_or(u64::MAX).min(self.longest)
+    }
+
+    /// Whether an attempt that begins so long after the beginning of another is a poll on its beat.
+    pub fn is_on_beat(&self, route: u16, since: u64) -> bool {
+        let Some(route) = self.routes.get(&route) else { return false };
+        let keeps =
+            route.on_beat >= BEATS && route.on_beat as f64 >= ON_BEAT * route.recurred as f64;
+        let beats = (since as f64 / route.beat).round();
+        keeps
+            && beats >= 1.0
+            && (since as f64 / route.beat - beats).abs() <= OFF_BEAT * beats.sqrt()
     }
 
     /// Whether links by content are worthless on a route: what is asked for recurs at once.
@@ -84,7 +109,10 @@ impl Windows {
         }
         let last = self.young.get(&attempt.print).or_else(|| self.old.get(&attempt.print)).copied();
         let route = self.routes.entry(attempt.route).or_insert_with(Recurrences::new);
-        if let Some(gap) = last.and_then(|last| attempt.start.checked_sub(last)) {
+        if let Some((begun, ended)) = last
+            && let Some(gap) = attempt.start.checked_sub(ended)
+        {
+            route.keep_beat(attempt.start.saturating_sub(begun) as f64);
             route.recurred(gap);
         }
         if attempt.is_served() {
@@ -92,7 +120,7 @@ impl Windows {
             if self.young.len() >= REMEMBERED {
                 self.old = std::mem::take(&mut self.young);
             }
-            self.young.insert(attempt.print, attempt.end);
+            self.young.insert(attempt.print, (attempt.start, attempt.end));
         }
     }
 
@@ -104,7 +132,22 @@ impl Windows {
 
 impl Recurrences {
     fn new() -> Self {
-        Self { served: 0, gaps: [0; BINS], window: u64::MAX }
+        Self { served: 0, gaps: [0; BINS], window: u64::MAX, beat: 0.0, recurred: 0, on_beat: 0 }
+    }
+
+    /// Follows a slowly moving period; the first recurrence sets it.
+    fn keep_beat(&mut self, period: f64) {
+        self.recurred += 1;
+        if self.beat <= 0.0 || self.on_beat == 0 {
+            self.beat = period;
+            self.on_beat = 1;
+        } else if (period / self.beat - 1.0).abs() <= OFF_BEAT {
+            self.beat += (period - self.beat) / 8.0;
+            self.on_beat += 1;
+        } else if self.on_beat * 4 < self.recurred {
+            // It was none.
+            (self.beat, self.on_beat) = (period, 1);
+        }
     }
 
     fn recurred(&mut self, gap: u64) {

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         exit::Exit,
-        formats::Formats,
+        formats::{self, Formats},
         place,
         run::{
             args::Args,
@@ -57,6 +57,7 @@ pub(in crate::cli) struct Drill {
     beside: Option<Beside>,
     view: View,
     formats: Formats,
+    strict: bool,
     /// The record broke off, and it was said.
     lost_record: bool,
     interrupt: Signal,
@@ -123,7 +124,7 @@ impl Drill {
             }
         };
         let facts = Facts { upstream: loaded.upstreams(), play: loaded.play };
-        let formats = args.formats.clone();
+        let (formats, strict) = (args.formats.clone(), args.strict);
         Ok(Self {
             scenario,
             loaded: facts,
@@ -134,6 +135,7 @@ impl Drill {
             beside,
             view,
             formats,
+            strict,
             lost_record: false,
             interrupt,
             terminate,
@@ -201,14 +203,7 @@ impl Drill {
 
     /// Closes the record, and says what the drill came to.
     fn tell(self, cause: &Cause, took: Duration) -> Exit {
-        let end = match cause {
-            _ if self.lost_record => End::Failed,
-            Cause::Timeline => End::Finished,
-            Cause::Command(_) => End::CommandEnded,
-            Cause::Interrupt { .. } => End::Interrupted,
-            Cause::Record => End::Failed,
-            Cause::Aborted => End::Aborted,
-        };
+        let end = if self.lost_record { End::Failed } else { cause.end() };
         let tallies = self.run.tallies();
         let aborted = self.run.controls().status().aborted;
         let collected = self.collector.finish(Ending {
@@ -242,13 +237,15 @@ impl Drill {
             verdict: &judged,
             origin: &Origin::default(),
         };
-        let reported = self.formats.write(&summary);
+        let reported = self.formats.write(&summary, self.strict);
         if let Err(error) = &reported {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        self.formats.say_strict(&summary);
-        let flags = (aborted, self.formats.strict);
+        if self.strict {
+            formats::say_untested(&summary);
+        }
+        let flags = (aborted, self.strict);
         verdict(&summary, cause, &unwritten, &self.loaded.upstream, flags)
     }
 

@@ -1,6 +1,6 @@
 //! What a drill came to: the exit code.
 
-use crate::{cli::exit::Exit, report::summary::Summary};
+use crate::{cli::exit::Exit, observe::End, report::summary::Summary};
 use rustix::process::Signal;
 use std::{io, process::ExitStatus};
 
@@ -20,6 +20,19 @@ pub(super) enum Cause {
     Record,
     /// Somebody ended it by a command to the admin listener.
     Aborted,
+}
+
+impl Cause {
+    /// As the record has it.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Timeline => End::Finished,
+            Self::Command(_) => End::CommandEnded,
+            Self::Interrupt { .. } => End::Interrupted,
+            Self::Record => End::Failed,
+            Self::Aborted => End::Aborted,
+        }
+    }
 }
 
 /// What could not be written.

@@ -1,16 +1,31 @@
 //! The summary for scripts.
 
-use crate::{event::Outcome, observe::Cell, report::summary::Summary};
+use crate::{
+    event::{Outcome, Upstream},
+    observe::Cell,
+    report::{standing::Standing, summary::Summary},
+    verdict::picture::{Cost, Step, Story},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The version of its keys: a change that a script would notice makes another.
 pub const SUMMARY_FORMAT: u32 = 1;
 
+/// The JSON Schema of the summary.
+pub fn json_schema() -> Value {
+    // A file of this source, which a test parses.
+    serde_json::from_str(include_str!("schema.json")).unwrap_or(Value::Null)
+}
+
 pub(super) fn json(summary: &Summary<'_>) -> Value {
     let seen = summary.observations;
+    let standing = Standing::of(summary);
+    let pictures = &summary.verdict.pictures;
     let mut value = json!({
         "format": SUMMARY_FORMAT,
+        "version": env!("CARGO_PKG_VERSION"),
+        "standing": { "word": standing.word, "grade": standing.grade, "said": standing.said },
         "scenario": summary.scenario.name,
         "run": summary.run,
         "seed": summary.seed.0,
@@ -36,11 +51,62 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         })).collect::<Vec<_>>(),
         "cautions": summary.cautions(),
         "verdict": summary.verdict,
+        "worst_operation": pictures.worst.as_ref().map(story),
+        "duplicates": pictures.duplicates.iter().map(story).collect::<Vec<_>>(),
+        "cost": pictures.cost.as_ref().map(cost),
     });
     if summary.origin.records.len() > 1 {
         value["records"] = json!(summary.origin.records);
     }
     value
+}
+
+fn story(story: &Story) -> Value {
+    json!({
+        "client": story.client,
+        "route": story.route,
+        "duplicate": story.is_duplicate,
+        "shared_key": story.has_key,
+        "served": story.is_served,
+        "attempts_made": story.count,
+        "accepted": story.accepted,
+        "attempts": story.steps.iter().map(step).collect::<Vec<_>>(),
+    })
+}
+
+fn step(step: &Step) -> Value {
+    let some = |number: u64| (number > 0).then_some(number);
+    json!({
+        "conn": step.conn.0,
+        "seq": step.conn.1,
+        "start_us": step.start,
+        "forwarded_us": some(step.forwarded),
+        "answered_us": some(step.answered),
+        "end_us": step.end,
+        "wait_ms": step.wait.map(millis),
+        "status": some(u64::from(step.status)),
+        "outcome": step.outcome.name(),
+        "upstream_status": match step.upstream {
+            Upstream::Status(status) => Some(status),
+            Upstream::NotSent | Upstream::NoReply => None,
+        },
+        "made": step.made.map(|made| format!("{made:016x}")),
+        "dealt": (!step.dealt.is_empty()).then_some(&step.dealt),
+        "retry_after_ms": step.retry_after.map(millis),
+    })
+}
+
+fn cost(cost: &Cost) -> Value {
+    let (low, high) = cost.total();
+    json!({
+        "currency": cost.currency,
+        "low": low,
+        "high": high,
+        "minutes": cost.minutes(),
+        "phases": cost.phases.iter().map(|phase| json!({
+            "phase": phase.phase, "minutes": phase.minutes, "lost": phase.lost,
+        })).collect::<Vec<_>>(),
+    })
 }
 
 fn phases(summary: &Summary<'_>) -> Vec<Value> {

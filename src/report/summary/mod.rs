@@ -3,10 +3,10 @@
 mod json;
 mod origin;
 mod reasons;
-mod text;
+pub(in crate::report) mod text;
 mod verdict;
 
-pub use json::SUMMARY_FORMAT;
+pub use json::{SUMMARY_FORMAT, json_schema};
 pub use origin::{Origin, RecordOf};
 pub use reasons::Silence;
 
@@ -64,7 +64,7 @@ impl Summary<'_> {
     }
 
     /// The entry that speaks for a fault: of those of its name, that of the longest phase.
-    fn chief(&self, fault: &str) -> Option<&FaultEntry> {
+    pub(in crate::report) fn chief(&self, fault: &str) -> Option<&FaultEntry> {
         let phases = self.scenario.phases.iter().rev();
         let entries = phases.flat_map(|phase| {
             let faults = phase.faults.iter().filter(|entry| entry.name == fault);

@@ -237,6 +237,5 @@ stop_when: [ upstream_errors: {{ above: 50%, for: 10s }} ]
 
     assert_eq!(cautions(SCENARIO), Vec::<String>::new());
     let told = cautions(&text);
-    assert!(told.iter().any(|line| line.starts_with("`expect` is not judged")), "{told:?}");
     assert!(told.iter().any(|line| line.starts_with("`stop_when` is not watched")), "{told:?}");
 }

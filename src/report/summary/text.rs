@@ -18,8 +18,9 @@ const NARROWEST: usize = 60;
 
 pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let width = width.max(NARROWEST);
-    let mut out = head(summary, look);
-    out.push_str(&super::verdict::text(summary.verdict, look, width));
+    let mut out = super::verdict::line(summary, look, width);
+    out.push_str(&head(summary, look));
+    out.push_str(&super::verdict::text(summary, look, width));
     let came = summary.observations.exchanges > 0;
     if came {
         out.push('\n');
@@ -137,7 +138,7 @@ fn relays(summary: &Summary<'_>, width: usize) -> String {
 }
 
 /// A number of bytes, to three digits.
-fn bytes(number: u64) -> String {
+pub(in crate::report) fn bytes(number: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut left = number as f64;
     let mut unit = "B";
@@ -227,7 +228,7 @@ fn foot(summary: &Summary<'_>, look: Look, width: usize) -> String {
     out
 }
 
-fn table(header: &[&str]) -> Table {
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.iter().copied());
     table
@@ -235,7 +236,7 @@ fn table(header: &[&str]) -> Table {
 
 /// Numbers stand to the right; the first `words` columns are none. Those of `wraps` may take
 /// several lines, but are not made narrower than so many columns.
-fn finish(
+pub(super) fn finish(
     table: &mut Table,
     words: usize,
     (wraps, least): (Range<usize>, u16),
@@ -269,11 +270,11 @@ pub(super) fn paint(look: Look, style: Style, text: &str) -> String {
     }
 }
 
-fn count(number: u64, what: &str) -> String {
+pub(in crate::report) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-fn percent(part: u64, whole: u64) -> String {
+pub(in crate::report) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "–".to_owned();
     }
@@ -289,7 +290,7 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 /// `12,345`.
-fn thousands(number: u64) -> String {
+pub(in crate::report) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -1,44 +1,105 @@
-//! The verdict for people: how the expectations came out, and what was found.
+//! The first screen for people: the verdict in a line, how the expectations came out, and the
+//! three worst findings with what to do about them.
 
 use crate::{
     diag::Look,
-    report::{summary::text::paint, wrap},
-    verdict::{Grade, Part, Verdict, Weight},
+    report::{
+        standing::{Standing, worst},
+        summary::{
+            Summary,
+            text::{finish, paint, table},
+        },
+        wrap,
+    },
+    verdict::{Grade, Sighting},
 };
 use anstyle::{AnsiColor, Style};
 
-pub(super) fn text(verdict: &Verdict, look: Look, width: usize) -> String {
+/// Findings that are told.
+const WORST: usize = 3;
+/// Where what is said of a finding begins.
+const INDENT: usize = 6;
+
+/// The verdict in a line.
+pub(super) fn line(summary: &Summary<'_>, look: Look, width: usize) -> String {
+    let standing = Standing::of(summary);
+    let lines = wrap(&format!("{}  {}", standing.word, standing.said), width, 2).join("\n");
+    let rest = lines.strip_prefix(standing.word).unwrap_or(&lines);
+    // Two spaces set the word apart; wrapping leaves one.
+    format!("{} {rest}\n", paint(look, style(standing.grade), standing.word))
+}
+
+/// What was expected and what was found, and what to do.
+pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let mut out = String::new();
-    let mut say = |grade: Grade, text: &str| {
-        let label = grade.name().to_uppercase();
-        let lines = wrap(&format!("{label} {text}"), width, 2).join("\n");
-        let rest = lines.strip_prefix(&label).unwrap_or(&lines);
-        out.push_str(&format!("{}{rest}\n", paint(look, style(grade), &label)));
-    };
-    for judged in &verdict.expectations {
-        let scope =
-            if judged.scope.is_empty() { String::new() } else { format!(" ({})", judged.scope) };
-        say(judged.grade, &format!("{}{scope} {}: {}", judged.name, judged.limit, judged.said));
+    if !summary.verdict.expectations.is_empty() {
+        out.push('\n');
+        out.push_str(&expectations(summary, look, width));
     }
-    for part in &verdict.parts {
-        for finding in told(part) {
-            let whose = part.client.as_deref().or(part.case.as_deref());
-            let whose = whose.map_or_else(String::new, |name| format!("{name}: "));
-            say(finding.grade, &format!("{whose}{}. {}", finding.said, finding.advice));
+    let worst = worst(summary.verdict, WORST);
+    if !worst.is_empty() {
+        out.push('\n');
+    }
+    for worst in worst {
+        let finding = worst.finding;
+        let whose = worst.client.map_or_else(String::new, |name| format!("{name}: "));
+        let label = finding.grade.name().to_uppercase();
+        let said = hanging(&format!("{whose}{}", finding.said), width);
+        out.push_str(&paint(look, style(finding.grade), &label));
+        out.push_str(&" ".repeat(INDENT.saturating_sub(label.len())));
+        out.push_str(&said);
+        if !finding.advice.is_empty() {
+            out.push_str(&" ".repeat(INDENT));
+            out.push_str(&hanging(&format!("to do: {}", finding.advice), width));
+        }
+        if let Some(sighting) = finding.sightings.first() {
+            let seen = hanging(&format!("seen: {}", place(sighting)), width);
+            let seen = format!("{}{}", " ".repeat(INDENT), seen.trim_end());
+            out.push_str(&paint(look, Style::new().dimmed(), &seen));
+            out.push('\n');
         }
     }
     out
 }
 
-/// What is worth telling: what went wrong, the worst first.
-fn told(part: &Part) -> Vec<&crate::verdict::Finding> {
-    let bad = |finding: &&crate::verdict::Finding| {
-        finding.grade >= Grade::Warn && finding.weight > Weight::Note
-    };
-    let mut findings: Vec<_> = part.findings.iter().filter(bad).collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse((finding.grade, finding.weight)));
-    findings.truncate(3);
-    findings
+fn expectations(summary: &Summary<'_>, look: Look, width: usize) -> String {
+    let mut table = table(&["verdict", "expected", "found"]);
+    for judged in &summary.verdict.expectations {
+        let scope =
+            if judged.scope.is_empty() { String::new() } else { format!(" ({})", judged.scope) };
+        let needs = judged.needs.as_ref();
+        let needs = needs.map_or_else(String::new, |needs| format!("; needs {needs}"));
+        table.add_row(vec![
+            judged.grade.name().to_uppercase(),
+            format!("{} {}{scope}", judged.name, judged.limit),
+            format!("{}{needs}", judged.said),
+        ]);
+    }
+    let plain = finish(&mut table, 3, (1..3, 24), width);
+    // Painted afterwards, since paint has a width to tables.
+    let graded = plain.lines().map(|line| {
+        let word = line.split(' ').next().unwrap_or_default();
+        let grade = [Grade::Pass, Grade::Fail, Grade::Inconclusive, Grade::NotApplicable]
+            .into_iter()
+            .find(|grade| grade.name().eq_ignore_ascii_case(word));
+        match (grade, line.strip_prefix(word)) {
+            (Some(grade), Some(rest)) => format!("{}{rest}\n", paint(look, style(grade), word)),
+            _ => format!("{line}\n"),
+        }
+    });
+    graded.collect()
+}
+
+/// Where in the record.
+fn place(sighting: &Sighting) -> String {
+    let Sighting { at, conn, seq, what } = sighting;
+    format!("{:.3} s, connection {conn}, request {seq}: {what}", *at as f64 / 1e6)
+}
+
+/// Lines that begin where the first one does.
+fn hanging(text: &str, width: usize) -> String {
+    let lines = wrap(text, width.saturating_sub(INDENT), 0);
+    lines.join(&format!("\n{}", " ".repeat(INDENT))) + "\n"
 }
 
 fn style(grade: Grade) -> Style {

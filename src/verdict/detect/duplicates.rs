@@ -120,7 +120,7 @@ impl Detector for Duplicates {
         seen.repeated += 1;
         let stable = operation.stable_key();
         let accepted = operation.accepted();
-        if accepted >= 2 && (stable.is_none() || made_different(operation)) {
+        if is_realised(operation) {
             seen.duplicated += 1;
             seen.extra += accepted - 1;
             let why = if stable.is_none() { "without a shared key" } else { "its key was ignored" };
@@ -255,6 +255,13 @@ impl Duplicates {
             Measured::Word { .. } | Measured::Flag { .. } => Finding::not_applicable(""),
         }
     }
+}
+
+/// Whether the upstream did an unsafe operation more than once, for want of a key that it honours.
+pub(in crate::verdict) fn is_realised(operation: &Operation) -> bool {
+    operation.first().is_unsafe
+        && operation.accepted() >= 2
+        && (operation.stable_key().is_none() || made_different(operation))
 }
 
 /// A count of sightings; none of them is only worth something if there was an occasion.

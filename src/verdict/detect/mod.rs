@@ -4,7 +4,14 @@
 //! end what it found. What several of them need is gathered once, in [`Cx`].
 
 pub mod amplification;
+pub mod backoff;
 pub mod duplicates;
+pub mod final_errors;
+pub mod give_up;
+pub mod layers;
+pub mod retries;
+pub mod retry_after;
+pub mod saturation;
 pub mod service;
 
 use crate::verdict::{
@@ -100,7 +107,14 @@ pub trait Detector: Debug + Send {
 /// All detectors, in the order of the literature's list.
 pub fn all() -> Vec<Box<dyn Detector>> {
     vec![
+        Box::<retries::Retries>::default(),
         Box::<amplification::Amplification>::default(),
+        Box::<saturation::Saturation>::default(),
+        Box::<give_up::GiveUp>::default(),
+        Box::<layers::Layers>::default(),
+        Box::<backoff::Backoff>::default(),
+        Box::<retry_after::RetryAfter>::default(),
+        Box::<final_errors::FinalErrors>::default(),
         Box::<duplicates::Duplicates>::default(),
         Box::<service::Service>::default(),
     ]

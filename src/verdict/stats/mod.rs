@@ -20,6 +20,7 @@ mod proportion;
 mod rates;
 mod shape;
 mod survival;
+mod variation;
 
 pub use bootstrap::{Cluster, RESAMPLES, ratio, ratio_interval};
 pub use clusters::{Clusters, Count, MAX_CLUSTERS, MAX_COUNTED};
@@ -32,5 +33,6 @@ pub use order::{Quantile, needed_for_quantile, quantile, quantile_by_rank};
 pub use overshoot::steady_peak;
 pub use proportion::{needed_for_unseen, unseen_upper, wilson, wilson_at};
 pub use rates::{Observed, rate_ratio};
-pub use shape::{Backoff, IMMEDIATE, Shape, classify};
+pub use shape::{Backoff, IMMEDIATE, Index, Shape, classify};
 pub use survival::{Lifetime, Survival, survival};
+pub use variation::variation_interval;

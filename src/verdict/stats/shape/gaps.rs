@@ -1,5 +1,7 @@
 //! The gaps of many operations, index by index, and how they scatter.
 
+use crate::verdict::stats::shape::Index;
+
 /// The last gap of an operation that is looked at.
 const LAST: usize = 8;
 
@@ -59,16 +61,28 @@ pub(super) fn log_deviation(gaps: &[f64]) -> Option<f64> {
     (logs.len() > 2).then(|| (square / (logs.len() as f64 - 1.0)).sqrt())
 }
 
+/// What one index has.
+pub(super) fn index(gaps: &[f64]) -> Index {
+    let about = mean(gaps);
+    let square: f64 = gaps.iter().map(|gap| (gap - about).powi(2)).sum();
+    Index {
+        n: gaps.len() as u64,
+        mean: about,
+        deviation: (square / (gaps.len() as f64 - 1.0).max(1.0)).sqrt(),
+        longest: gaps.iter().copied().fold(0.0, f64::max),
+    }
+}
+
 /// √(Σ Σ (d/d̄ₖ − 1)² / Σ (nₖ − 1)) over the indices k with two gaps or more and a mean of at least
-/// `immediate`.
-pub(super) fn variation(columns: &[&Vec<f64>], immediate: f64) -> Option<f64> {
-    let (mut square, mut freedom) = (0.0, 0.0);
+/// `immediate`; and its degrees of freedom, the sum below the line.
+pub(super) fn variation(columns: &[&Vec<f64>], immediate: f64) -> (Option<f64>, u64) {
+    let (mut square, mut freedom) = (0.0, 0);
     for column in columns.iter().filter(|column| column.len() > 1) {
         let mean = mean(column);
         if mean >= immediate {
             square += column.iter().map(|gap| (gap / mean - 1.0).powi(2)).sum::<f64>();
-            freedom += column.len() as f64 - 1.0;
+            freedom += column.len() as u64 - 1;
         }
     }
-    (freedom > 0.0).then(|| (square / freedom).sqrt())
+    ((freedom > 0).then(|| (square / freedom as f64).sqrt()), freedom)
 }

@@ -58,14 +58,31 @@ pub struct Backoff {
     /// Indices whose mean is immediate are left out, since their variation is noise. `None` if no
     /// index has two values.
     pub cv: Option<f64>,
+    /// The degrees of freedom of that.
+    pub freedom: u64,
     /// Whether the first retry comes at once and the others wait.
     pub first_immediate: bool,
     /// The index, from 1, from which the gaps of the named shape no longer grow.
     pub capped_from: Option<usize>,
     /// The median gap of each index in seconds, immediate ones too.
     pub medians: Vec<f64>,
+    /// More of each index.
+    pub indices: Vec<Index>,
     /// How many operations had a gap to look at.
     pub operations: usize,
+}
+
+/// The gaps of one index, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Index {
+    /// How many operations have it.
+    pub n: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// Their sample deviation; 0 of one.
+    pub deviation: f64,
+    /// The longest.
+    pub longest: f64,
 }
 
 /// The shape of the back-off with these gaps, in seconds, of one operation each; they should be of
@@ -86,9 +103,11 @@ pub fn classify(operations: &[Vec<f64>], immediate: f64) -> Option<Backoff> {
         shape: Shape::Immediate,
         growth: Some(1.0),
         cv: None,
+        freedom: 0,
         first_immediate: false,
         capped_from: None,
         medians,
+        indices: columns.iter().map(|column| gaps::index(column)).collect(),
         operations,
     };
     if found.medians.iter().all(|&median| median < immediate) {
@@ -99,7 +118,7 @@ pub fn classify(operations: &[Vec<f64>], immediate: f64) -> Option<Backoff> {
         .zip((1..).zip(found.medians.iter().copied()))
         .filter(|(_, (_, median))| *median >= immediate)
         .unzip();
-    found.cv = gaps::variation(&waits, immediate);
+    (found.cv, found.freedom) = gaps::variation(&waits, immediate);
     let points = points(&waits, &medians);
     let scattered = waits.iter().any(|column| column.len() > 2);
     (found.shape, found.growth, found.capped_from) = match points.as_slice() {
