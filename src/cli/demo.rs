@@ -174,7 +174,6 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         targets: args.targets.clone(),
         record: args.record.clone(),
         formats: args.formats.clone(),
-        strict: false,
         quiet: args.quiet,
         log: run::LogForm::Text,
         upstream_ca: None,

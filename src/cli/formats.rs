@@ -4,7 +4,6 @@
 use crate::{
     cli::{run::Refusal, terminal},
     report::{self, summary::Summary},
-    verdict::Grade,
 };
 use clap::Args as ClapArgs;
 use std::{
@@ -36,7 +35,14 @@ pub(super) struct Formats {
     /// Write the verdict as Markdown, for a pull request
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+
+    /// Count an expectation that was never put to the test as one that was not met
+    #[arg(long)]
+    pub strict: bool,
 }
+
+/// How a format is written.
+type Write = fn(&Summary<'_>, &Formats) -> Result<String, String>;
 
 /// A format that was asked for.
 struct Wanted<'f> {
@@ -44,37 +50,38 @@ struct Wanted<'f> {
     write: Write,
 }
 
-/// How a summary is written; with `strict`, what was never put to the test has failed.
-type Write = fn(&Summary<'_>, strict: bool) -> io::Result<String>;
-
 impl Formats {
     /// The formats, each with how it is written: the one place that lists them.
-    fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+    fn wanted(&self) -> Vec<Wanted<'_>> {
         let all: [(&Option<PathBuf>, Write); 4] = [
-            (&self.json, |summary, _| Ok(format!("{:#}\n", summary.json()))),
+            (&self.json, json),
             (&self.html, |summary, _| Ok(report::html(summary))),
-            (&self.junit, |summary, strict| {
-                report::junit(summary, strict).map_err(io::Error::other)
+            (&self.junit, |summary, formats| {
+                report::junit(summary, formats.strict).map_err(|error| error.to_string())
             }),
             (&self.markdown, |summary, _| Ok(report::markdown(summary))),
         ];
-        all.into_iter().filter_map(|(path, write)| Some(Wanted { path: path.as_deref()?, write }))
+        let wanted = all
+            .into_iter()
+            .filter_map(|(path, write)| Some(Wanted { path: path.as_deref()?, write }));
+        wanted.collect()
     }
 
     /// Whether standard output is for data, and nothing else may be said there.
     pub(super) fn is_data_alone(&self) -> bool {
-        self.wanted().any(|wanted| wanted.path == Path::new(STDOUT))
+        self.wanted().iter().any(|wanted| wanted.path == Path::new(STDOUT))
     }
 
     /// Makes sure that all can be written, before anything is done that cannot be done again.
     pub(super) fn prepare(&self) -> Result<(), Refusal> {
-        for (at, wanted) in self.wanted().enumerate() {
-            if self.wanted().take(at).any(|other| other.path == wanted.path) {
+        let wanted = self.wanted();
+        for (at, wanted) in wanted.iter().enumerate() {
+            if self.wanted()[..at].iter().any(|other| other.path == wanted.path) {
                 let why = format!("two formats cannot both go to `{}`", wanted.path.display());
                 return Err(Refusal::usage(why));
             }
             if wanted.path != Path::new(STDOUT) {
-                let what = format!("cannot write the report `{}`", wanted.path.display());
+                let what = format!("cannot write the summary `{}`", wanted.path.display());
                 let file = OpenOptions::new().create(true).append(true).open(wanted.path);
                 file.map_err(|error| Refusal::environment(&what, &error))?;
             }
@@ -83,7 +90,7 @@ impl Formats {
     }
 
     /// Writes the summary: text to standard output, unless data goes there.
-    pub(super) fn write(&self, summary: &Summary<'_>, strict: bool) -> io::Result<()> {
+    pub(super) fn write(&self, summary: &Summary<'_>) -> io::Result<()> {
         let text = summary.text(terminal::look_out(), terminal::columns().unwrap_or(WIDTH));
         let mut written = if self.is_data_alone() {
             crate::cli::say(text.trim_end());
@@ -93,23 +100,29 @@ impl Formats {
         };
         // All are tried: what cannot be written to the one place is still read at another.
         for Wanted { path, write } in self.wanted() {
-            written = written.and(write(summary, strict).and_then(|data| {
+            let data = write(summary, self).map_err(io::Error::other);
+            written = written.and(data.and_then(|data| {
                 let is_stdout = path == Path::new(STDOUT);
                 if is_stdout { terminal::out(&data) } else { fs::write(path, data) }
             }));
         }
         written
     }
+
+    /// Says which expectations fail for want of a test alone.
+    pub(super) fn say_strict(&self, summary: &Summary<'_>) {
+        let verdict = summary.verdict;
+        if !self.strict || verdict.has_failed(false) || !verdict.has_failed(true) {
+            return;
+        }
+        let names = verdict.expectations.iter();
+        let untested = names.filter(|judged| judged.grade == crate::verdict::Grade::NotApplicable);
+        let names: Vec<&str> = untested.map(|judged| judged.name).collect();
+        crate::cli::error(&format!("never put to the test, and `--strict`: {}", names.join(", ")));
+    }
 }
 
-/// Says which expectations were not met for want of a test alone.
-pub(super) fn say_untested(summary: &Summary<'_>) {
-    let verdict = summary.verdict;
-    if verdict.has_failed(false) || !verdict.has_failed(true) {
-        return;
-    }
-    let judged = verdict.expectations.iter();
-    let untested = judged.filter(|judged| judged.grade == Grade::NotApplicable);
-    let names: Vec<&str> = untested.map(|judged| judged.name).collect();
-    crate::cli::error(&format!("never put to the test, and `--strict`: {}", names.join(", ")));
+#[expect(clippy::unnecessary_wraps, reason = "other formats may fail")]
+fn json(summary: &Summary<'_>, _formats: &Formats) -> Result<String, String> {
+    Ok(format!("{:#}\n", summary.json()))
 }

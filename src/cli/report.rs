@@ -1,11 +1,7 @@
 //! `firedrill report`: the summary and the verdict once more, from records alone.
 
 use crate::{
-    cli::{
-        Exit, error,
-        formats::{self, Formats},
-        run,
-    },
+    cli::{Exit, error, formats::Formats, run},
     drill::Again,
     observe::End,
 };
@@ -21,10 +17,6 @@ pub(super) struct Args {
 
     #[command(flatten)]
     pub formats: Formats,
-
-    /// Count an expectation that was never put to the test as one that was not met
-    #[arg(long)]
-    pub strict: bool,
 }
 
 /// Tells it, and ends as the drill did.
@@ -40,14 +32,12 @@ pub(super) fn run(args: &Args) -> Exit {
         return refusal.say();
     }
     let summary = again.report.summary();
-    let mut exit = ended(&again, args.strict);
-    if let Err(why) = args.formats.write(&summary, args.strict) {
+    let mut exit = ended(&again, args.formats.strict);
+    if let Err(why) = args.formats.write(&summary) {
         error(&format!("cannot write the report: {why}"));
         exit = exit.worst(Exit::Environment);
     }
-    if args.strict {
-        formats::say_untested(&summary);
-    }
+    args.formats.say_strict(&summary);
     exit
 }
 

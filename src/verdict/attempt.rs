@@ -2,7 +2,7 @@
 
 use crate::{
     dice,
-    event::{Detail, EndedBy, Exchange, Outcome, Upstream},
+    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Upstream},
     verdict::label::Labels,
 };
 use http::Method;
@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// A client that connects and then says nothing for so long did not connect for this request.
 const PRECONNECT: u64 = 1_000_000;
+
+/// An answer that is held for so long is one that a client may wait for in vain.
+const LATE: Duration = Duration::from_secs(5);
 
 /// What the client can know of an attempt that failed (resilience literature: may a request that is
 /// not idempotent be sent again without a key?).
@@ -47,6 +50,8 @@ pub enum Wrong {
 pub struct Attempt {
     /// The connection, and the how-manieth exchange on it.
     pub conn: (u64, u32),
+    /// The proxy that it came to.
+    pub proxy: u32,
     /// Who: the user, told apart by its program too where only its address is known.
     pub user: u64,
     /// The user alone, as shares of users are drawn.
@@ -144,6 +149,7 @@ impl Attempt {
         let asked = detail.retry_after.as_deref();
         let mut attempt = Self {
             conn: (exchange.conn, exchange.seq),
+            proxy: exchange.proxy,
             user,
             lot: exchange.user,
             program: labels.program(keys.client.as_deref(), agent),
@@ -182,9 +188,7 @@ impl Attempt {
             wrong: None,
             injected: exchange.injected(),
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
-            held: exchange.dealt.iter().any(|dealt| matches!(dealt.kind, "hang" | "blackhole"))
-                || exchange.dealt.iter().any(|d| d.kind == "lose_response" && exchange.status == 0)
-                    && matches!(exchange.ended_by, EndedBy::ClientFin | EndedBy::ClientRst),
+            held: is_held(exchange),
             dripped: exchange.dealt.iter().any(|dealt| dealt.kind == "dribble"),
             retry_after: detail.retry_wait,
             retry_date: asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
@@ -237,6 +241,24 @@ impl Attempt {
             (0, _) => Wrong::Closed,
         })
     }
+}
+
+/// Whether a fault held it without an answer: for good, or so long that a client may have left.
+fn is_held(exchange: &Exchange) -> bool {
+    let is_silent = exchange.dealt.iter().any(|dealt| matches!(dealt.kind, "hang" | "blackhole"));
+    let is_late = |dealt: &Dealt| match dealt.did {
+        Did::Delayed(wait) | Did::Queued(wait) => wait >= LATE,
+        _ => false,
+    };
+    let is_unanswered = |dealt: &Dealt| {
+        matches!(dealt.did, Did::Delayed(_) | Did::Queued(_)) || dealt.kind == "lose_response"
+    };
+    let is_gone = exchange.t_sent_first == 0
+        && exchange.status == 0
+        && matches!(exchange.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
+    is_silent
+        || exchange.dealt.iter().any(is_late)
+        || is_gone && exchange.dealt.iter().any(is_unanswered)
 }
 
 /// The user; told apart by its program too where only its address is known.

@@ -9,6 +9,7 @@ use crate::verdict::{
     flow::Flow,
     operation::Operation,
     stats::Clusters,
+    tracks::Tracks,
 };
 
 /// Which part of the traffic.
@@ -38,6 +39,7 @@ pub struct Bench {
     detectors: Vec<Box<dyn Detector>>,
     clients: Clusters<()>,
     flow: Flow,
+    tracks: Tracks,
     base: Baseline,
 }
 
@@ -49,6 +51,7 @@ impl Bench {
             detectors: detect::all(),
             clients: Clusters::default(),
             flow: Flow::default(),
+            tracks: Tracks::default(),
             base: Baseline::default(),
         }
     }
@@ -68,6 +71,11 @@ impl Bench {
         &self.flow
     }
 
+    /// Some clients, each for itself.
+    pub fn tracks(&self) -> &Tracks {
+        &self.tracks
+    }
+
     /// The calm.
     pub fn base(&self) -> &Baseline {
         &self.base
@@ -77,6 +85,7 @@ impl Bench {
         let client = self.clients.number(attempt.user);
         let now = Now { course, stage: course.stage(attempt.phase), client, recoverable: None };
         self.flow.attempt(attempt);
+        self.tracks.attempt(attempt);
         if now.stage == Stage::Base {
             self.base.attempt(attempt);
         }
@@ -94,6 +103,7 @@ impl Bench {
         let client = self.clients.number(operation.first().user);
         let now = Now { course, stage: course.stage(operation.first().phase), client, recoverable };
         self.flow.operation(operation);
+        self.tracks.operation(operation);
         if now.stage == Stage::Base {
             self.base.operation(operation);
         }

@@ -5,12 +5,15 @@
 
 use crate::{
     scenario::{Bound, Expectation, Scenario},
+    select::RequestView,
     verdict::{
-        finding::{Grade, Measured},
+        finding::{Grade, Measured, Opens},
         stats::{holm, normal_cdf, normal_quantile},
     },
 };
+use http::{HeaderMap, Method, Version};
 use serde::Serialize;
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 /// An expectation and how it came out.
 #[derive(Clone, Debug, Serialize)]
@@ -88,6 +91,15 @@ pub(super) fn judge(
             judged.said = format!("{word} ({sample})");
             judged.grade = word_grade(&expectation.bound, word);
         }
+        Some(Measured::Breaker { opens, sample }) => {
+            judged.grade = breaker_grade(&expectation.bound, &opens);
+            judged.said = format!("{} ({sample})", breaker_said(&opens));
+        }
+        Some(Measured::Routes { routes, sample }) => {
+            judged.grade = route_grade(&expectation.bound, &routes);
+            let said = if routes.is_empty() { "none".to_owned() } else { routes.join(", ") };
+            judged.said = format!("{said} ({sample})");
+        }
         Some(Measured::Flag { is, sample }) => {
             judged.said = format!("{} ({sample})", if is { "yes" } else { "no" });
             let wanted = expectation.bound == Bound::Flag(is)
@@ -164,6 +176,61 @@ fn word_grade(bound: &Bound, word: &str) -> Grade {
     } else {
         Grade::Fail
     }
+}
+
+/// Whether a circuit breaker does all that is asked of one. Seconds are as fine as it is measured.
+fn breaker_grade(bound: &Bound, opens: &Opens) -> Grade {
+    let Bound::Breaker(wanted) = bound else { return Grade::Inconclusive };
+    let grade = |keeps: Option<bool>| match keeps {
+        Some(true) => Grade::Pass,
+        Some(false) => Grade::Fail,
+        None => Grade::Inconclusive,
+    };
+    let soon = |limit: Duration, took: f64| took <= limit.as_secs_f64() + 0.5;
+    let parts = [
+        wanted.opens_within.map(|limit| Some(soon(limit, opens.opens))),
+        wanted.after_failures.map(|limit| Some(opens.failures <= limit)),
+        wanted
+            .probe_interval
+            .map(|least| opens.probe.map(|probe| probe + 1.0 >= least.as_secs_f64())),
+        wanted.closes_within.map(|limit| opens.closes.map(|took| soon(limit, took))),
+    ];
+    parts.into_iter().flatten().map(grade).max().unwrap_or(Grade::Pass)
+}
+
+fn breaker_said(opens: &Opens) -> String {
+    let mut said = format!("opens after {:.0} s and {} failures", opens.opens, opens.failures);
+    if let Some(probe) = opens.probe {
+        let _ = write!(said, ", probes every {probe:.0} s");
+    }
+    match opens.closes {
+        Some(closes) if closes.is_finite() => {
+            let _ = write!(said, ", closes after {closes:.0} s");
+        }
+        Some(_) => said.push_str(", never closes"),
+        None => {}
+    }
+    said
+}
+
+/// Whether one of these routes is the one that is asked for.
+fn route_grade(bound: &Bound, routes: &[String]) -> Grade {
+    let Bound::Route(wanted) = bound else { return Grade::Inconclusive };
+    let headers = HeaderMap::new();
+    let is_it = |route: &String| {
+        let (method, path) = route.split_once(' ').unwrap_or(("GET", route));
+        let Ok(method) = method.parse::<Method>() else { return false };
+        wanted.matches(&RequestView {
+            method: &method,
+            path,
+            query: None,
+            version: Version::HTTP_11,
+            headers: &headers,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            body: None,
+        })
+    };
+    if routes.iter().any(is_it) { Grade::Pass } else { Grade::Fail }
 }
 
 fn scope(expectation: &Expectation, scenario: &Scenario) -> String {

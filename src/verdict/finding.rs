@@ -222,6 +222,20 @@ pub enum Measured {
         /// What it rests on.
         sample: String,
     },
+    /// A circuit breaker.
+    Breaker {
+        /// What it does.
+        opens: Opens,
+        /// What it rests on.
+        sample: String,
+    },
+    /// Routes that stand in for others.
+    Routes {
+        /// Their names: `GET /cached/*`.
+        routes: Vec<String>,
+        /// What it rests on.
+        sample: String,
+    },
     /// Not enough was seen.
     TooFew {
         /// What was seen.
@@ -231,6 +245,19 @@ pub enum Measured {
     },
     /// It was never put to the test.
     NotExercised(String),
+}
+
+/// What a circuit breaker does, in seconds; of several, the slowest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Opens {
+    /// How long after the first failing attempt it opens.
+    pub opens: f64,
+    /// Failures before.
+    pub failures: u64,
+    /// How far apart its probes are, of the most frequent; `None` if they are irregular or few.
+    pub probe: Option<f64>,
+    /// How long after the faults it closes: infinite if it does not, `None` if that was not seen.
+    pub closes: Option<f64>,
 }
 
 impl Measured {

@@ -144,7 +144,7 @@ impl Judge {
     }
 
     /// What to think of it, once it is closed. `dropped` events are missing.
-    pub fn verdict(&mut self, dropped: u64) -> Verdict {
+    pub fn verdict(&self, dropped: u64) -> Verdict {
         let facts = self.facts(dropped);
         let parts: Vec<Part> = self.told().map(|bench| self.part(bench, facts)).collect();
         let (cost, no_cost) = match self.cost(facts) {
@@ -160,7 +160,7 @@ impl Judge {
             .collect();
         expect::correct(&mut expectations, 1.0 - self.level());
         let worst = expectations.iter().map(|judged| judged.grade).max();
-        let pictures = std::mem::take(&mut self.pictures);
+        let pictures = self.pictures.clone();
         let flow = self.benches.whole().flow();
         let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
@@ -283,6 +283,8 @@ impl Judge {
             course: &self.course,
             flow: bench.flow(),
             base: bench.base(),
+            tracks: bench.tracks(),
+            labels: &self.labels,
             level: self.level(),
             min_operations: least.unwrap_or(OPERATIONS),
             seed: self.seed,

@@ -31,10 +31,15 @@ mod oracle;
 mod outcome;
 pub mod phases;
 pub mod picture;
+pub mod pulse;
 pub mod ratio;
 pub mod settle;
+mod span;
 pub mod stats;
 mod taken;
+#[cfg(test)]
+mod tests;
+mod tracks;
 pub mod waits;
 mod window;
 pub mod words;
@@ -44,7 +49,7 @@ pub use baseline::Baseline;
 pub use bench::{Bench, Scope};
 pub use course::{Course, Leg, Stage};
 pub use expect::Judged;
-pub use finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight};
+pub use finding::{Claim, Finding, Grade, Measured, Opens, Sighting, Sightings, Weight};
 pub use flow::{FINE, Flow, Second};
 pub use gates::{Facts, Gate, Gates};
 pub use judge::Judge;
@@ -52,7 +57,9 @@ pub use label::Labels;
 pub use operation::{Gap, Link, Operation};
 pub use oracle::Oracle;
 pub use outcome::{Part, Verdict};
+pub use span::{Came, Span};
 pub use taken::Taken;
+pub use tracks::{Series, Sums, Tick, Track, Tracks};
 pub use window::Windows;
 
 /// Seconds as microseconds.

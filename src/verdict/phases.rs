@@ -19,6 +19,11 @@ impl<T: Default> Phases<T> {
         &mut self.inside[phase]
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.inside.iter().chain([&self.outside])
+    }
+
     /// The values that a question is about: of the phase that is named, else of all with faults.
     pub fn asked<'p>(
         &'p self,

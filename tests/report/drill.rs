@@ -40,7 +40,7 @@ pub(crate) struct Drill {
     observations: Observations,
     tallies: Vec<FaultTally>,
     pub(crate) verdict: Verdict,
-    pub(crate) origin: Origin,
+    origin: Origin,
     pub(crate) end: End,
 }
 
@@ -195,8 +195,8 @@ impl Telling {
                 tally("lose_response:purchase", "lose_response", 3),
             ],
             verdict: self.judge.finish(0),
-            origin: Origin::default(),
             end: End::Finished,
+            origin: Origin::default(),
         }
     }
 }

@@ -45,10 +45,6 @@ pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub formats: Formats,
 
-    /// Count an expectation that was never put to the test as one that was not met
-    #[arg(long)]
-    pub strict: bool,
-
     /// Say nothing but the summary and what is wrong
     #[arg(long, short)]
     pub quiet: bool,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         exit::Exit,
-        formats::{self, Formats},
+        formats::Formats,
         place,
         run::{
             args::Args,
@@ -57,7 +57,6 @@ pub(in crate::cli) struct Drill {
     beside: Option<Beside>,
     view: View,
     formats: Formats,
-    strict: bool,
     /// The record broke off, and it was said.
     lost_record: bool,
     interrupt: Signal,
@@ -124,7 +123,7 @@ impl Drill {
             }
         };
         let facts = Facts { upstream: loaded.upstreams(), play: loaded.play };
-        let (formats, strict) = (args.formats.clone(), args.strict);
+        let formats = args.formats.clone();
         Ok(Self {
             scenario,
             loaded: facts,
@@ -135,7 +134,6 @@ impl Drill {
             beside,
             view,
             formats,
-            strict,
             lost_record: false,
             interrupt,
             terminate,
@@ -237,15 +235,13 @@ impl Drill {
             verdict: &judged,
             origin: &Origin::default(),
         };
-        let reported = self.formats.write(&summary, self.strict);
+        let reported = self.formats.write(&summary);
         if let Err(error) = &reported {
             crate::cli::error(&format!("cannot write the report: {error}"));
         }
         let unwritten = Unwritten { record: collected.record.is_err(), report: reported.is_err() };
-        if self.strict {
-            formats::say_untested(&summary);
-        }
-        let flags = (aborted, self.strict);
+        self.formats.say_strict(&summary);
+        let flags = (aborted, self.formats.strict);
         verdict(&summary, cause, &unwritten, &self.loaded.upstream, flags)
     }
 

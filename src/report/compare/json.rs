@@ -57,6 +57,14 @@ fn measured(measured: &Measured) -> Value {
         }
         Measured::Word { word, sample } => json!({ "word": word, "sample": sample }),
         Measured::Flag { is, sample } => json!({ "is": is, "sample": sample }),
+        Measured::Breaker { opens, sample } => json!({
+            "opens_s": opens.opens,
+            "after_failures": opens.failures,
+            "probe_s": opens.probe,
+            "closes_s": opens.closes.filter(|closes| closes.is_finite()),
+            "sample": sample,
+        }),
+        Measured::Routes { routes, sample } => json!({ "routes": routes, "sample": sample }),
         Measured::TooFew { said, needs } => json!({ "too_few": said, "needs": needs }),
         Measured::NotExercised(why) => json!({ "not_exercised": why }),
     }

@@ -85,6 +85,11 @@ fn show(term: &Term, measured: Option<&Measured>) -> String {
     match measured {
         None | Some(Measured::NotExercised(_)) => "–".to_owned(),
         Some(Measured::TooFew { .. }) => "too few".to_owned(),
+        Some(Measured::Breaker { opens, .. }) => {
+            format!("opens in {:.1}s after {} failures", opens.opens, opens.failures)
+        }
+        Some(Measured::Routes { routes, .. }) if routes.is_empty() => "none".to_owned(),
+        Some(Measured::Routes { routes, .. }) => routes.join(", "),
         Some(Measured::Word { word, .. }) => (*word).to_owned(),
         Some(Measured::Flag { is, .. }) => if *is { "yes" } else { "no" }.to_owned(),
         Some(Measured::Number { low, value, high, .. }) => {

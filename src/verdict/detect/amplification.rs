@@ -108,7 +108,7 @@ impl Detector for Amplification {
             }
             Measured::TooFew { said, needs } => Finding::inconclusive(said, needs),
             Measured::NotExercised(why) => Finding::not_applicable(why),
-            Measured::Word { .. } | Measured::Flag { .. } => Finding::not_applicable(""),
+            _ => Finding::not_applicable(""),
         };
         let finding = match load {
             Measured::Number { value, .. } => finding.figure("load_factor", value),

@@ -252,7 +252,7 @@ impl Duplicates {
             ),
             Measured::TooFew { said, needs } => Finding::inconclusive(said, needs),
             Measured::NotExercised(why) => Finding::not_applicable(why),
-            Measured::Word { .. } | Measured::Flag { .. } => Finding::not_applicable(""),
+            _ => Finding::not_applicable(""),
         }
     }
 }

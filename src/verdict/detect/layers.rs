@@ -153,7 +153,7 @@ impl Detector for Layers {
                 }
                 Measured::TooFew { said, needs } => Finding::inconclusive(said, needs),
                 Measured::NotExercised(why) => Finding::not_applicable(why),
-                Measured::Word { .. } | Measured::Flag { .. } => Finding::not_applicable(""),
+                _ => Finding::not_applicable(""),
             };
         };
         let Nested { inner, attempts, how } = nested;

@@ -5,14 +5,23 @@
 
 pub mod amplification;
 pub mod backoff;
+pub mod breaker;
+pub mod connections;
+pub mod deadline;
 pub mod duplicates;
+pub mod fallback;
 pub mod final_errors;
 pub mod give_up;
+pub mod hedging;
+pub mod jitter;
 pub mod layers;
+pub mod recovery;
 pub mod retries;
 pub mod retry_after;
 pub mod saturation;
 pub mod service;
+pub mod storm;
+pub mod timeout;
 
 use crate::verdict::{
     attempt::Attempt,
@@ -21,7 +30,9 @@ use crate::verdict::{
     finding::{Finding, Measured, Weight},
     flow::Flow,
     gates::Gates,
+    label::Labels,
     operation::Operation,
+    tracks::Tracks,
 };
 use std::fmt::Debug;
 
@@ -48,6 +59,10 @@ pub struct Cx<'c> {
     pub flow: &'c Flow,
     /// The calm that everything is compared with.
     pub base: &'c Baseline,
+    /// Some clients, each for itself.
+    pub tracks: &'c Tracks,
+    /// The names of routes.
+    pub labels: &'c Labels,
     /// How sure a claim has to be: 0.95.
     pub level: f64,
     /// The least number of operations that a quantitative claim may rest on.
@@ -112,10 +127,19 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<saturation::Saturation>::default(),
         Box::<give_up::GiveUp>::default(),
         Box::<layers::Layers>::default(),
+        Box::<timeout::Timeout>::default(),
         Box::<backoff::Backoff>::default(),
+        Box::<jitter::Jitter>::default(),
         Box::<retry_after::RetryAfter>::default(),
         Box::<final_errors::FinalErrors>::default(),
         Box::<duplicates::Duplicates>::default(),
+        Box::new(breaker::Breaker),
+        Box::new(recovery::Recovery),
+        Box::new(storm::Storm),
+        Box::<connections::Connections>::default(),
+        Box::<fallback::Fallback>::default(),
+        Box::<hedging::Hedging>::default(),
+        Box::<deadline::Deadline>::default(),
         Box::<service::Service>::default(),
     ]
 }

@@ -256,7 +256,7 @@ impl Detector for RetryAfter {
                 let in_step = seen.step().filter(|step| *step < STEP && self.pulse.most >= HERD);
                 obeys(in_step, &sample)
             }
-            Measured::Number { .. } | Measured::Word { .. } => Finding::not_applicable(""),
+            _ => Finding::not_applicable(""),
         };
         let ways = seen.ways.iter().map(|(way, tally)| {
             serde_json::json!({

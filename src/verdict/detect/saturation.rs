@@ -186,7 +186,8 @@ impl Detector for Saturation {
                      of its capacity on",
                     100.0 / mean
                 );
-                graded(Grade::Fail, said, Interval { low: mean, value: mean, high: f64::INFINITY })
+                let interval = Interval { low: mean, value: mean, high: f64::INFINITY };
+                graded(Grade::Fail, said, interval).figure("max_attempts", most)
             }
             Found::Counted(interval, most, sample) => {
                 let grade = if interval.surely_above(1.0 / WARN) {

@@ -79,7 +79,7 @@ pub fn latency_from(row: usize) -> f64 {
 }
 
 /// What is gathered while a drill goes on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gathered {
     outcomes: Bins<5>,
     latencies: Bins<LATENCIES>,

@@ -1,0 +1,344 @@
+//! D15, connections: whether a client storms the door, and finds another one.
+//!
+//! **Rate.** The most connections opened in any window from the first fault on, over the mean in
+//! calm. Windows are as long as 50 of them take in calm, from one second to ten, and slide by a
+//! quarter; a mean below one is taken for one. As for the recovery's peak, what chance makes of a
+//! steady client and what this one did in calm (when it filled its pool, say) is no finding. Pass up
+//! to 3, warn up to 10, fail above. Connections on which no request came are not counted. Least
+//! sample: 30 attempts in calm.
+//!
+//! **Failover**, where a drill has several proxies: of operations whose attempt at one of them
+//! failed, the time from that attempt's beginning to the first one at another; the median. RFC 8305
+//! would begin after 250 ms. If of 20 such operations none went elsewhere, it never does.
+//!
+//! **Stale reuse** and **idle-close survival** are not measured: what a client sends on a connection
+//! that was closed reaches nobody, so no event tells of it.
+//!
+//! Sources: RFC 8305, §5; RFC 9112, §9.3.1 and §9.6 (a client may meet a close at any time).
+
+use crate::verdict::{
+    attempt::Attempt,
+    detect::{Cx, Detector, Now},
+    finding::{Claim, Finding, Grade, Measured, Weight},
+    flow::Second,
+    operation::Operation,
+    phases::Phases,
+    span::{Span, seconds_of},
+    stats::{Interval, Quantile, quantile, steady_peak},
+};
+
+/// Connections that a window of calm should hold.
+const CONNECTIONS: f64 = 50.0;
+/// The longest window, in seconds.
+const WIDEST: usize = 10;
+/// Attempts in calm without which nothing is compared.
+const LEAST: f64 = 30.0;
+/// Failing operations without which no absence is told of.
+const FAILING: u64 = 20;
+/// Failovers that are looked at, per phase.
+const KEPT: usize = 2_000;
+/// How sure it has to be that no steady client reaches as far.
+const LEVEL: f64 = 0.95;
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Connections {
+    /// The proxies that were used, one bit each.
+    proxies: u64,
+    failovers: Phases<Failovers>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Failovers {
+    failing: u64,
+    /// Seconds from the first sign at one proxy to the first one at another.
+    took: Vec<f64>,
+}
+
+/// The busiest window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Peak {
+    height: f64,
+    chance: f64,
+    window: usize,
+}
+
+impl Detector for Connections {
+    fn name(&self) -> &'static str {
+        "connections"
+    }
+
+    fn code(&self) -> &'static str {
+        "D15"
+    }
+
+    fn weight(&self) -> Weight {
+        Weight::Minor
+    }
+
+    fn leans_on_calm(&self, term: Option<&str>) -> bool {
+        term.is_none_or(|term| term == "connection_rate_peak")
+    }
+
+    fn attempt(&mut self, attempt: &Attempt, _now: Now<'_>) {
+        self.proxies |= 1 << attempt.proxy.min(63);
+    }
+
+    fn operation(&mut self, operation: &Operation, _now: Now<'_>) {
+        let attempts = operation.attempts();
+        let Some(failed) = attempts.iter().find(|attempt| !attempt.is_served()) else { return };
+        let seen = self.failovers.at(operation.first().phase);
+        seen.failing += 1;
+        let elsewhere = attempts
+            .iter()
+            .find(|other| other.proxy != failed.proxy && other.start >= failed.start);
+        if let Some(other) = elsewhere
+            && seen.took.len() < KEPT
+        {
+            seen.took.push(other.start.saturating_sub(failed.start) as f64 / 1e6);
+        }
+    }
+
+    fn finding(&self, cx: &Cx<'_>) -> Finding {
+        let finding = match peak(cx) {
+            Ok(peak) => graded(peak),
+            Err(Measured::TooFew { said, needs }) => Finding::inconclusive(said, needs),
+            Err(Measured::NotExercised(why)) => Finding::not_applicable(why),
+            Err(_) => Finding::not_applicable(""),
+        };
+        let finding =
+            per_connection(finding, "attempts_per_connection_in_calm", cx, Span::calm(cx));
+        let finding = per_connection(finding, "attempts_per_connection_after", cx, Span::after(cx));
+        match self.failover(None, cx) {
+            Measured::Number { value, sample, .. } if value.is_finite() => {
+                let mut finding = finding.figure("failover_time", value);
+                finding.said = format!(
+                    "{}; another endpoint is tried after {value:.2} s ({sample})",
+                    finding.said
+                );
+                finding
+            }
+            _ => finding,
+        }
+    }
+
+    fn measure(&self, term: &str, phase: Option<usize>, cx: &Cx<'_>) -> Option<Measured> {
+        Some(match term {
+            "connection_rate_peak" => peak(cx).map_or_else(|why| why, Peak::measured),
+            "stale_connection_reuse" | "survives_idle_close" => Measured::NotExercised(
+                "what is sent on a connection that was closed reaches nobody who could tell of it"
+                    .to_owned(),
+            ),
+            "failover_time" => self.failover(phase, cx),
+            _ => return None,
+        })
+    }
+}
+
+impl Connections {
+    fn failover(&self, phase: Option<usize>, cx: &Cx<'_>) -> Measured {
+        let mut all = Failovers::default();
+        for seen in self.failovers.asked(cx.course, phase) {
+            all.failing += seen.failing;
+            all.took.extend(&seen.took);
+        }
+        if self.proxies.count_ones() < 2 {
+            return Measured::NotExercised("all traffic went to one proxy".to_owned());
+        }
+        if all.failing == 0 {
+            return Measured::NotExercised("no operation failed at any of the proxies".to_owned());
+        }
+        all.took.sort_by(f64::total_cmp);
+        let sample = format!("{} of {} operations that failed", all.took.len(), all.failing);
+        let Some(middle) = all.took.get(all.took.len() / 2).copied() else {
+            if all.failing < FAILING {
+                return Measured::too_few(sample, format!("{FAILING} operations that fail"));
+            }
+            return Measured::exact(f64::INFINITY, sample);
+        };
+        match quantile(&all.took, 0.5, cx.level) {
+            Quantile::Estimated(interval) => Measured::interval(interval, sample),
+            Quantile::NotEstimable { .. } => {
+                let ends = (all.took.first().copied(), all.took.last().copied());
+                let (Some(low), Some(high)) = ends else { return Measured::exact(middle, sample) };
+                Measured::interval(Interval { low, value: middle, high }, sample)
+            }
+        }
+    }
+}
+
+impl Peak {
+    fn measured(self) -> Measured {
+        let height = if self.height > self.chance { self.height } else { self.height.min(1.0) };
+        Measured::exact(height, self.said())
+    }
+
+    fn said(self) -> String {
+        let Self { height, chance, window } = self;
+        let than = if height <= chance { "no more than" } else { "more than" };
+        format!(
+            "new connections at {height:.2}x of calm in the busiest {window} s, {than} the \
+             {chance:.2}x of a steady client"
+        )
+    }
+}
+
+fn graded(peak: Peak) -> Finding {
+    let grade = match peak.height {
+        height if height <= 3.0 || height <= peak.chance => Grade::Pass,
+        height if height <= 10.0 => Grade::Warn,
+        _ => Grade::Fail,
+    };
+    let finding = Finding::new(grade, Claim::Quantitative, peak.said())
+        .figure("connection_rate_peak", peak.height)
+        .figure("peak_by_chance", peak.chance);
+    if grade == Grade::Pass {
+        return finding;
+    }
+    finding.advice(
+        "keep connections open and in a pool with a limit, and wait with jitter before opening them \
+         anew",
+    )
+}
+
+fn peak(cx: &Cx<'_>) -> Result<Peak, Measured> {
+    let none = |why: &str| Measured::NotExercised(why.to_owned());
+    let calm =
+        Span::calm(cx).ok_or_else(|| none("there was no traffic in calm to compare with"))?;
+    let fault = Span::fault(cx).ok_or_else(|| none("the faults never began"))?;
+    let base = calm.came(cx);
+    if base.attempts < LEAST {
+        let said = format!("{:.0} attempts in {:.0} s of calm", base.attempts, base.seconds);
+        return Err(Measured::too_few(said, format!("{LEAST:.0} of them")));
+    }
+    let rate = base.connections / base.seconds;
+    let window = seconds_of(CONNECTIONS / rate).clamp(1, WIDEST);
+    let mean = (rate * window as f64).max(1.0);
+    let seconds = cx.flow.seconds();
+    let to = seconds.len();
+    let windows = to.saturating_sub(fault.from) / window;
+    if windows == 0 {
+        return Err(none("nothing came once the faults had begun"));
+    }
+    let steady = steady_peak(mean, 3 * windows as u64, LEVEL).unwrap_or(f64::INFINITY);
+    let steady = steady * (1.0 + 1.645 / base.connections.max(mean).sqrt());
+    Ok(Peak {
+        height: busiest(seconds, fault.from, to, window) / mean,
+        chance: steady.max(busiest(seconds, calm.from, calm.to, window) / mean),
+        window,
+    })
+}
+
+fn busiest(seconds: &[Second], from: usize, to: usize, window: usize) -> f64 {
+    let sum = |at: usize| {
+        let within = seconds.iter().skip(at).take(window);
+        within.map(|second| f64::from(second.connections)).sum::<f64>()
+    };
+    let last = to.saturating_sub(window).max(from);
+    (from..=last).step_by((window / 4).max(1)).map(sum).fold(0.0, f64::max)
+}
+
+fn per_connection(finding: Finding, name: &str, cx: &Cx<'_>, span: Option<Span>) -> Finding {
+    let Some(came) = span.map(|span| span.came(cx)).filter(|came| came.connections > 0.0) else {
+        return finding;
+    };
+    finding.figure(name, came.attempts / came.connections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::tests::traffic::{
+        BEGINS, ENDS, OVER, Traffic, beat, chance, graded, judged_as, ok,
+    };
+
+    /// Ten users with a connection each, five requests per second in all.
+    fn pooled(traffic: &mut Traffic) {
+        for user in 1..=10 {
+            traffic.extend(chance(user, 0.5, 0.0, OVER).map(|at| ok(user, at)));
+        }
+    }
+
+    #[test]
+    fn a_connection_for_each_request_is_no_storm() {
+        let mut traffic = Traffic::expecting("connection_rate_peak: 3x");
+        traffic.extend(chance(1, 5.0, 0.0, OVER).map(|at| ok(1, at).fresh()));
+        let verdict = traffic.judged();
+        assert_eq!(verdict.expectations[0].grade, Grade::Pass, "{:?}", verdict.expectations);
+    }
+
+    #[test]
+    fn a_flood_of_connections_is_one() {
+        let mut traffic = Traffic::expecting("connection_rate_peak: 3x");
+        pooled(&mut traffic);
+        traffic.extend(beat(50.0, BEGINS, BEGINS + 20.0).map(|at| ok(1, at).fresh().status(503)));
+        let verdict = traffic.judged();
+        assert_eq!(verdict.expectations[0].grade, Grade::Fail, "{:?}", verdict.expectations);
+        let mut findings = verdict.parts[0].findings.iter();
+        let found = findings.find(|finding| finding.detector == "connections").unwrap();
+        graded(found, Grade::Fail, "more than the");
+    }
+
+    /// All ten connections are reset at once, and opened again at once: as they were at first.
+    #[test]
+    fn a_pool_that_is_filled_again_is_no_storm() {
+        let mut traffic = Traffic::new();
+        (1..=10).for_each(|user| traffic.add(ok(user, 0.1)));
+        pooled(&mut traffic);
+        (1..=10).for_each(|user| traffic.add(ok(user, ENDS + 0.1).fresh()));
+        let finding = traffic.finding("connections");
+        graded(&finding, Grade::Pass, "");
+        assert!(finding.figures["attempts_per_connection_in_calm"].as_f64().unwrap() > 20.0);
+    }
+
+    #[test]
+    fn too_little_calm_and_none() {
+        let mut traffic = Traffic::new();
+        traffic.extend(beat(0.2, 0.0, OVER).map(|at| ok(1, at)));
+        graded(
+            &traffic.finding("connections"),
+            Grade::Inconclusive,
+            "20 attempts in 100 s of calm",
+        );
+        let mut traffic = Traffic::new();
+        traffic.extend(beat(1.0, BEGINS, OVER).map(|at| ok(1, at)));
+        graded(&traffic.finding("connections"), Grade::NotApplicable, "no traffic in calm");
+    }
+
+    #[test]
+    fn what_reaches_nobody_is_said_not_to_be_measured() {
+        for term in ["stale_connection_reuse: 1%", "survives_idle_close: true"] {
+            let mut traffic = Traffic::expecting(term);
+            pooled(&mut traffic);
+            judged_as(&traffic.expectation(), Grade::NotApplicable, "reaches nobody");
+        }
+    }
+
+    #[test]
+    fn failover_is_timed_from_the_first_sign_at_the_dead_endpoint() {
+        for (gap, grade) in [(0.3, Grade::Pass), (5.0, Grade::Fail)] {
+            let mut traffic = Traffic::expecting("failover_time: 1s");
+            pooled(&mut traffic);
+            for (at, nth) in beat(0.5, BEGINS, ENDS - 10.0).zip(0..) {
+                let what = format!("GET /cart/{nth}");
+                traffic.add(ok(1, at).of(&what).left(gap - 0.1));
+                traffic.add(ok(1, at + gap).of(&what).proxy(1));
+            }
+            judged_as(&traffic.expectation(), grade, "85 of 85 operations that failed");
+        }
+    }
+
+    #[test]
+    fn who_stays_with_the_dead_endpoint_never_fails_over() {
+        for (failures, grade) in [(60.0, Grade::Fail), (10.0, Grade::Inconclusive)] {
+            let mut traffic = Traffic::expecting("failover_time: 1s");
+            pooled(&mut traffic);
+            traffic.extend(beat(1.0, 0.0, OVER).map(|at| ok(2, at).proxy(1)));
+            traffic.extend(beat(1.0, BEGINS, BEGINS + failures).map(|at| ok(1, at).status(503)));
+            assert_eq!(traffic.expectation().grade, grade);
+        }
+        let mut alone = Traffic::expecting("failover_time: 1s");
+        pooled(&mut alone);
+        judged_as(&alone.expectation(), Grade::NotApplicable, "one proxy");
+    }
+}

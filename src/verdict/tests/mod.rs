@@ -1,0 +1,3 @@
+//! What the tests of detectors have in common.
+
+pub(crate) mod traffic;
