@@ -266,7 +266,10 @@ fn keys(value: &Value, into: &mut BTreeSet<String>) {
         Value::Object(map) => {
             for (key, value) in map {
                 into.insert(key.clone());
-                keys(value, into);
+                // What is in there is each detector's own.
+                if key != "figures" {
+                    keys(value, into);
+                }
             }
         }
         Value::Array(items) => items.iter().for_each(|item| keys(item, into)),

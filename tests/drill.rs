@@ -64,7 +64,7 @@ async fn a_client_goes_through_phase_by_phase() {
     assert_eq!((report.observations.exchanges, report.hits("respond:purchase")), (4, 1));
     assert_eq!(report.end, End::CommandEnded);
     assert_eq!(report.json()["requests"], 4);
-    assert!(report.to_string().starts_with("outage "), "{report}");
+    assert!(report.to_string().contains("\noutage "), "{report}");
     assert!(TcpStream::connect(address).is_err(), "the port is given back");
     assert_eq!(upstream.seen().len(), 3);
 }

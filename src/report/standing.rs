@@ -3,7 +3,7 @@
 use crate::{
     observe::End,
     report::summary::Summary,
-    verdict::{Finding, Grade, Verdict, Weight},
+    verdict::{Finding, Grade, Part, Verdict, Weight},
 };
 use std::cmp::Reverse;
 
@@ -105,20 +105,38 @@ pub fn worst(verdict: &Verdict, most: usize) -> Vec<Worst<'_>> {
     let several = verdict.parts.iter().any(|part| part.client.is_some());
     let parts =
         verdict.parts.iter().filter(|part| part.case.is_none() && part.client.is_some() == several);
-    let mut all: Vec<Worst<'_>> = parts
+    let mut all: Vec<(_, Worst<'_>)> = parts
         .flat_map(|part| {
             let client = part.client.as_deref();
-            part.findings.iter().map(move |finding| Worst { finding, client })
+            let bad = part.findings.iter().filter(|finding| is_bad(finding));
+            bad.map(move |finding| {
+                // Where two clients did as badly, that of the worse record is told.
+                let badness = (finding.grade, finding.weight, record(part));
+                (Reverse(badness), Worst { finding, client })
+            })
         })
-        .filter(|worst| worst.finding.grade >= Grade::Warn && worst.finding.weight > Weight::Note)
         .collect();
-    all.sort_by_key(|worst| Reverse((worst.finding.grade, worst.finding.weight)));
+    all.sort_by_key(|(badness, _)| *badness);
     let mut told: Vec<Worst<'_>> = Vec::new();
-    for worst in all {
+    for (_, worst) in all {
         if told.iter().all(|known| known.finding.detector != worst.finding.detector) {
             told.push(worst);
         }
     }
     told.truncate(most);
     told
+}
+
+fn is_bad(finding: &Finding) -> bool {
+    finding.grade >= Grade::Warn && finding.weight > Weight::Note
+}
+
+/// How many findings of a part are bad: the critical ones, those that failed, all.
+fn record(part: &Part) -> (usize, usize, usize) {
+    let count = |is: &dyn Fn(&Finding) -> bool| {
+        part.findings.iter().filter(|finding| is_bad(finding) && is(finding)).count()
+    };
+    let failed = |finding: &Finding| finding.grade == Grade::Fail;
+    let critical = |finding: &Finding| failed(finding) && finding.weight == Weight::Critical;
+    (count(&critical), count(&failed), count(&|_| true))
 }

@@ -2,8 +2,10 @@
 //!
 //! A wait of more than ten times the median of its index, and of more than a second, is no wait
 //! within an operation: there, a link by content joined two. Medians are those of the waits seen so
-//! far, apart for each program and kind of failure, from ten waits on; what is closed before that
-//! stays whole (and the median of an index that too few got to is taken as twice the one before), so that figures over operations should still prefer a 95th percentile to a maximum.
+//! far, apart for each program and kind of failure, from ten waits on; that of an index that too few
+//! got to is taken as twice the one before. Twice the median is too much already where of a hundred
+//! operations less than one gets. What is closed before enough was seen stays whole, so that figures
+//! over operations should still prefer a 95th percentile to a maximum.
 //! Links by a key or a name are never cut, nor are waits that a `Retry-After` asked for.
 
 use crate::verdict::{
@@ -15,6 +17,9 @@ use std::collections::HashMap;
 /// A wait of more than this many times the median, and of [`LONG`], joins what is not one.
 const TIMES: f64 = 10.0;
 const LONG: f64 = 1.0;
+/// The same where hardly any operation gets: one in so many.
+const RARE_TIMES: f64 = 2.0;
+const MANY: u32 = 100;
 /// By how much a wait is taken to exceed the one before where nothing else is known.
 const GROWTH: f64 = 2.0;
 /// Waits of an index from which on its median is trusted.
@@ -64,7 +69,7 @@ impl Cuts {
             let wait = gap.wait.as_secs_f64();
             let from = ends.last().copied().unwrap_or(0);
             let (kind, index) = ((gap.before.program, wrong), gap.index - from);
-            let limit = self.usual(kind, index).map(|usual| (TIMES * usual).max(LONG));
+            let limit = self.limit(kind, index);
             if operation.link() > Link::Key && limit.is_some_and(|limit| wait > limit) {
                 ends.push(gap.index + 1);
             } else {
@@ -107,6 +112,21 @@ impl Cuts {
         Some(((at as f64 + 0.5) / 4.0).exp2() / 1e3)
     }
 
+    /// The longest wait of this index that may be one within an operation, in seconds.
+    fn limit(&self, kind: (u16, Wrong), index: usize) -> Option<f64> {
+        let usual = self.usual(kind, index)?;
+        let times = if self.is_rare(kind, index) { RARE_TIMES } else { TIMES };
+        Some((times * usual).max(LONG))
+    }
+
+    /// Whether hardly any of the many operations that got to the index before got to this one: the
+    /// client makes no more attempts.
+    fn is_rare(&self, kind: (u16, Wrong), index: usize) -> bool {
+        let Some(columns) = self.waits.get(&kind) else { return false };
+        let all = |at: usize| columns.get(at).map_or(0, |column| column.all);
+        index > 0 && index < INDICES && all(index - 1) >= MANY && all(index) < all(index - 1) / MANY
+    }
+
     /// The median wait of this index; where too few got as far, twice that of the one before.
     fn usual(&self, kind: (u16, Wrong), index: usize) -> Option<f64> {
         let known = (0..=index.min(INDICES - 1)).rev().zip(0..);
@@ -135,6 +155,18 @@ impl Cuts {
 }
 
 impl Piece<'_> {
+    /// How many of its attempts began before `end`, and when the last of those was over. Of attempts
+    /// that are not kept, all but one did.
+    pub fn before(&self, end: u64) -> (u64, u64) {
+        let inside = self.attempts.iter().filter(|attempt| attempt.start < end);
+        let kept = inside.clone().count();
+        let more = (self.count - self.attempts.len() as u64).saturating_sub(1);
+        if kept == self.attempts.len() && more > 0 {
+            return (kept as u64 + more, end);
+        }
+        (kept as u64, inside.map(|attempt| attempt.end.min(end)).max().unwrap_or(end))
+    }
+
     /// The first attempt.
     pub fn first(&self) -> &Attempt {
         // There is always one.

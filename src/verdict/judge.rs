@@ -101,7 +101,7 @@ impl Judge {
         let first = operation.first();
         let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
         self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
-        self.pictures.operation(operation, &self.course, &self.scenario);
+        self.pictures.operation(operation, &self.course);
         let recoverable = recoverable(&*self.oracle, first, &self.course);
         self.benches.operation(operation, &self.course, recoverable);
     }
@@ -162,7 +162,7 @@ impl Judge {
         let worst = expectations.iter().map(|judged| judged.grade).max();
         let pictures = self.pictures.clone();
         let flow = self.benches.whole().flow();
-        let pictures = pictures.finish(flow, &self.course, &self.labels, &self.scenario);
+        let pictures = pictures.finish(flow, &self.course, &self.labels);
         let found = || parts.iter().map(|part| part.grade).max().unwrap_or_default();
         Verdict {
             grade: worst.unwrap_or_else(found),

@@ -5,6 +5,9 @@
 //! says nothing of the client's own back-off and ends the sequence of its operation, as does a
 //! failure of another kind.
 //!
+//! An index to which no more operations got than links by chance explain ends all sequences: what lies
+//! there are pauses between two operations.
+//!
 //! The first operation of each client is left out where others are enough: a cold start adds tens of
 //! milliseconds to its first wait. What is first is known for a thousand clients.
 //!
@@ -134,12 +137,21 @@ impl Pool {
         }
     }
 
-    /// The waits of its operations, in seconds.
-    pub fn sequences(&self) -> Vec<Vec<f64>> {
+    /// The waits of its operations, in seconds; `rho` is the probability that chance links what does
+    /// not belong together.
+    pub fn sequences(&self, rho: f64) -> Vec<Vec<f64>> {
         let later = self.kept.iter().filter(|sequence| !sequence.is_first).count();
         let with_first = later < ENOUGH;
         let taken = self.kept.iter().filter(|sequence| with_first || !sequence.is_first);
-        taken.map(|sequence| sequence.waits.iter().map(|wait| f64::from(*wait)).collect()).collect()
+        let reached = |index: usize| {
+            taken.clone().filter(|sequence| sequence.waits.len() > index).count() as u64
+        };
+        let is_chance = |index: &usize| !surely_retried(reached(*index), reached(index - 1), rho);
+        let end = (1..WAITS).find(is_chance).unwrap_or(WAITS);
+        let own = |sequence: &Sequence| -> Vec<f64> {
+            sequence.waits.iter().take(end).map(|wait| f64::from(*wait)).collect()
+        };
+        taken.clone().map(own).collect()
     }
 
     /// Whether it is sure that operations are tried again, and not that chance links what does not

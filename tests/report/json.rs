@@ -61,5 +61,5 @@ fn the_worst_operation_and_the_cost_can_be_read_by_a_script() {
     assert_eq!(worst["attempts"][0]["dealt"], "lose_response:purchase");
     assert_eq!(worst["attempts"][0]["upstream_status"], 201);
     assert_eq!(report["duplicates"].as_array().map(Vec::len), Some(5));
-    assert_eq!(report["cost"]["currency"], "USD");
+    assert_eq!(report["verdict"]["cost"]["currency"], "USD");
 }

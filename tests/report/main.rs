@@ -8,3 +8,4 @@ mod json;
 mod junit;
 mod markdown;
 mod pictures;
+mod text;

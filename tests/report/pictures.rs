@@ -41,6 +41,24 @@ fn the_worst_operation_is_the_one_that_was_done_twice_with_both_answers() {
     assert_eq!(drill.verdict.pictures.duplicates.len(), 5);
 }
 
+/// A detector does not count it either.
+#[test]
+fn what_two_users_of_one_name_want_in_calm_is_not_the_worst_operation() {
+    let mut telling = Telling::of(SHOP);
+    telling.edge(Some(0), 0.0);
+    for at in [1.0, 1.001] {
+        let bought = Told { status: Some(201), took: 2.0, ..Told::purchase(at, 1) };
+        telling.attempt(Some(0), &bought);
+    }
+    telling.edge(Some(1), 60.0);
+    telling.attempt(Some(1), &Told::get(61.0, 2).failing(503));
+    telling.edge(None, 240.0);
+    let pictures = telling.over().verdict.pictures;
+
+    assert_eq!(pictures.worst.map(|worst| worst.route).as_deref(), Some("GET /items/*"));
+    assert_eq!(pictures.duplicates, []);
+}
+
 #[test]
 fn waits_are_sampled_and_have_their_shape() {
     let drill = shop(SHOP);
@@ -75,26 +93,4 @@ fn arrivals_are_told_around_the_end_of_the_faults() {
     // Twenty reads and five purchases a second.
     let calm = recovery.calm.expect("calm");
     assert!((calm - 2.5).abs() < 0.1, "{calm}");
-}
-
-#[test]
-fn what_was_lost_costs_money_for_as_long_as_it_lasted_in_life() {
-    let mut telling = Telling::of(SHOP);
-    for (phase, from, served) in [(0_usize, 0.0, 60_u32), (1, 60.0, 30), (2, 180.0, 60)] {
-        telling.edge(Some(phase), from);
-        for nth in 0..served {
-            let told = Told::purchase(from + f64::from(nth), 1_000 + u64::from(nth));
-            let told = Told { body: u64::from(nth) + (phase as u64) * 1_000, ..told };
-            telling.attempt(Some(phase), &Told { status: Some(201), ..told });
-        }
-    }
-    telling.edge(None, 240.0);
-    let drill = telling.over();
-    let cost = drill.verdict.pictures.cost.as_ref().expect("a cost");
-
-    // One a second in calm, one in four seconds in the outage: three quarters of two minutes.
-    let [outage] = &cost.phases[..] else { panic!("{cost:?}") };
-    assert!((outage.lost - 0.75).abs() < 0.02, "{cost:?}");
-    let (low, high) = cost.total();
-    assert!((low - 1_500.0).abs() < 40.0 && (high - 3_000.0).abs() < 80.0, "{low} {high}");
 }

@@ -19,6 +19,7 @@ mod output;
 mod record;
 mod refusals;
 mod reload;
+mod reports;
 mod serve;
 mod signals;
 mod size;

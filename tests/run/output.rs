@@ -91,10 +91,11 @@ fn every_line_of_a_json_log_is_an_object() {
     assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 28] = [
     "cautions",
     "connections",
     "dropped_events",
+    "duplicates",
     "end",
     "faults",
     "format",
@@ -110,12 +111,15 @@ const KEYS: [&str; 24] = [
     "seed",
     "silent_faults",
     "speed",
+    "standing",
     "start_at_ms",
     "took_ms",
     "users",
     "users_hit",
     "verdict",
+    "version",
     "worst_edge_ms",
+    "worst_operation",
 ];
 
 fn holds_what_is_documented(summary: &Value) {

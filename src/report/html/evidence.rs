@@ -12,7 +12,7 @@ use crate::{
     },
     verdict::{
         Link,
-        picture::{Cost, Pictures, Recovery, Story, Waits},
+        picture::{Pictures, Recovery, Story, Waits},
         stats::Shape,
     },
 };
@@ -22,31 +22,36 @@ pub(super) fn all(pictures: &Pictures) -> Markup {
     let inks = inks(pictures);
     html! {
         @if let Some(plot) = plot::outcomes(pictures) {
-            h2 { "What came of the requests" }
-            p.quiet {
-                "Attempts that ended in each moment. Phases with faults are shaded."
+            section {
+                h2 { "What came of the requests" }
+                p.quiet { "Attempts that ended in each moment. Phases with faults are shaded." }
+                (legend(OUTCOMES.into_iter().zip(
+                    ["ok", "4xx", "5xx", "broken off", "client gave up"].map(str::to_owned)
+                )))
+                (plot)
             }
-            (legend(OUTCOMES.into_iter().zip(
-                ["ok", "4xx", "5xx", "broken off", "client gave up"].map(str::to_owned)
-            )))
-            (plot)
         }
         @if let Some(plot) = plot::heat(pictures) {
-            h2 { "How long they took" }
-            p.quiet { "From the beginning of an attempt to its end, whatever that was." }
-            (legend([(HEAT[0], "few".to_owned()), (HEAT[3], "many".to_owned()), (HEAT[6], "most".to_owned())]))
-            (plot)
+            section {
+                h2 { "How long they took" }
+                p.quiet { "From the beginning of an attempt to its end, whatever that was." }
+                (legend([(0, "few"), (3, "many"), (6, "most")].map(|(at, name)| {
+                    (HEAT[at], name.to_owned())
+                })))
+                (plot)
+            }
         }
-        (tries(pictures, &inks))
+        section { (tries(pictures, &inks)) }
         @if let Some(worst) = pictures.worst.as_ref().filter(|worst| worst.count > 1 || !worst.is_served) {
-            h2 { "The worst operation" }
-            p { (told(worst)) }
-            (plot::ladder(worst))
+            section {
+                h2 { "The worst operation" }
+                p { (told(worst)) }
+                (plot::ladder(worst))
+            }
         }
-        (waits(pictures, &inks))
-        (recovery(pictures.recovery.as_ref()))
+        section { (waits(pictures, &inks)) }
+        section { (recovery(pictures.recovery.as_ref())) }
         (duplicates(&pictures.duplicates))
-        @if let Some(cost) = &pictures.cost { (cost_of(cost)) }
     }
 }
 
@@ -207,45 +212,6 @@ fn duplicates(stories: &[Story]) -> Markup {
             }
         }
     }
-}
-
-fn cost_of(cost: &Cost) -> Markup {
-    let money = |(low, high): (f64, f64)| {
-        let amount = |value: f64| thousands(whole(value));
-        if high - low < 0.5 {
-            format!("{} {}", amount(low), cost.currency)
-        } else {
-            format!("{} to {} {}", amount(low), amount(high), cost.currency)
-        }
-    };
-    let scaled = |minutes: f64| money((cost.per_minute.0 * minutes, cost.per_minute.1 * minutes));
-    html! {
-        h2 { "What it would have cost" }
-        p { b { (money(cost.total())) } ": " (format!("{:.1}", cost.minutes()))
-            " minutes of total failure at " (money(cost.per_minute)) " each." }
-        p.quiet { "Goodput lost against the calm, phase by phase, at the length that phases have in life." }
-        div.wide {
-            table {
-                thead { tr { th { "phase" } th.number { "minutes" } th.number { "lost" } th.number { "cost" } } }
-                tbody {
-                    @for phase in &cost.phases {
-                        tr {
-                            td { (phase.phase) }
-                            td.number { (format!("{:.1}", phase.minutes)) }
-                            td.number { (format!("{:.1} %", phase.lost * 100.0)) }
-                            td.number { (scaled(phase.minutes * phase.lost)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Money to the unit.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-fn whole(value: f64) -> u64 {
-    value.max(0.0).round() as u64
 }
 
 fn legend(entries: impl IntoIterator<Item = (Ink, String)>) -> Markup {

@@ -5,6 +5,7 @@
 //! through the writer of the plots, and both escape it. That nothing is ever asked for is also said
 //! to the browser, by a policy in the head of the page.
 
+mod cost;
 mod evidence;
 mod plot;
 mod tables;
@@ -64,6 +65,7 @@ fn page(summary: &Summary<'_>) -> Markup {
                     (what_to_do(summary))
                     (tables::expectations(summary))
                     (evidence::all(&summary.verdict.pictures))
+                    (cost::cost(summary))
                     (tables::findings(summary))
                     (tables::phases(summary))
                     (tables::faults(summary))

@@ -69,7 +69,12 @@ pub(super) fn findings(summary: &Summary<'_>) -> Markup {
 }
 
 fn part_of(part: &Part) -> Markup {
+    let shut: Vec<_> = part.gates.0.iter().filter(|gate| !gate.holds).collect();
     html! {
+        @if !shut.is_empty() {
+            p.quiet { "What has to hold before more can be concluded, and does not:" }
+            ul.quiet { @for gate in shut { li { (gate.said) "; it takes " (gate.needs) } } }
+        }
         div.wide {
             table.stack {
                 thead { tr { th { "grade" } th { "respect" } th { "found" } } }
@@ -97,6 +102,9 @@ fn part_of(part: &Part) -> Markup {
 
 pub(super) fn phases(summary: &Summary<'_>) -> Markup {
     let cells = &summary.observations.cells;
+    // What came before the first phase or after the last one is no part of the drill.
+    let (outside, inside): (Vec<_>, Vec<_>) =
+        cells.iter().partition(|((phase, _), _)| phase.is_none());
     let time = |time: Option<Duration>| time.map_or("–".to_owned(), rounded);
     html! {
         @if !cells.is_empty() {
@@ -112,7 +120,7 @@ pub(super) fn phases(summary: &Summary<'_>) -> Markup {
                         }
                     }
                     tbody {
-                        @for ((phase, target), cell) in cells {
+                        @for ((phase, target), cell) in inside.into_iter().chain(outside) {
                             @let phase = phase.map_or("(outside)", |at| {
                                 summary.scenario.phases.get(at).map_or("?", |phase| &phase.name)
                             });

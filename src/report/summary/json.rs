@@ -4,7 +4,7 @@ use crate::{
     event::{Outcome, Upstream},
     observe::Cell,
     report::{standing::Standing, summary::Summary},
-    verdict::picture::{Cost, Step, Story},
+    verdict::picture::{Step, Story},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -53,7 +53,6 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "verdict": summary.verdict,
         "worst_operation": pictures.worst.as_ref().map(story),
         "duplicates": pictures.duplicates.iter().map(story).collect::<Vec<_>>(),
-        "cost": pictures.cost.as_ref().map(cost),
     });
     if summary.origin.records.len() > 1 {
         value["records"] = json!(summary.origin.records);
@@ -93,19 +92,6 @@ fn step(step: &Step) -> Value {
         "made": step.made.map(|made| format!("{made:016x}")),
         "dealt": (!step.dealt.is_empty()).then_some(&step.dealt),
         "retry_after_ms": step.retry_after.map(millis),
-    })
-}
-
-fn cost(cost: &Cost) -> Value {
-    let (low, high) = cost.total();
-    json!({
-        "currency": cost.currency,
-        "low": low,
-        "high": high,
-        "minutes": cost.minutes(),
-        "phases": cost.phases.iter().map(|phase| json!({
-            "phase": phase.phase, "minutes": phase.minutes, "lost": phase.lost,
-        })).collect::<Vec<_>>(),
     })
 }
 

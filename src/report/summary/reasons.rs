@@ -142,6 +142,7 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
             "{count} genuine {failures} of the upstream ({word}), not of the drill's making"
         ));
     }
+    cautions.extend(summary.verdict.cautions.iter().cloned());
     cautions.extend(not_done(summary));
     cautions
 }

@@ -20,9 +20,13 @@ const WORST: usize = 3;
 /// Where what is said of a finding begins.
 const INDENT: usize = 6;
 
-/// The verdict in a line.
+/// The verdict in a line; nothing if it has no more to say than that nothing is expected.
 pub(super) fn line(summary: &Summary<'_>, look: Look, width: usize) -> String {
     let standing = Standing::of(summary);
+    let is_bare = matches!(standing.word, "NOT JUDGED" | "INCOMPLETE");
+    if is_bare && summary.verdict.expectations.is_empty() {
+        return String::new();
+    }
     let lines = wrap(&format!("{}  {}", standing.word, standing.said), width, 2).join("\n");
     let rest = lines.strip_prefix(standing.word).unwrap_or(&lines);
     // Two spaces set the word apart; wrapping leaves one.

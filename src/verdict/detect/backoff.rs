@@ -39,8 +39,6 @@ const LEAST: u64 = 3;
 /// Jitter that keeps constant waits apart, and how long they must be, in seconds.
 const JITTER: f64 = 0.1;
 const LONG: f64 = 1.0;
-/// An index counts if this share of the operations got there: fewer may be links by chance.
-const REACHED: f64 = 0.05;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -192,7 +190,7 @@ impl Backoff {
         }
         let judged =
             pools.iter().filter(|(_, pool)| pool.is_retried(cx.rho)).filter_map(|(kind, pool)| {
-                Some(Judged::of(*kind, classify(&pool.sequences(), IMMEDIATE)?))
+                Some(Judged::of(*kind, classify(&pool.sequences(cx.rho), IMMEDIATE)?))
             });
         let judged: Vec<Judged> = judged.collect();
         if !judged.is_empty() {
@@ -213,12 +211,10 @@ fn grade(found: &Found) -> Grade {
     if waits < LEAST {
         return Grade::Inconclusive;
     }
-    let least = (found.operations as f64 * REACHED).max(1.0);
-    let reached = found.indices.iter().filter(|index| index.n as f64 >= least).count();
     let means = || found.indices.iter().map(|index| index.mean);
     let mean = means().sum::<f64>() / found.indices.len() as f64;
     match found.shape {
-        Shape::Immediate if reached > 1 => Grade::Fail,
+        Shape::Immediate if found.indices.len() > 1 => Grade::Fail,
         Shape::Constant if mean >= LONG && found.cv.is_some_and(|cv| cv >= JITTER) => Grade::Pass,
         Shape::Immediate | Shape::Constant => Grade::Warn,
         Shape::Single | Shape::Linear | Shape::Exponential | Shape::Growing => Grade::Pass,
@@ -390,6 +386,25 @@ mod tests {
         });
         let want = [(None, Grade::Fail), (Some("test"), Grade::Pass), (Some("hasty"), Grade::Fail)];
         assert_eq!(grades.collect::<Vec<_>>(), want);
+    }
+
+    /// Two of 400 operations were linked with the next one, half a minute later.
+    #[test]
+    fn links_by_chance_are_no_waits() {
+        let mut drill = Drill::new(10.0, 600.0, 60.0);
+        drill.op(1.0).served();
+        for at in 0..400 {
+            let mut op = drill.op(11.0 + f64::from(at)).fails(503);
+            for wait in [0.5, 1.0, 2.0] {
+                op = op.after(wait).fails(503);
+            }
+            if at % 200 == 0 {
+                op.after(29.0).fails(503).after(0.5).fails(503).after(1.0).fails(503);
+            }
+        }
+        let found = drill.finding("backoff");
+        assert_eq!(found.figures["medians"].as_array().map(Vec::len), Some(3), "{}", found.said);
+        assert!(drill.expect("max_backoff: 3s").grade == Grade::Pass);
     }
 
     #[test]

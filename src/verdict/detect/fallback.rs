@@ -2,7 +2,7 @@
 //!
 //! For each route *r*: the chance that it is called within 5 s of a failure of another route, against
 //! that within 5 s of a success of another (Fisher's exact test, one-sided, at 0.01 over the number
-//! of routes), and its rate under faults over that in calm (the exact interval of two Poisson
+//! of routes), and its rate under faults over that in calm (of what was served; the exact interval of two Poisson
 //! counts). A fallback is what goes up in both. Of failures and successes of one user at most one per
 //! tenth of a second is looked at, and up to 500 users at a time. Least sample: 20 failures.
 //!
@@ -101,10 +101,11 @@ impl Detector for Fallback {
 
     fn attempt(&mut self, attempt: &Attempt, now: Now<'_>) {
         let route = self.counts.route(attempt.route);
+        // What fails itself stands in for nothing.
         match now.stage {
-            Stage::Base => route.calm += 1,
-            Stage::Fault => route.faults += 1,
-            Stage::Between | Stage::After => {}
+            Stage::Base if attempt.is_served() => route.calm += 1,
+            Stage::Fault if attempt.is_served() => route.faults += 1,
+            _ => {}
         }
         if self.users.len() >= USERS && !self.users.contains_key(&attempt.user) {
             if attempt.end > self.swept + 1_000_000 {

@@ -5,8 +5,8 @@
 //! identical attempt: the same method, path, query, body and header fields, the credential included,
 //! but for those that change by themselves. A login with another credential after a 401 is none.
 //!
-//! Fail: three or more, and the lower bound of their share above ρ + 1 percentage point. Pass: none; a
-//! universal claim, with an upper bound of 1 − (1 − level)^(1/n) on the rate. Least sample: 5 answers.
+//! Fail: three or more, and the lower bound of their share above ρ + 1 percentage point. Pass: an upper
+//! bound below that, which chance explains, or none; a universal claim, with an upper bound of 1 − (1 − level)^(1/n) on the rate. Least sample: 5 answers.
 //!
 //! Sources: RFC 9110 §15.5; of real clients, retry wrappers round "raise for any error" do it.
 
@@ -44,6 +44,12 @@ struct Total {
 }
 
 impl Total {
+    /// Whether that is no more than chance.
+    fn is_chance(&self, cx: &Cx<'_>) -> bool {
+        let share = wilson_at(self.retried, self.answers, cx.level);
+        self.answers >= LEAST && share.is_some_and(|share| share.high <= cx.rho + ABOVE_CHANCE)
+    }
+
     /// Whether that is more than chance.
     fn is_sure(&self, cx: &Cx<'_>) -> bool {
         let share = wilson_at(self.retried, self.answers, cx.level);
@@ -57,6 +63,10 @@ impl Total {
             return Measured::NotExercised(why.to_owned());
         }
         let retried = self.retried as f64;
+        if retried > 0.0 && self.is_chance(cx) {
+            let sample = format!("no more than chance links: {}", self.ways());
+            return Measured::count(0, sample);
+        }
         if retried > 0.0 {
             let low = if self.is_sure(cx) { retried } else { 0.0 };
             return Measured::interval(
@@ -233,6 +243,20 @@ mod tests {
         }
         let found = drill.finding("final_errors");
         assert_eq!(found.grade, Grade::Pass, "{}", found.said);
+    }
+
+    /// One of 2,000 was asked for again: as likely as not the next of its kind.
+    #[test]
+    fn what_chance_explains_is_no_retry() {
+        let mut drill = Drill::new(10.0, 3_000.0, 60.0);
+        for at in 0..2_000 {
+            drill.op(11.0 + f64::from(at)).fails(404);
+        }
+        drill.op(2_020.0).path("/items/2000").fails(404);
+        let found = drill.finding("final_errors");
+        assert_eq!(found.grade, Grade::Pass, "{}", found.said);
+        assert!(found.said.contains("404 1 of 2001"), "{}", found.said);
+        assert_eq!(drill.expect("retries_final_errors: 0").grade, Grade::Pass);
     }
 
     #[test]

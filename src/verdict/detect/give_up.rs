@@ -5,11 +5,13 @@
 //! outage ended; the others are censored by that end, as are those that were served only after it.
 //! The median is Kaplan's and Meier's, the maximum the longest seen; it is a lower bound if the
 //! longest was cut short. The next wait is predicted from the last two (growing by as much again, at
-//! most fourfold), from the median of that index, and from a `Retry-After`, whichever is longest.
+//! most fourfold), from the median of that index, and from a `Retry-After`, whichever is longest. The
+//! longest operations may be several that were taken for one: as many as links by chance explain, ρ + 1
+//! percentage point of them, are left out.
 //!
 //! An operation **never gives up** if it had ten attempts or more, the last of them within that
 //! horizon of the end, had been going for a minute, and for half as long again as any that was seen
-//! to give up. That is critical: whatever the load, it does not end before the outage does.
+//! to give up; and if there are three of those, or none gave up. That is critical: whatever the load, it does not end before the outage does.
 //!
 //! Pass up to 30 s (a person waits no longer; .NET's total is 30 s), warn up to 120 s, fail beyond or
 //! never. A worker that feeds on a queue may well go on for longer: expect its own limit of it. Least
@@ -20,7 +22,7 @@
 use crate::{
     dice::{Dice, Purpose, Seed},
     verdict::{
-        course::{Course, Stage},
+        course::Stage,
         cut::{Cuts, Piece},
         detect::{Cx, Detector, Now},
         finding::{Claim, Finding, Grade, Measured, Weight},
@@ -45,6 +47,10 @@ const MANY: u64 = 10;
 const LONG: f64 = 60.0;
 /// By how much it must have outlasted those that gave up.
 const LONGER: f64 = 1.5;
+/// So many that go on are sure not to be several that were taken for one.
+const SEVERAL: usize = 3;
+/// The share of operations, beside ρ, that may be several that were taken for one.
+const ABOVE_CHANCE: f64 = 0.01;
 /// One that was cut short tells nothing new unless it lasted longer than others by this.
 const ALIKE: f64 = 1.1;
 /// The horizon: so many times the predicted next wait, and so many seconds more.
@@ -158,13 +164,8 @@ impl Detector for GiveUp {
                     self.settle.push(until, first.phase, failed);
                 }
                 (Some(served), Some(end)) if served >= end => {
-                    let inside = piece.attempts.iter().filter(|attempt| attempt.start < end);
-                    let ended = inside.clone().map(|attempt| attempt.end).max();
-                    let failed = Failed {
-                        ended: ended.unwrap_or(first.end),
-                        attempts: inside.count() as u64,
-                        ..failed
-                    };
+                    let (attempts, ended) = piece.before(end);
+                    let failed = Failed { ended, attempts, ..failed };
                     self.seen.at(first.phase).settled(failed, Settled::Cut(end));
                 }
                 _ => {}
@@ -173,7 +174,7 @@ impl Detector for GiveUp {
     }
 
     fn finding(&self, cx: &Cx<'_>) -> Finding {
-        let Found { survival, is_open, never, most } = match self.found(None, cx.course) {
+        let Found { survival, is_open, never, most } = match self.found(None, cx) {
             Ok(found) => found,
             Err(Measured::TooFew { said, needs }) => return Finding::inconclusive(said, needs),
             Err(Measured::NotExercised(why)) => return Finding::not_applicable(why),
@@ -233,7 +234,7 @@ impl Detector for GiveUp {
         if term != "time_to_give_up" {
             return None;
         }
-        let Found { survival, is_open, never, .. } = match self.found(phase, cx.course) {
+        let Found { survival, is_open, never, .. } = match self.found(phase, cx) {
             Ok(found) => found,
             Err(measured) => return Some(measured),
         };
@@ -269,7 +270,8 @@ impl GiveUp {
         grown.max(usual.unwrap_or(0.0)).max(told)
     }
 
-    fn found(&self, phase: Option<usize>, course: &Course) -> Result<Found, Measured> {
+    fn found(&self, phase: Option<usize>, cx: &Cx<'_>) -> Result<Found, Measured> {
+        let course = cx.course;
         let mut rest = Seen::default();
         for (failed, how) in self.settle.rest(course) {
             if course.is_asked(phase, failed.phase) {
@@ -280,14 +282,20 @@ impl GiveUp {
         for seen in self.seen.asked(course, phase) {
             lives.extend_from_slice(&seen.lives);
         }
-        let gave_up = lives.iter().filter(|life| life.gave_up).map(|life| f64::from(life.lasted));
-        let known = gave_up.fold(0.0, f64::max);
+        // The longest may be links by chance, up to as many as chance explains.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some of them")]
+        let chance = (lives.len() as f64 * (cx.rho + ABOVE_CHANCE)) as usize;
+        lives.sort_by(|a, b| a.lasted.total_cmp(&b.lasted));
+        let known = longest_given_up(&lives[..lives.len() - chance]);
         let beyond = (known * LONGER).max(LONG);
         let never = lives.iter().filter(|life| {
             !life.gave_up && u64::from(life.attempts) >= MANY && f64::from(life.lasted) > beyond
         });
         let most = never.clone().map(|life| life.attempts).max().unwrap_or(0);
-        let never = never.count() as u64;
+        let never = never.count();
+        let is_sure = never > chance && (never >= SEVERAL || known <= 0.0);
+        let never = if is_sure { never as u64 } else { 0 };
+        lives.truncate(lives.len() - if is_sure { 0 } else { chance });
         let lifetimes: Vec<Lifetime> = (lives.iter())
             .map(|life| Lifetime { lasted: f64::from(life.lasted), ended: life.gave_up })
             .collect();
@@ -301,6 +309,12 @@ impl GiveUp {
         let is_open = !survival.longest_ended && survival.longest > ALIKE * known;
         Ok(Found { survival, is_open, never, most })
     }
+}
+
+/// The longest that one of them went on and gave up, in seconds.
+fn longest_given_up(lives: &[Life]) -> f64 {
+    let gave_up = lives.iter().filter(|life| life.gave_up).map(|life| f64::from(life.lasted));
+    gave_up.fold(0.0, f64::max)
 }
 
 fn sample(survival: &Survival) -> String {
@@ -382,6 +396,21 @@ mod tests {
         let found = drill.finding("give_up");
         assert_eq!(found.grade, Grade::Pass, "{}", found.said);
         assert!(found.said.contains("cut short"), "{}", found.said);
+    }
+
+    /// Two of 200 operations were linked with the next one, half a minute later.
+    #[test]
+    fn links_by_chance_do_not_make_a_client_stubborn() {
+        let mut drill = Drill::new(30.0, 600.0, 60.0);
+        for at in 0..200 {
+            let op = drill.op(31.0 + f64::from(at)).fails(503).after(1.0).fails(503);
+            if at % 100 == 0 {
+                op.after(40.0).fails(503).after(1.0).fails(503);
+            }
+        }
+        let found = drill.finding("give_up");
+        assert_eq!(found.grade, Grade::Pass, "{}", found.said);
+        assert!(found.figures["longest"].as_f64().unwrap() < 2.0, "{}", found.said);
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Jitter {
         let mut varied = Vec::new();
         let mut few: Option<(u64, String)> = None;
         for (kind, pool) in pools.iter().filter(|(_, pool)| pool.is_retried(cx.rho)) {
-            let Some(found) = classify(&pool.sequences(), IMMEDIATE) else { continue };
+            let Some(found) = classify(&pool.sequences(cx.rho), IMMEDIATE) else { continue };
             if found.medians.iter().all(|median| *median < IMMEDIATE) {
                 continue;
             }

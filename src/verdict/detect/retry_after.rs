@@ -24,6 +24,7 @@ use crate::verdict::{
     operation::{Gap, Link, Operation},
     phases::Phases,
     stats::wilson_at,
+    waits::surely_retried,
     words::{counted, time},
 };
 use std::collections::BTreeMap;
@@ -311,6 +312,10 @@ impl RetryAfter {
             return Measured::Flag { is: false, sample: format!("waited: {said}") };
         }
         let is_rare = share(followed).is_some_and(|share| share.high <= PASS);
+        if !surely_retried(followed, told, cx.rho) {
+            let why = "nothing shows that it asks again after an answer with `Retry-After`";
+            return Measured::NotExercised(why.to_owned());
+        }
         if !is_rare && (violated > 0 || followed < ALL) {
             let needs = if violated > 0 { "29 retries" } else { "5 retries" };
             let needs = format!("{needs} after an answer with `Retry-After`");
@@ -470,6 +475,19 @@ mod tests {
         let mut plain = Drill::new(10.0, 400.0, 60.0);
         plain.op(11.0).fails(503).after(1.0).served();
         assert_eq!(plain.finding("retry_after").grade, Grade::NotApplicable);
+    }
+
+    /// One of 300 was asked for again after a second, by whoever wanted it next.
+    #[test]
+    fn what_chance_explains_is_no_retry() {
+        let mut drill = Drill::new(10.0, 600.0, 60.0);
+        for at in 0..300 {
+            drill.op(11.0 + f64::from(at)).told(503, 15);
+        }
+        drill.op(311.0).path("/items/300").told(503, 15);
+        let found = drill.finding("retry_after");
+        assert_eq!(found.grade, Grade::NotApplicable, "{}", found.said);
+        assert_eq!(found.figures["followed"], 1);
     }
 
     #[test]

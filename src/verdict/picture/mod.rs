@@ -4,20 +4,17 @@
 //! are joined, waits are sampled, and one operation out of all is told attempt by attempt.
 
 mod bins;
-mod cost;
 mod recovery;
 mod story;
 mod waits;
 
 pub use bins::Bins;
-pub use cost::{Cost, PhaseCost};
 pub use recovery::Recovery;
 pub use story::{Step, Story};
 pub use waits::Waits;
 
 use crate::{
     event::Outcome,
-    scenario::Scenario,
     verdict::{
         attempt::Attempt,
         course::{Course, Leg, Stage},
@@ -60,8 +57,6 @@ pub struct Pictures {
     pub waits: Vec<Waits>,
     /// What came in around the end of the faults.
     pub recovery: Option<Recovery>,
-    /// What it cost, if the scenario says what a minute costs.
-    pub cost: Option<Cost>,
 }
 
 /// How many attempts the operations of a client program took.
@@ -86,7 +81,6 @@ pub(super) struct Gathered {
     tries: BTreeMap<u16, [u64; ATTEMPTS]>,
     waits: BTreeMap<u16, waits::Sample>,
     stories: story::Stories,
-    served: cost::Served,
 }
 
 impl Default for Gathered {
@@ -97,7 +91,6 @@ impl Default for Gathered {
             tries: BTreeMap::new(),
             waits: BTreeMap::new(),
             stories: story::Stories::default(),
-            served: cost::Served::default(),
         }
     }
 }
@@ -111,14 +104,10 @@ impl Gathered {
     }
 
     /// An operation is over.
-    pub(super) fn operation(
-        &mut self,
-        operation: &Operation,
-        course: &Course,
-        scenario: &Scenario,
-    ) {
+    pub(super) fn operation(&mut self, operation: &Operation, course: &Course) {
         let first = operation.first();
-        if course.stage(first.phase) == Stage::Fault {
+        let stage = course.stage(first.phase);
+        if stage == Stage::Fault {
             let count = usize::try_from(operation.count()).unwrap_or(usize::MAX);
             let tries = self.tries.entry(first.program).or_insert([0; ATTEMPTS]);
             tries[count.clamp(1, ATTEMPTS) - 1] += 1;
@@ -126,20 +115,14 @@ impl Gathered {
         if operation.count() > 1 {
             self.waits.entry(first.program).or_default().see(operation);
         }
-        self.stories.see(operation);
-        if let Some(impact) = &scenario.impact {
-            self.served.see(operation, impact);
+        // What is done twice in calm is no outage's doing: two users want the same.
+        if stage != Stage::Base || !course.has_faults() {
+            self.stories.see(operation);
         }
     }
 
     /// The pictures. `flow` is that of all traffic.
-    pub(super) fn finish(
-        self,
-        flow: &Flow,
-        course: &Course,
-        labels: &Labels,
-        scenario: &Scenario,
-    ) -> Pictures {
+    pub(super) fn finish(self, flow: &Flow, course: &Course, labels: &Labels) -> Pictures {
         let (worst, duplicates) = self.stories.finish(labels);
         let tries = self.tries.into_iter().map(|(program, operations)| Tries {
             client: labels.program_name(program).to_owned(),
@@ -158,7 +141,6 @@ impl Gathered {
                 .filter_map(|(program, sample)| sample.finish(labels.program_name(program)))
                 .collect(),
             recovery: Recovery::of(flow, course),
-            cost: self.served.finish(course, scenario),
         }
     }
 }

@@ -231,7 +231,7 @@ fn judge(found: &Found, cx: &Cx<'_>) -> Finding {
     }
     if let Some(worst) = found.worst() {
         let mut said = format!(
-            "circuit breaker on {} of {} clients: opens {:.0} s after the first failing attempt at \
+            "circuit breaker on {} of {}: opens {:.0} s after the first failing attempt at \
              the latest ({} failures)",
             found.openings.len(),
             cx.tracks.sample(),

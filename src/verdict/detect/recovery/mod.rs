@@ -13,7 +13,7 @@
 //! more it is taken to be gone for good, which is critical. Of very many clients a sample is watched.
 //!
 //! **Peak.** *O* = the most attempts in any window wholly after *tₑ*, over the mean in calm; windows
-//! of max(1 s, 50/λ) slide by a quarter. A steady client has peaks, too: *O\** = *O* over the larger
+//! of max(1 s, 10/λ) slide by a quarter. A steady client has peaks, too: *O\** = *O* over the larger
 //! of what such a client reaches in 95 of 100 runs and what this one reached in calm. Pass *O* ≤ 2 or
 //! *O\** ≤ 1, warn up to 4, fail above.
 //!

@@ -10,8 +10,9 @@ use crate::verdict::{
 
 /// Fine bins of a second.
 const BINS: usize = 10;
-/// Requests that a window of calm should hold.
-const REQUESTS: f64 = 50.0;
+/// Requests that a window of calm should hold. Few, so that a burst of a second is not thinned out
+/// over five; what chance makes of so few is allowed for.
+const REQUESTS: f64 = 10.0;
 /// The longest window, in seconds.
 const WIDEST: f64 = 60.0;
 /// Requests in calm without which the mean is a guess.
