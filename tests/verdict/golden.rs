@@ -29,7 +29,28 @@ const GOLDEN: &[Row] = &[
 ];
 
 /// What is otherwise here, and why.
-const OTHERWISE: &[(Cell, &str)] = &[];
+const OTHERWISE: &[(Cell, &str)] = &[
+    // Two operations that never end are all that fails: two of twelve clients may be chance, and
+    // nothing is known of operations that fail in the end.
+    (Cell::new("immediate", "apple17"), "A~ I U H"),
+    // The same: what began while everything failed was served in the end, or went on for good.
+    (Cell::new("immediate", "microsoft"), "A I U~"),
+    // What falls to the third that hears nothing is tried again without end.
+    (Cell::new("immediate", "aws"), "A~ S I U H"),
+    // The busiest second is that of one draw: here a little more than four times the calm's.
+    (Cell::new("expnoj", "amazon"), "A S J H"),
+    // Here a little more than twice, as chance makes of a steady client.
+    (Cell::new("retry4xx", "amazon"), "A S"),
+    // The last of the four outages within it comes back at the very end.
+    (Cell::new("expnoj", "aws"), "A~ S J H~"),
+    // Five failures in a row come to two of those who are hit: a purchase with three attempts and the
+    // next one's.
+    (Cell::new("breaker", "apple17"), "B"),
+    (Cell::new("sticky", "apple17"), "N"),
+    // With three requests in ten cut, five in a row come to several clients in three minutes.
+    (Cell::new("breaker", "cut"), "A~ B"),
+    (Cell::new("sticky", "cut"), "N B"),
+];
 
 /// The letters that a cell has to have.
 pub(crate) fn golden(cell: Cell, column: usize) -> &'static str {
