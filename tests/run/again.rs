@@ -185,7 +185,6 @@ fn a_record_that_was_cut_off_passes_nothing() {
     let drill = played("again-cut", SHOP, &[], &purchases(Some("k-1")));
     let told = flat(&drill.done.out);
     assert!(told.contains("PASS duplicate_side_effects"), "{told}");
-    assert!(flat(&drill.done.out).contains("PASS duplicate_side_effects"), "{}", drill.done.out);
 
     let without_end = changed(&drill, "no-end.jsonl", |lines| {
         lines.pop();
@@ -223,7 +222,6 @@ fn a_duplicate_in_a_record_that_was_cut_off_is_one() {
     });
     let done = report(&[&cut], &[]);
     assert_eq!(done.code, Some(1), "{}", done.out);
-    assert!(flat(&done.out).contains("FAIL duplicate_side_effects 0 1 (1 unsafe"), "{}", done.out);
     assert!(flat(&done.out).contains("FAIL duplicate_side_effects 0 1"), "{}", done.out);
 }
 

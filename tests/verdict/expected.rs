@@ -22,7 +22,7 @@ use std::collections::{BTreeSet, HashMap};
 pub(crate) const SEED: u64 = 4;
 
 /// The outages, in the order of the table's columns.
-const SCENARIOS: [&str; 8] =
+pub(crate) const SCENARIOS: [&str; 8] =
     ["amazon", "google", "apple17", "tencent", "microsoft", "aws", "blackhole", "cut"];
 
 /// A client, and its three numbers in each outage.

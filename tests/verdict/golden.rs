@@ -4,13 +4,18 @@
 //! the table of numbers is from; where a play of the same definitions turns out otherwise for a
 //! reason that can be told, the cell is listed apart, with the reason.
 
-use crate::cell::Cell;
+use crate::{
+    cell::Cell,
+    expected::SEED,
+    judged::{judge, letters},
+};
+use firedrill::verdict::Grade;
 
 /// A client, and its letters in each outage, in the order of the table of numbers.
-type Row = (&'static str, [&'static str; 8]);
+pub(crate) type Row = (&'static str, [&'static str; 8]);
 
 #[rustfmt::skip]
-const GOLDEN: &[Row] = &[
+pub(crate) const GOLDEN: &[Row] = &[
     ("oneshot", ["", "", "", "", "", "", "", ""]),
     ("naive", ["", "", "", "T H Z", "", "T H Z", "T H Z", ""]),
     ("immediate", ["A S I U~ H", "A~ I U~", "A S I U H", "I U X", "A S I U~", "A~ I U H",
@@ -51,6 +56,83 @@ const OTHERWISE: &[(Cell, &str)] = &[
     (Cell::new("breaker", "cut"), "A~ B"),
     (Cell::new("sticky", "cut"), "N B"),
 ];
+
+/// `Retry-After` of 15 s, in the scenario `amazon_ra`: whether a client that tries again ignores it.
+const RETRY_AFTER: &[(&str, bool)] = &[
+    ("fulljitter", false),
+    ("budget", false),
+    ("immediate", true),
+    ("fixed", true),
+    ("expnoj", true),
+    ("doublebuy", true),
+    ("keyperattempt", true),
+    ("retry4xx", true),
+    ("breaker", true),
+];
+
+/// What those have to be told that the table of numbers does not have: a client, an outage, a
+/// detector, its grade, and what it says of it.
+const OTHERS: &[(&str, &str, &str, Grade, &str)] = &[
+    ("layered", "amazon", "layers", Grade::Warn, "3 × 3"),
+    ("key-reuser", "cut", "duplicates", Grade::Fail, "used one key for different bodies"),
+    ("poller", "amazon", "amplification", Grade::Pass, "1.00 attempts per operation"),
+    ("poller", "blackhole", "amplification", Grade::Pass, "1.00 attempts per operation"),
+];
+
+/// The grade of a detector, and what it says.
+fn finding(cell: Cell, detector: &str) -> (Grade, String) {
+    let verdict = judge(&cell.play(SEED));
+    let mut findings = verdict.parts[0].findings.iter();
+    let found = findings.find(|finding| finding.detector == detector).expect("a finding");
+    (found.grade, found.said.clone())
+}
+
+#[test]
+fn who_ignores_retry_after_is_told_and_who_obeys_is_not() {
+    for (client, ignores) in [RETRY_AFTER[0], RETRY_AFTER[3]] {
+        let (grade, said) = finding(Cell::new(client, "amazon_ra"), "retry_after");
+        assert_eq!(grade == Grade::Fail, ignores, "{client}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "a minute: cargo test --test verdict -- --include-ignored"]
+fn all_who_ignore_retry_after_are_told() {
+    for (client, ignores) in RETRY_AFTER {
+        let (grade, said) = finding(Cell::new(client, "amazon_ra"), "retry_after");
+        assert_eq!(grade == Grade::Fail, *ignores, "{client}: {said}");
+    }
+    for client in ["oneshot", "naive", "sticky", "hedger"] {
+        let (grade, said) = finding(Cell::new(client, "amazon_ra"), "retry_after");
+        assert_eq!(grade, Grade::NotApplicable, "{client}: {said}");
+    }
+}
+
+#[test]
+fn other_clients_are_told_what_they_do() {
+    for (client, scenario, detector, grade, said) in OTHERS {
+        let (told, what) = finding(Cell::new(client, scenario), detector);
+        assert_eq!(told, *grade, "{client} in {scenario}: {what}");
+        assert!(what.contains(said), "{client} in {scenario}: {what}");
+    }
+}
+
+/// Prints what is said of one cell: `CELL=layered/amazon cargo test --test verdict tell --
+/// --ignored --nocapture`.
+#[test]
+#[ignore = "prints"]
+fn tell() {
+    let cells = std::env::var("CELL").unwrap_or_default();
+    for cell in cells.split(',').filter_map(|cell| cell.split_once('/')) {
+        let name = |name: &str| &*Box::leak(name.to_owned().into_boxed_str());
+        let played = Cell::new(name(cell.0), name(cell.1)).play(SEED);
+        let verdict = judge(&played);
+        println!("{}/{}: {}", cell.0, cell.1, letters(&verdict));
+        for found in &verdict.parts[0].findings {
+            println!("  {} {} {}: {}", found.code, found.detector, found.grade, found.said);
+        }
+    }
+}
 
 /// The letters that a cell has to have.
 pub(crate) fn golden(cell: Cell, column: usize) -> &'static str {
