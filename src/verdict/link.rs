@@ -7,7 +7,7 @@
 //! bounded: when too many operations are open, the one that would be closed next is closed early.
 
 use crate::verdict::{
-    attempt::Attempt,
+    attempt::{Attempt, Class},
     operation::{Link, Operation},
     window::Windows,
 };
@@ -68,13 +68,16 @@ impl Linker {
         }
     }
 
-    /// Whether the key of an attempt belongs to something else, which was served before.
+    /// Whether the key of an attempt belongs to something else, which was over before: served, or
+    /// refused for good.
     fn reuses_key(&self, attempt: &Attempt) -> bool {
         let open = attempt.key.and_then(|key| self.open.get(self.names.get(&key)?));
         open.is_some_and(|other| {
             let is_other = other.first().content != attempt.content;
             let is_read = attempt.received > 0 && other.first().received > 0;
-            is_other && is_read && other.served_at().is_some_and(|served| served < attempt.start)
+            let is_served = other.served_at().is_some_and(|served| served < attempt.start);
+            let is_refused = other.last().class == Some(Class::Final);
+            is_other && is_read && (is_served || is_refused)
         })
     }
 
