@@ -38,8 +38,8 @@ impl Standing {
         } else if summary.upstream_never_answered() {
             let why = "the upstream never answered".to_owned();
             ("INCONCLUSIVE", Grade::Inconclusive, Some(why))
-        } else if !summary.origin.doubts.is_empty() {
-            ("INCONCLUSIVE", Grade::Inconclusive, Some("a record is not whole".to_owned()))
+        } else if let Some(doubt) = summary.origin.doubts.first() {
+            ("INCONCLUSIVE", Grade::Inconclusive, Some(doubt.clone()))
         } else if let Some(silence) = silences.first() {
             let others = match silences.len() {
                 1 => String::new(),
@@ -56,7 +56,10 @@ impl Standing {
         } else {
             ("NOT TESTED", Grade::Inconclusive, None)
         };
-        let said = [why, Some(met)].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        // Nobody knows what the scenario expects whose text is not there.
+        let is_known = !judged.is_empty() || summary.origin.doubts.is_empty();
+        let met = is_known.then_some(met);
+        let said = [why, met].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Self { word, grade, said }
     }
 }

@@ -7,7 +7,7 @@
 //! bounded: when too many operations are open, the one that would be closed next is closed early.
 
 use crate::verdict::{
-    attempt::Attempt,
+    attempt::{Attempt, Class},
     operation::{Link, Operation},
     window::Windows,
 };
@@ -49,9 +49,12 @@ impl Linker {
     pub fn push(&mut self, attempt: Attempt, in_calm: bool, done: &mut dyn FnMut(Operation)) {
         let now = attempt.end;
         self.windows.see(&attempt, in_calm);
-        match self.find(&attempt) {
-            Some((id, link)) => self.join(id, attempt, link),
-            None => self.begin(&attempt),
+        if self.reuses_key(&attempt) {
+            self.begin(Operation::with_used_key(attempt));
+        } else if let Some((id, link)) = self.find(&attempt) {
+            self.join(id, attempt, link);
+        } else {
+            self.begin(Operation::new(attempt));
         }
         self.close(now, done);
     }
@@ -63,6 +66,19 @@ impl Linker {
         for id in ids {
             self.hand_on(id, done);
         }
+    }
+
+    /// Whether the key of an attempt belongs to something else, which was over before: served, or
+    /// refused for good.
+    fn reuses_key(&self, attempt: &Attempt) -> bool {
+        let open = attempt.key.and_then(|key| self.open.get(self.names.get(&key)?));
+        open.is_some_and(|other| {
+            let is_other = other.first().content != attempt.content;
+            let is_read = attempt.received > 0 && other.first().received > 0;
+            let is_served = other.served_at().is_some_and(|served| served < attempt.start);
+            let is_refused = other.last().class == Some(Class::Final);
+            is_other && is_read && (is_served || is_refused)
+        })
     }
 
     fn find(&self, attempt: &Attempt) -> Option<(u64, Link)> {
@@ -103,11 +119,11 @@ impl Linker {
         is_free && !operation.first().is_declared && gap <= self.windows.of(attempt.route)
     }
 
-    fn begin(&mut self, attempt: &Attempt) {
+    fn begin(&mut self, operation: Operation) {
         let id = self.next;
         self.next += 1;
-        self.remember(id, attempt);
-        self.open.insert(id, Operation::new(attempt.clone()));
+        self.remember(id, operation.first());
+        self.open.insert(id, operation);
         self.due.push(Reverse((self.due_of(id), id)));
     }
 

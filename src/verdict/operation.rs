@@ -36,6 +36,8 @@ pub struct Operation {
     served_at: Option<u64>,
     /// How they were linked, the least sure of all links.
     link: Link,
+    /// Its key belonged to something else before.
+    has_used_key: bool,
 }
 
 /// Two attempts, one after the other.
@@ -61,8 +63,19 @@ impl Operation {
             last_end: attempt.end,
             served_at: attempt.is_served().then_some(attempt.end),
             link: Link::Alone,
+            has_used_key: false,
             attempts: vec![attempt],
         }
+    }
+
+    /// An operation of one attempt, whose key belonged to something else before.
+    pub fn with_used_key(attempt: Attempt) -> Self {
+        Self { has_used_key: true, ..Self::new(attempt) }
+    }
+
+    /// Whether its key belonged to something else before.
+    pub fn has_used_key(&self) -> bool {
+        self.has_used_key
     }
 
     /// Adds an attempt, found to belong by `link`.

@@ -36,6 +36,11 @@ impl Ratio {
         }
     }
 
+    /// What is divided, all in all.
+    pub fn sum(&self) -> f64 {
+        self.clients.iter().map(|cluster| cluster.num).sum()
+    }
+
     /// How many operations there were.
     pub fn operations(&self) -> u64 {
         self.operations

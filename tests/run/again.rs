@@ -112,6 +112,22 @@ fn a_report_says_what_the_drill_said() {
 }
 
 #[test]
+fn a_report_has_all_formats_that_the_drill_has() {
+    let drill = played("again-formats", SHOP, &[], &purchases(None));
+    let path = |name: &str| drill.folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (html, junit, markdown) = (path("r.html"), path("r.xml"), path("r.md"));
+    let flags = ["--html", &html, "--junit", &junit, "--markdown", &markdown];
+    assert_eq!(report(&[&drill.record], &flags).code, Some(1));
+    for (path, holds) in [(&html, "<html"), (&junit, "<testsuites"), (&markdown, "| ")] {
+        let text = fs::read_to_string(path).expect("a report").replace('\\', "");
+        assert!(text.contains(holds) && text.contains("duplicate_side_effects"), "{path}");
+    }
+    let both = report(&[&drill.record], &["--html", &html, "--json", &html]);
+    assert_eq!(both.code, Some(2));
+    assert!(both.err.contains("two formats cannot both go to"), "{}", both.err);
+}
+
+#[test]
 fn a_report_needs_neither_the_scenario_nor_the_files_that_it_names() {
     let page = folder("again-page").join("page.html");
     fs::write(&page, "<h1>sorry</h1>").expect("a page");
@@ -167,7 +183,8 @@ fn three_requests_are_too_few_to_say() {
 #[test]
 fn a_record_that_was_cut_off_passes_nothing() {
     let drill = played("again-cut", SHOP, &[], &purchases(Some("k-1")));
-    assert!(flat(&drill.done.out).contains("PASS duplicate_side_effects"), "{}", drill.done.out);
+    let told = flat(&drill.done.out);
+    assert!(told.contains("PASS duplicate_side_effects"), "{told}");
 
     let without_end = changed(&drill, "no-end.jsonl", |lines| {
         lines.pop();

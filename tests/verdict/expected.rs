@@ -10,8 +10,10 @@
 //! ```
 
 use crate::{
-    cell::Cell,
+    cell::{Cell, Played},
     count::{Numbers, count},
+    golden::golden,
+    judged::{judge, letters},
 };
 use firedrill::event::Upstream;
 use std::collections::{BTreeSet, HashMap};
@@ -20,7 +22,7 @@ use std::collections::{BTreeSet, HashMap};
 pub(crate) const SEED: u64 = 4;
 
 /// The outages, in the order of the table's columns.
-const SCENARIOS: [&str; 8] =
+pub(crate) const SCENARIOS: [&str; 8] =
     ["amazon", "google", "apple17", "tencent", "microsoft", "aws", "blackhole", "cut"];
 
 /// A client, and its three numbers in each outage.
@@ -108,10 +110,49 @@ fn is_near(number: f64, expected: f64, part: f64, least: f64) -> bool {
     (number - expected).abs() <= (part * expected).max(least)
 }
 
-/// Plays a cell; says what is otherwise than expected.
-fn wrong(cell: Cell, (amplification, load_factor, overshoot): (f64, f64, f64)) -> Option<String> {
+/// Plays a cell; says what is otherwise than expected, of what was played and of how it was judged.
+fn wrong(cell: Cell, column: usize, numbers: (f64, f64, f64)) -> Option<String> {
     let played = cell.play(SEED);
-    let numbers = count(&played);
+    let wrongs = [misplayed(cell, &played, numbers), misjudged(cell, &played, column)];
+    let wrongs: Vec<String> = wrongs.into_iter().flatten().collect();
+    (!wrongs.is_empty()).then(|| wrongs.join("\n"))
+}
+
+/// What the verdict says otherwise than the golden table, and than what is known to be true.
+fn misjudged(cell: Cell, played: &Played, column: usize) -> Option<String> {
+    let verdict = judge(played);
+    let (said, golden) = (letters(&verdict), golden(cell, column));
+    let truth = count(played).amplification;
+    let figure = |detector: &str, name: &str| {
+        let mut findings = verdict.parts[0].findings.iter();
+        findings.find(|finding| finding.detector == detector)?.figures.get(name)?.as_f64()
+    };
+    // Of all links one in a hundred may be false.
+    let amplified = figure("amplification", "amplification")
+        .is_none_or(|judged| (judged - truth).abs() <= 0.02 * truth);
+    let doubled = figure("duplicates", "duplicated");
+    let really = played.truth.double_purchases() as f64;
+    let exactly = doubled.is_none_or(|doubled| (doubled - really).abs() < 0.5);
+    (said != golden || !amplified || !exactly).then(|| {
+        let name = format!("{} in {}", cell.client, cell.scenario);
+        let told: Vec<&str> =
+            verdict.parts[0].findings.iter().map(|finding| &*finding.said).collect();
+        format!(
+            "{name}: judged `{said}` instead of `{golden}`, A {:?} of {truth:.3}, {doubled:?} \
+             duplicates of {}: {}",
+            figure("amplification", "amplification"),
+            played.truth.double_purchases(),
+            told.join(" | ")
+        )
+    })
+}
+
+fn misplayed(
+    cell: Cell,
+    played: &Played,
+    (amplification, load_factor, overshoot): (f64, f64, f64),
+) -> Option<String> {
+    let numbers = count(played);
     let Numbers { amplification: a, load_factor: lf, overshoot: o } = numbers;
     // Two seeds differ by 5 %, either of the two; a busiest second is that of one draw.
     let is_right = is_near(a, amplification, 0.1, 0.05)
@@ -124,7 +165,7 @@ fn wrong(cell: Cell, (amplification, load_factor, overshoot): (f64, f64, f64)) -
     let doubled = played.truth.double_purchases();
     // Four standard deviations of a count.
     let is_counted = is_near(doubled as f64, double as f64, 0.0, 4.0 * (double as f64).sqrt());
-    let is_seen = seen_twice(&played) == doubled;
+    let is_seen = seen_twice(played) == doubled;
     let all_seen = played.exchanges().count() as u64 == played.truth.attempts();
     (!(is_right && is_counted && is_seen && all_seen)).then(|| {
         format!(
@@ -133,7 +174,7 @@ fn wrong(cell: Cell, (amplification, load_factor, overshoot): (f64, f64, f64)) -
              {double}; {} attempts, {} seen",
             cell.client,
             cell.scenario,
-            seen_twice(&played),
+            seen_twice(played),
             played.truth.attempts(),
             played.exchanges().count(),
         )
@@ -142,7 +183,7 @@ fn wrong(cell: Cell, (amplification, load_factor, overshoot): (f64, f64, f64)) -
 
 /// Purchases that the upstream made twice, as the record tells: a body is an order, and what carries
 /// the same key twice is made once.
-fn seen_twice(played: &crate::cell::Played) -> u64 {
+fn seen_twice(played: &Played) -> u64 {
     let mut made: HashMap<u64, (u64, BTreeSet<String>)> = HashMap::new();
     for exchange in played.exchanges() {
         if let (Upstream::Status(201), Some(detail)) = (exchange.upstream, &exchange.detail) {
@@ -164,7 +205,8 @@ fn column(scenario: &str, telling: bool) {
         let cell = Cell::new(client, SCENARIOS[at]);
         if TELLING.contains(&cell) == telling {
             let otherwise = OTHERWISE.iter().find(|(other, _)| *other == cell);
-            wrongs.extend(wrong(cell, otherwise.map_or(numbers[at], |(_, numbers)| *numbers)));
+            let numbers = otherwise.map_or(numbers[at], |(_, numbers)| *numbers);
+            wrongs.extend(wrong(cell, at, numbers));
         }
     }
     assert!(wrongs.is_empty(), "{}", wrongs.join("\n"));

@@ -10,5 +10,6 @@ mod count;
 mod expected;
 mod golden;
 mod judged;
+mod scores;
 mod truth;
 mod world;

@@ -13,6 +13,7 @@ fn count(count: u64) -> Measured {
     Measured::count(count, "40 operations")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "they are made to be compared")]
 fn changed(name: &str, first: Measured, second: Measured) -> Option<Change> {
     change(term(name), Some(&first), Some(&second))
 }

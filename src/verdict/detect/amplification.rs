@@ -12,7 +12,7 @@
 //! of two Poisson counts.
 //!
 //! Pass up to 1.2 (budgets of 10 to 20 % live there), warn up to 3, fail above. Least sample: 30
-//! operations, 20 of which failed at first.
+//! operations, 20 of which failed at first; or 200 retries, however few operations they are of.
 //!
 //! Sources: Google SRE, chapter 21 (a budget of 10 %); Amazon Builders' Library, timeouts, retries
 //! and backoff with jitter.
@@ -32,6 +32,8 @@ use crate::verdict::{
 const PASS: f64 = 1.2;
 /// Up to here it has a limit.
 const WARN: f64 = 3.0;
+/// So many attempts too many say enough, however few operations they are of.
+const MANY: f64 = 200.0;
 /// Links of what does not belong together that are allowed for, beyond what was measured.
 const FALSE_LINKS: f64 = 0.01;
 /// The least number of operations that failed at first.
@@ -148,7 +150,8 @@ impl Amplification {
             return Measured::NotExercised("no operation failed at first".to_owned());
         }
         let least = cx.min_operations;
-        if operations < least || failing < FAILING {
+        let retries = per_operation.sum() - operations as f64;
+        if (operations < least || failing < FAILING) && retries < MANY {
             let said = format!("{operations} operations, {failing} of which failed at first");
             let needs = format!("{least} operations and {FAILING} that fail at first");
             return Measured::too_few(said, needs);

@@ -37,6 +37,8 @@ pub struct Duplicates {
     resends: Sightings,
     churned: Sightings,
     reused: Sightings,
+    /// Operations, in calm as well, whose key belonged to something else before.
+    used_keys: u64,
 }
 
 /// What was seen in one phase.
@@ -113,6 +115,10 @@ impl Detector for Duplicates {
         seen.keyed += u64::from(attempts.iter().all(|attempt| attempt.key.is_some()));
         for attempt in attempts.iter().filter(|attempt| is_open(attempt)) {
             *seen.cuts.entry(what(attempt)).or_default() += 1;
+        }
+        if operation.has_used_key() {
+            self.used_keys += 1;
+            self.reused.note(|| Sighting::of(first, "a key that belonged to something else"));
         }
         if operation.count() < 2 {
             return;
@@ -196,6 +202,10 @@ impl Duplicates {
         let mut total = Seen::default();
         for seen in self.seen.asked(cx.course, phase) {
             total.add(seen);
+        }
+        if phase.is_none() {
+            // In whatever phase: it takes no fault for a client to do so.
+            total.reused += self.used_keys;
         }
         total
     }
