@@ -57,7 +57,8 @@ fn expected(judged: &Judged, strict: bool) -> TestCaseStatus {
     let mut status = match judged.grade {
         Grade::Pass => return TestCaseStatus::success(),
         Grade::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        _ if strict => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        // As the exit code has it: what was not put to the test fails, what nobody can say does not.
+        Grade::NotApplicable if strict => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Grade::Inconclusive | Grade::NotApplicable | Grade::Warn => TestCaseStatus::skipped(),
     };
     status.set_message(format!("{}: {}", judged.grade, judged.said));

@@ -6,7 +6,7 @@
 use crate::{
     event::Outcome,
     report::{
-        rounded,
+        money, rounded,
         standing::{Standing, worst},
         summary::Summary,
     },
@@ -28,6 +28,9 @@ pub fn markdown(summary: &Summary<'_>) -> String {
         plain(&standing.said)
     );
     out.push_str(&expectations(summary));
+    if let Some(cost) = summary.verdict.cost.as_ref() {
+        out.push_str(&format!("**Cost**: {}\n\n", plain(&money::told(cost))));
+    }
     out.push_str(&findings(summary));
     out.push_str(&details(summary));
     out

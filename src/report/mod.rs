@@ -5,6 +5,7 @@ mod fit;
 mod html;
 mod junit;
 mod markdown;
+mod money;
 pub mod plan;
 mod rates;
 pub mod standing;

@@ -7,6 +7,7 @@ use crate::verdict::{
     detect::{self, Cx, Detector, Now},
     finding::{Finding, Measured},
     flow::Flow,
+    gates::Leans,
     operation::Operation,
     stats::Clusters,
     tracks::Tracks,
@@ -127,7 +128,11 @@ impl Bench {
                 weight: detector.weight().max(finding.weight),
                 ..finding
             };
-            cx.gates.pass(finding, detector.leans_on_calm(None))
+            let leans = Leans {
+                on_calm: detector.leans_on_calm(None),
+                on_links: detector.leans_on_links(),
+            };
+            cx.gates.pass(finding, leans)
         });
         found.collect()
     }
@@ -141,9 +146,12 @@ impl Bench {
         self.detectors.iter().find_map(|detector| detector.measure(term, phase, cx))
     }
 
-    /// Whether a term is a comparison with the calm.
-    pub(super) fn leans_on_calm(&self, term: &str, cx: &Cx<'_>) -> bool {
+    /// What an answer about a term leans on.
+    pub(super) fn leans(&self, term: &str, cx: &Cx<'_>) -> Leans {
         let mut knows = self.detectors.iter().filter(|d| d.measure(term, None, cx).is_some());
-        knows.next().is_some_and(|detector| detector.leans_on_calm(Some(term)))
+        knows.next().map_or_else(Leans::default, |detector| Leans {
+            on_calm: detector.leans_on_calm(Some(term)),
+            on_links: detector.leans_on_links(),
+        })
     }
 }

@@ -32,6 +32,15 @@ pub struct Gate {
     pub needs: String,
 }
 
+/// What a claim leans on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Leans {
+    /// A comparison with the calm.
+    pub on_calm: bool,
+    /// Which attempts belong together.
+    pub on_links: bool,
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Gates(pub Vec<Gate>);
@@ -105,26 +114,27 @@ impl Gates {
     }
 
     /// The gate that does not hold and that what is said leans on.
-    fn shut(&self, claim: Claim, grade: Grade, with_calm: bool) -> Option<&Gate> {
+    fn shut(&self, claim: Claim, grade: Grade, leans: Leans) -> Option<&Gate> {
         if matches!(grade, Grade::NotApplicable | Grade::Inconclusive)
             || claim == Claim::Informational
         {
             return None;
         }
-        let leans = |gate: &&Gate| match gate.name {
+        let is_needed = |gate: &&Gate| match gate.name {
             "calm_traffic" | "calm_success" | "fast_proxy" => {
-                with_calm && claim != Claim::Existential
+                leans.on_calm && claim != Claim::Existential
             }
             // What was seen was seen; what was not may be what is missing.
-            "whole_record" | "enough_memory" | "linkable" => grade == Grade::Pass,
+            "whole_record" | "enough_memory" => grade == Grade::Pass,
+            "linkable" => leans.on_links && grade == Grade::Pass,
             _ => false,
         };
-        self.0.iter().filter(|gate| !gate.holds).find(leans)
+        self.0.iter().filter(|gate| !gate.holds).find(is_needed)
     }
 
     /// A finding as it stands before the gates.
-    pub(super) fn pass(&self, finding: Finding, with_calm: bool) -> Finding {
-        let Some(gate) = self.shut(finding.claim, finding.grade, with_calm) else {
+    pub(super) fn pass(&self, finding: Finding, leans: Leans) -> Finding {
+        let Some(gate) = self.shut(finding.claim, finding.grade, leans) else {
             return finding;
         };
         Finding {
@@ -136,12 +146,12 @@ impl Gates {
     }
 
     /// Whether an expectation's grade stands; else what it would take.
-    pub(super) fn stops(&self, grade: Grade, with_calm: bool, is_counted: bool) -> Option<&Gate> {
+    pub(super) fn stops(&self, grade: Grade, leans: Leans, is_counted: bool) -> Option<&Gate> {
         let claim = if is_counted && grade == Grade::Fail {
             Claim::Existential
         } else {
             Claim::Quantitative
         };
-        self.shut(claim, grade, with_calm)
+        self.shut(claim, grade, leans)
     }
 }

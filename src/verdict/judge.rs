@@ -239,8 +239,8 @@ impl Judge {
         let is_counted =
             matches!(&measured, Some(Measured::Number { low, high, .. }) if low >= high);
         let mut judged = expect::judge(expectation, measured, &self.scenario, self.level());
-        let with_calm = bench.leans_on_calm(expectation.name, &cx);
-        if let Some(gate) = gates.stops(judged.grade, with_calm, is_counted) {
+        let leans = bench.leans(expectation.name, &cx);
+        if let Some(gate) = gates.stops(judged.grade, leans, is_counted) {
             judged.grade = Grade::Inconclusive;
             judged.said = format!("{} (but: {})", judged.said, gate.said);
             judged.needs = Some(gate.needs.clone());

@@ -11,11 +11,16 @@ mod text;
 
 use crate::{
     scenario::vocabulary::{Measure, Side, Term},
-    verdict::{Measured, Taken},
+    verdict::{
+        Measured, Taken,
+        stats::{Observed, rate_ratio},
+    },
 };
 
 /// What has no bounds has to differ by this share of the larger one.
 const TOLERANCE: f64 = 0.1;
+/// How sure it has to be that two counts differ, on each side.
+const CHANCE: f64 = 0.975;
 
 /// One of the two.
 #[derive(Clone, Debug, Default)]
@@ -192,6 +197,10 @@ fn order(term: &Term, first: (f64, f64, f64), second: (f64, f64, f64)) -> Option
             || (one - two).abs() > one.abs().max(two.abs()) * TOLERANCE;
         return is_far.then_some(two > one);
     }
+    if is_exact && first.1 > 0.0 && second.1 > 0.0 {
+        // Two counts of the same differ by chance: the conditional test of two Poisson counts.
+        return by_more_than_chance(first.1, second.1);
+    }
     if second.0 > first.2 {
         Some(true)
     } else if second.2 < first.0 {
@@ -199,6 +208,24 @@ fn order(term: &Term, first: (f64, f64, f64), second: (f64, f64, f64)) -> Option
     } else {
         None
     }
+}
+
+/// Whether the second of two counts is surely larger (`true`) or smaller (`false`).
+fn by_more_than_chance(first: f64, second: f64) -> Option<bool> {
+    let observed = |count: f64| Observed { events: whole(count), exposure: 1.0 };
+    let ratio = rate_ratio(observed(second), observed(first), CHANCE)?;
+    if ratio.low > 1.0 {
+        Some(true)
+    } else if ratio.high < 1.0 {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a count")]
+fn whole(count: f64) -> u64 {
+    count.round() as u64
 }
 
 /// The place of a word among those of its term, the best last; `None` if it says nothing.

@@ -2,6 +2,7 @@
 
 use crate::{
     report::{
+        money::range,
         rounded,
         summary::{Summary, text::thousands},
     },
@@ -67,18 +68,4 @@ fn failed((low, high): (f64, f64)) -> String {
     } else {
         format!("{:.1} to {:.1} %", low * 100.0, high * 100.0)
     }
-}
-
-fn range(money: Money) -> String {
-    if money.high - money.low < 0.5 {
-        thousands(whole(money.high))
-    } else {
-        format!("{} to {}", thousands(whole(money.low)), thousands(whole(money.high)))
-    }
-}
-
-/// Money to the unit.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-fn whole(value: f64) -> u64 {
-    value.max(0.0).round() as u64
 }

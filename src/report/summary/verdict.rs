@@ -4,6 +4,7 @@
 use crate::{
     diag::Look,
     report::{
+        money,
         standing::{Standing, worst},
         summary::{
             Summary,
@@ -39,6 +40,10 @@ pub(super) fn text(summary: &Summary<'_>, look: Look, width: usize) -> String {
     if !summary.verdict.expectations.is_empty() {
         out.push('\n');
         out.push_str(&expectations(summary, look, width));
+    }
+    if let Some(cost) = summary.verdict.cost.as_ref() {
+        out.push_str(&wrap(&format!("cost: {}", money::told(cost)), width, 6).join("\n"));
+        out.push('\n');
     }
     let worst = worst(summary.verdict, WORST);
     if !worst.is_empty() {

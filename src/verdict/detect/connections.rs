@@ -86,6 +86,10 @@ impl Detector for Connections {
         Weight::Minor
     }
 
+    fn leans_on_links(&self) -> bool {
+        false
+    }
+
     fn leans_on_calm(&self, term: Option<&str>) -> bool {
         term.is_none_or(|term| term == "connection_rate_peak")
     }

@@ -37,6 +37,8 @@ pub struct Duplicates {
     resends: Sightings,
     churned: Sightings,
     reused: Sightings,
+    /// Unsafe requests, in calm as well, that the upstream accepted.
+    accepted: u64,
     /// Operations, in calm as well, whose key belonged to something else before.
     used_keys: u64,
 }
@@ -109,6 +111,7 @@ impl Detector for Duplicates {
         if !first.is_unsafe {
             return;
         }
+        self.accepted += operation.accepted();
         let seen = self.seen.at(first.phase);
         let attempts = operation.attempts();
         seen.operations += 1;
@@ -177,6 +180,11 @@ impl Detector for Duplicates {
 
     fn measure(&self, term: &str, phase: Option<usize>, cx: &Cx<'_>) -> Option<Measured> {
         let seen = self.total(cx, phase);
+        let is_asked = matches!(term, "duplicate_side_effects" | "unsafe_resends");
+        if is_asked && seen.operations > 0 && seen.resent == 0 && self.accepted == 0 {
+            let why = "the service accepted no POST or PATCH at all";
+            return Some(Measured::NotExercised(why.to_owned()));
+        }
         Some(match term {
             "duplicate_side_effects" => counted(&seen, seen.extra, cx),
             "unsafe_resends" => counted(&seen, seen.resent, cx),
@@ -253,6 +261,9 @@ impl Duplicates {
             return Finding::new(grade, Claim::Existential, said)
                 .advice("send an Idempotency-Key, or ask the service what became of it before sending again")
                 .seen(self.resends.all());
+        }
+        if self.accepted == 0 && seen.operations > 0 {
+            return Finding::not_applicable("the service accepted no POST or PATCH at all");
         }
         match counted(seen, 0, cx) {
             Measured::Number { sample, .. } => Finding::new(

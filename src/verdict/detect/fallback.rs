@@ -95,6 +95,10 @@ impl Detector for Fallback {
         Weight::Note
     }
 
+    fn leans_on_links(&self) -> bool {
+        false
+    }
+
     fn leans_on_calm(&self, _term: Option<&str>) -> bool {
         true
     }

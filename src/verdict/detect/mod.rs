@@ -106,6 +106,11 @@ pub trait Detector: Debug + Send {
         false
     }
 
+    /// Whether what it says follows from which attempts belong together.
+    fn leans_on_links(&self) -> bool {
+        true
+    }
+
     /// The time after which the client gives an attempt up, in seconds, if this detector knows it.
     fn timeout(&self) -> Option<f64> {
         None

@@ -2,7 +2,7 @@
 //!
 //! - *availability* = operations served in the end / operations seen. It flatters a client that
 //!   stopped asking, so it is never told alone.
-//! - *goodput ratio* GR = operations served per second under faults / in calm. This is graded.
+//! - *goodput ratio* GR = operations served per second under faults / in calm: what users had.
 //! - *latency* of an operation: from its first attempt to its success, backoff included; quantiles by
 //!   order statistics, which say "not estimable" below 29, 59, 299 operations for p90, p95, p99.
 //! - *efficiency* η = (S − S₁) / (S* − S₁): of what the best client could have had beyond first

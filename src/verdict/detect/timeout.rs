@@ -119,6 +119,10 @@ impl Detector for Timeout {
         Weight::Major
     }
 
+    fn leans_on_links(&self) -> bool {
+        false
+    }
+
     fn attempt(&mut self, attempt: &Attempt, _now: Now<'_>) {
         if !attempt.held && !attempt.dripped {
             return;

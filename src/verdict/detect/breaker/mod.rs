@@ -78,6 +78,10 @@ impl Detector for Breaker {
         Weight::Minor
     }
 
+    fn leans_on_links(&self) -> bool {
+        false
+    }
+
     fn leans_on_calm(&self, _term: Option<&str>) -> bool {
         true
     }

@@ -74,6 +74,10 @@ impl Detector for Recovery {
         Weight::Major
     }
 
+    fn leans_on_links(&self) -> bool {
+        false
+    }
+
     fn leans_on_calm(&self, _term: Option<&str>) -> bool {
         true
     }
