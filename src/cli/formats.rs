@@ -4,6 +4,8 @@
 use crate::{
     cli::{run::Refusal, terminal},
     report::{self, summary::Summary},
+    scenario::OnInconclusive,
+    verdict::Grade,
 };
 use clap::Args as ClapArgs;
 use std::{
@@ -112,11 +114,19 @@ impl Formats {
     /// Says which expectations fail for want of a test alone.
     pub(super) fn say_strict(&self, summary: &Summary<'_>) {
         let verdict = summary.verdict;
+        if verdict.on_inconclusive == OnInconclusive::Fail {
+            let open = verdict.expectations.iter().filter(|j| j.grade == Grade::Inconclusive);
+            let open: Vec<&str> = open.map(|judged| judged.name).collect();
+            if !open.is_empty() {
+                let names = open.join(", ");
+                crate::cli::error(&format!("inconclusive, and `on_inconclusive: fail`: {names}"));
+            }
+        }
         if !self.strict || verdict.has_failed(false) || !verdict.has_failed(true) {
             return;
         }
         let names = verdict.expectations.iter();
-        let untested = names.filter(|judged| judged.grade == crate::verdict::Grade::NotApplicable);
+        let untested = names.filter(|judged| judged.grade == Grade::NotApplicable);
         let names: Vec<&str> = untested.map(|judged| judged.name).collect();
         crate::cli::error(&format!("never put to the test, and `--strict`: {}", names.join(", ")));
     }

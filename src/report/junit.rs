@@ -5,6 +5,7 @@
 
 use crate::{
     report::{standing::Standing, summary::Summary},
+    scenario::OnInconclusive,
     verdict::{Finding, Grade, Judged, Part},
 };
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
@@ -43,19 +44,25 @@ fn expectations(summary: &Summary<'_>, strict: bool) -> TestSuite {
         let scope =
             if judged.scope.is_empty() { String::new() } else { format!(" ({})", judged.scope) };
         let name = format!("{} {}{scope}", judged.name, judged.limit);
-        let status = expected(judged, strict);
+        let status = expected(judged, strict, summary.verdict.on_inconclusive);
         suite.add_test_case(case(&summary.scenario.name, name, status));
     }
     suite
 }
 
-fn expected(judged: &Judged, strict: bool) -> TestCaseStatus {
+fn expected(judged: &Judged, strict: bool, on_inconclusive: OnInconclusive) -> TestCaseStatus {
     let mut detail = format!("limit: {}\nfound: {}", judged.limit, judged.said);
     if let Some(needs) = &judged.needs {
         detail.push_str(&format!("\nwould settle it: {needs}"));
     }
     let mut status = match judged.grade {
         Grade::Pass => return TestCaseStatus::success(),
+        Grade::Inconclusive if on_inconclusive == OnInconclusive::Pass => {
+            return TestCaseStatus::success();
+        }
+        Grade::Inconclusive if on_inconclusive == OnInconclusive::Fail => {
+            TestCaseStatus::non_success(NonSuccessKind::Failure)
+        }
         Grade::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
         // As the exit code has it: what was not put to the test fails, what nobody can say does not.
         Grade::NotApplicable if strict => TestCaseStatus::non_success(NonSuccessKind::Failure),

@@ -4,7 +4,7 @@ use crate::{
     diag::{Code, Diagnostic, closest, list_of},
     read::{Field, Fields, Kind, Reader, Shape},
     scenario::{
-        Bound, Breaker, Confidence, Expectation,
+        Bound, Breaker, Confidence, Expectation, OnInconclusive,
         draft::DraftPhase,
         targets::Targets,
         vocabulary::{self, BREAKER, Measure, Side, Term, VOCABULARY},
@@ -35,6 +35,11 @@ pub(super) static CONFIDENCE: Shape = Shape {
             "min_operations",
             Kind::Integer(1, i64::MAX),
             "the least number of operations that a claim may rest on",
+        ),
+        Field::optional(
+            "on_inconclusive",
+            Kind::Word(&["warn", "fail", "pass"]),
+            "what to make of what nobody can say; `warn` unless said",
         ),
     ],
 };
@@ -357,6 +362,13 @@ fn breaker(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<(String, Boun
     parts.map(|parts| (parts.join(", "), Bound::Breaker(wanted)))
 }
 
+/// What to make of what nobody can say.
+const ON_INCONCLUSIVE: [(&str, OnInconclusive); 3] = [
+    ("warn", OnInconclusive::Warn),
+    ("fail", OnInconclusive::Fail),
+    ("pass", OnInconclusive::Pass),
+];
+
 /// Reads `confidence:`.
 pub(super) fn confidence(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Confidence> {
     let fields = reader.fields(node, &CONFIDENCE)?;
@@ -365,7 +377,11 @@ pub(super) fn confidence(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Optio
         Some(count) => Some(reader.integer(count, 1, i64::MAX)?.unsigned_abs()),
         None => None,
     };
-    Some(Confidence { level: level?, min_operations })
+    let on_inconclusive = match fields.get("on_inconclusive") {
+        Some(word) => reader.choice(word, &ON_INCONCLUSIVE)?,
+        None => OnInconclusive::default(),
+    };
+    Some(Confidence { level: level?, min_operations, on_inconclusive })
 }
 
 fn level(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Percent> {

@@ -235,6 +235,20 @@ pub struct Confidence {
     pub level: Percent,
     /// The least number of operations.
     pub min_operations: Option<u64>,
+    /// What to make of an expectation that nobody can say of whether it is met.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// What to make of an expectation that nobody can say of whether it is met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnInconclusive {
+    /// It is told, and decides nothing.
+    #[default]
+    Warn,
+    /// It was not met.
+    Fail,
+    /// It is told, and counts as met where only that can be said: in JUnit.
+    Pass,
 }
 
 /// A condition that ends the drill.

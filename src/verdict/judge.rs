@@ -172,6 +172,11 @@ impl Judge {
             no_cost,
             level: self.level(),
             seed: self.seed.0,
+            on_inconclusive: self
+                .scenario
+                .confidence
+                .map(|c| c.on_inconclusive)
+                .unwrap_or_default(),
             rho: self.windows().rho(),
             cautions: self.cautions(),
             pictures,

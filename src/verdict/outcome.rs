@@ -1,11 +1,14 @@
 //! The verdict: what to think of the clients of a drill, all in all.
 
-use crate::verdict::{
-    expect::Judged,
-    finding::{Finding, Grade, Weight},
-    gates::Gates,
-    impact::Cost,
-    picture::Pictures,
+use crate::{
+    scenario::OnInconclusive,
+    verdict::{
+        expect::Judged,
+        finding::{Finding, Grade, Weight},
+        gates::Gates,
+        impact::Cost,
+        picture::Pictures,
+    },
 };
 use serde::Serialize;
 
@@ -29,6 +32,9 @@ pub struct Verdict {
     pub level: f64,
     /// What resampling followed from.
     pub seed: u64,
+    /// What to make of what nobody can say.
+    #[serde(skip)]
+    pub on_inconclusive: OnInconclusive,
     /// ρ, the measured share of links by content that join what does not belong together.
     pub rho: f64,
     /// What a reader should know before they believe it.
@@ -66,8 +72,11 @@ impl Part {
 impl Verdict {
     /// Whether an expectation was not met. With `strict`, one that was never put to the test was not.
     pub fn has_failed(&self, strict: bool) -> bool {
-        self.expectations.iter().any(|judged| {
-            judged.grade == Grade::Fail || strict && judged.grade == Grade::NotApplicable
+        self.expectations.iter().any(|judged| match judged.grade {
+            Grade::Fail => true,
+            Grade::NotApplicable => strict,
+            Grade::Inconclusive => self.on_inconclusive == OnInconclusive::Fail,
+            Grade::Pass | Grade::Warn => false,
         })
     }
 }

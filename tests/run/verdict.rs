@@ -185,3 +185,18 @@ fn a_purchase_that_keeps_its_key_is_no_duplicate() {
     let said = words(&done.out);
     assert!(said.contains("PASS duplicate_side_effects 0 0 (0 of 1 cut"), "{}", done.out);
 }
+
+#[test]
+fn what_nobody_can_say_fails_only_where_the_scenario_says_so() {
+    let upstream = Upstream::start();
+    let few = LOSES.replace("duplicate_side_effects: 0", "retry_amplification: 1.5x");
+    let asks = [Ask::post("/purchase/1", "{\"order\":1}")];
+    let (_, told) = after("told-only", &few, &[], &upstream.url(), &asks);
+    assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
+
+    let strict = format!("{few}confidence: {{ level: 95%, on_inconclusive: fail }}\n");
+    let (_, done) = after("not-met", &strict, &[], &upstream.url(), &asks);
+    assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
+    let why = "inconclusive, and `on_inconclusive: fail`: retry_amplification";
+    assert!(done.err.contains(why), "{}", done.err);
+}
