@@ -24,7 +24,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
     ("config", &["units", "diag", "yaml", "read", "select", "fault", "scenario"]),
-    ("event", &["dice"]),
+    ("event", &["dice", "select"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`

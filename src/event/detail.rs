@@ -1,6 +1,6 @@
 //! What only a record needs of an exchange: identities, hashed where they may be credentials.
 
-use crate::dice;
+use crate::{dice, select};
 use http::{HeaderMap, HeaderName, header};
 use siphasher::sip::SipHasher13;
 use std::{hash::Hasher, time::Duration};
@@ -122,7 +122,7 @@ impl Detail {
             auth: SECRET
                 .iter()
                 .find_map(|name| headers.get(*name))
-                .map(|value| dice::key(value.as_bytes())),
+                .map(|value| dice::key(&select::lasting(value.as_bytes()))),
             keys: Keys::of(headers),
             ..Self::default()
         }
@@ -178,7 +178,7 @@ fn fingerprint(headers: &HeaderMap) -> u64 {
     let mut all: Vec<(&HeaderName, u64)> = headers
         .iter()
         .filter(|(name, _)| !VOLATILE.contains(&name.as_str()))
-        .map(|(name, value)| (name, dice::key(value.as_bytes())))
+        .map(|(name, value)| (name, dice::key(&select::lasting(value.as_bytes()))))
         .collect();
     all.sort_unstable_by(|a, b| (a.0.as_str(), a.1).cmp(&(b.0.as_str(), b.1)));
     let mut hasher = SipHasher13::new();
@@ -347,6 +347,16 @@ mod tests {
         assert!(!format!("{detail:?}").contains("s3cr3t"));
         assert!(detail.auth.is_some());
         assert!(detail.query.is_some_and(|query| query.ends_with("&page=2")));
+    }
+
+    /// Else the same question, asked again, would never be seen to be the same.
+    #[test]
+    fn a_signature_made_anew_is_the_same_credential() {
+        let signed =
+            |value| Detail::of("/a", None, &headers(&[("authorization", value)]), |_| false);
+        let (one, other) = (signed("AWS me:f00d"), signed("AWS me:beef"));
+        assert_eq!((one.auth, one.fingerprint), (other.auth, other.fingerprint));
+        assert_ne!(one.auth, signed("AWS you:f00d").auth);
     }
 
     #[test]

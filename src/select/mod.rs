@@ -2,6 +2,7 @@
 
 mod client;
 mod condition;
+mod credential;
 mod glob;
 mod matcher;
 mod read;
@@ -10,6 +11,7 @@ mod users;
 pub use matcher::Matcher;
 pub use users::{User, UserSource, Users};
 
+pub(crate) use credential::lasting;
 pub(crate) use read::MATCHER;
 pub(crate) use users::USERS;
 

@@ -4,11 +4,11 @@ use crate::{
     diag::{Code, Diagnostic},
     dice,
     read::{Field, Kind, Reader, Shape},
-    select::{RequestView, condition::parameters},
+    select::{RequestView, condition::parameters, credential::lasting},
     yaml::{Node, Spanned},
 };
 use http::{HeaderMap, HeaderName, header};
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 /// Where a user's identity is taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,8 @@ impl Users {
     /// The user behind a request.
     ///
     /// The key hashes the kind of the source and the raw value, and not the name of the header or
-    /// cookie: one user keeps their fate when a service renames the header. An empty value is none.
+    /// cookie: one user keeps their fate when a service renames the header. Of a signature in
+    /// `authorization` only who signs counts, since it is another one each time. An empty value is none.
     pub fn identify(&self, request: &RequestView<'_>) -> User {
         let found = self
             .sources
@@ -110,16 +111,20 @@ impl UserSource {
     }
 
     fn key(&self, request: &RequestView<'_>) -> Option<u64> {
-        let (kind, value): (&[u8], &[u8]) = match self {
-            Self::Header(name) => (b"header", request.headers.get(name)?.as_bytes()),
-            Self::Cookie(name) => (b"cookie", cookie(request.headers, name.as_bytes())?),
+        let (kind, value): (&[u8], Cow<'_, [u8]>) = match self {
+            Self::Header(name) => {
+                let value = request.headers.get(name)?.as_bytes();
+                let is_credential = *name == header::AUTHORIZATION;
+                (b"header", if is_credential { lasting(value) } else { value.into() })
+            }
+            Self::Cookie(name) => (b"cookie", cookie(request.headers, name.as_bytes())?.into()),
             Self::Query(name) => {
                 let mut all = parameters(request.query);
-                (b"query", all.find(|(n, _)| n == name)?.1.as_bytes())
+                (b"query", all.find(|(n, _)| n == name)?.1.as_bytes().into())
             }
             Self::Peer => return Some(peer(request.peer)),
         };
-        (!value.is_empty()).then(|| dice::key_of(&[kind, value]))
+        (!value.is_empty()).then(|| dice::key_of(&[kind, &value]))
     }
 }
 

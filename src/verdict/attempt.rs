@@ -14,6 +14,10 @@ const PRECONNECT: u64 = 1_000_000;
 /// An answer that is held for so long is one that a client may wait for in vain.
 const LATE: Duration = Duration::from_secs(5);
 
+/// A client that closes its side so long before the end of an answer did not wait for it, in
+/// microseconds.
+const EARLY: u64 = 500_000;
+
 /// What the client can know of an attempt that failed (resilience literature: may a request that is
 /// not idempotent be sent again without a key?).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,6 +151,11 @@ impl Attempt {
                 <= exchange.accepted.saturating_add(PRECONNECT);
         let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
         let asked = detail.retry_after.as_deref();
+        let (ended_by, outcome) = if is_left_dripping(exchange) {
+            (EndedBy::ClientFin, Outcome::ClientGone)
+        } else {
+            (exchange.ended_by, exchange.outcome())
+        };
         let mut attempt = Self {
             conn: (exchange.conn, exchange.seq),
             proxy: exchange.proxy,
@@ -182,14 +191,14 @@ impl Attempt {
             status: exchange.status,
             upstream: exchange.upstream,
             made: detail.made,
-            ended_by: exchange.ended_by,
-            outcome: exchange.outcome(),
+            ended_by,
+            outcome,
             class: None,
             wrong: None,
             injected: exchange.injected(),
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
             held: is_held(exchange),
-            dripped: exchange.dealt.iter().any(|dealt| dealt.kind == "dribble"),
+            dripped: is_dripped(exchange),
             retry_after: detail.retry_wait,
             retry_date: asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
             deadline: keys.deadline.as_deref().and_then(deadline),
@@ -241,6 +250,22 @@ impl Attempt {
             (0, _) => Wrong::Closed,
         })
     }
+}
+
+/// Whether a fault let its answer drip.
+fn is_dripped(exchange: &Exchange) -> bool {
+    exchange.dealt.iter().any(|dealt| dealt.kind == "dribble")
+}
+
+/// Whether the client left in the middle of an answer that dripped, though its rest could still be sent,
+/// all at once at the end of the fault: to a socket that is closed only what comes after says so. Who
+/// closes their side before the answer begins has only nothing more to ask.
+fn is_left_dripping(exchange: &Exchange) -> bool {
+    is_dripped(exchange)
+        && exchange.complete
+        && exchange.t_sent_first > 0
+        && exchange.t_client_gone > exchange.t_sent_first
+        && exchange.t_client_gone.saturating_add(EARLY) < exchange.t_end
 }
 
 /// Whether a fault held it without an answer: for good, or so long that a client may have left.

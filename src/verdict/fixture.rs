@@ -181,6 +181,12 @@ impl Op<'_> {
         })
     }
 
+    /// The end of the last attempt is noted so many seconds after it was sent.
+    pub(super) fn noted_late(self, by: f64) -> Self {
+        self.drill.exchanges.last_mut().unwrap().t_end += micros(by);
+        self
+    }
+
     /// The same with a date, which is in whole seconds.
     pub(super) fn told_date(self, status: u16, retry_after: u64) -> Self {
         let told = self.told(status, retry_after);

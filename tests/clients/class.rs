@@ -2,7 +2,7 @@
 //! with it what it may do.
 
 /// How long traffic is calm first.
-pub(crate) const CALM: f64 = 4.0;
+pub(crate) const CALM: f64 = 5.0;
 
 /// For how long an answer is held, unless a client is known to wait for longer and then give up.
 pub(crate) const HOLD: f64 = 8.5;
@@ -17,6 +17,8 @@ pub(crate) struct Class {
     fault: &'static str,
     /// It is about patience: it ends by itself, so that a client without any ends too.
     pub(crate) is_silence: bool,
+    /// How many operations of each method are sent into it: enough for a verdict.
+    pub(crate) operations: usize,
 }
 
 pub(crate) const CLASSES: &[Class] = &[
@@ -27,12 +29,16 @@ pub(crate) const CLASSES: &[Class] = &[
     // The request was read and carried out.
     class("reset", "lose_response: { by: reset }"),
     class("cut", "truncate: 50%"),
-    Class { is_silence: true, ..class("hold", "hang: {}") },
-    Class { is_silence: true, ..class("drip", "dribble: { bytes: 1B, every: 1s }") },
+    silence("hold", "hang: {}"),
+    silence("drip", "dribble: { bytes: 1B, every: 1s }"),
 ];
 
 const fn class(name: &'static str, fault: &'static str) -> Class {
-    Class { name, fault, is_silence: false }
+    Class { name, fault, is_silence: false, operations: 15 }
+}
+
+const fn silence(name: &'static str, fault: &'static str) -> Class {
+    Class { is_silence: true, operations: 5, ..class(name, fault) }
 }
 
 impl Class {

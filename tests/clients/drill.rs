@@ -15,11 +15,8 @@ use std::{
     thread,
 };
 
-/// How many operations of each method are sent into a fault.
-pub(crate) const OPERATIONS: usize = 5;
-
 /// How many drills run at once; they mostly wait.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 20;
 
 /// A driver that takes longer, in seconds, has hung.
 const LIMIT: &str = "200";
@@ -66,7 +63,7 @@ fn play(client: &'static Client, class: &'static Class, upstream: &str) -> Run {
     command.args(["--wait-for-traffic", "--record"]).arg(&record).arg("--json").arg(&json);
     command.args(["--", "timeout", LIMIT]).args(client.command());
     command.env("CLIENTS_CLASS", class.name).env("CLIENTS_CALM", CALM.to_string());
-    command.env("CLIENTS_OPERATIONS", OPERATIONS.to_string());
+    command.env("CLIENTS_OPERATIONS", client.operations(class).to_string());
     // Nothing else in between, and no settings of whoever runs this.
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(proxy);
@@ -96,6 +93,11 @@ impl Run {
     /// The attempts that met the fault.
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
         attempts(&fs::read_to_string(&self.record).expect("a record"), self.class.name)
+    }
+
+    /// How many operations of each method met the fault.
+    pub(crate) fn operations(&self) -> usize {
+        self.client.operations(self.class)
     }
 
     /// What the program told of the run at its end.

@@ -54,15 +54,19 @@ fn text(row: &Row) -> String {
             methods.iter().map(|(method, cell)| format!("      {}: {}", json(method), json(cell)));
         format!("    {}: {{\n{}\n    }}", json(class), cells.collect::<Vec<_>>().join(",\n"))
     });
+    let told = row.told.iter();
+    let told = told.map(|(class, told)| format!("\n    {}: {}", json(class), json(told)));
     let notes: Vec<_> = row.notes.iter().map(|note| format!("\n    {}", json(note))).collect();
     format!(
         "{{\n  \"client\": {},\n  \"version\": {},\n  \"from\": {},\n  \"held\": {},\n  \
-         \"classes\": {{\n{}\n  }},\n  \"notes\": [{}\n  ]\n}}\n",
+         \"classes\": {{\n{}\n  }},\n  \"told\": {{{}\n  }},\n  \
+         \"notes\": [{}\n  ]\n}}\n",
         json(&row.client),
         json(&row.version),
         json(&row.from),
         json(&row.held),
         classes.collect::<Vec<_>>().join(",\n"),
+        told.collect::<Vec<_>>().join(","),
         notes.join(","),
     )
 }

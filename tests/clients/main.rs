@@ -79,9 +79,12 @@ fn measure(rows: &mut [Row], these: Vec<(&'static Client, &'static Class)>) -> V
     let mut wrong = Vec::new();
     for run in drill::play_all(these) {
         let row = rows.iter_mut().find(|row| row.client == run.client.name).expect("its row");
-        row.classes.insert(run.class.name.to_owned(), measure::methods(&run.attempts()));
-        let told = verdict_matches(row, run.class, &run.summary());
-        wrong.extend(told.err().map(|what| format!("{}, {}: {what}", row.key(), run.class.name)));
+        row.classes
+            .insert(run.class.name.to_owned(), measure::methods(&run.attempts(), run.operations()));
+        match verdict_matches(row, run.class, run.operations(), &run.summary()) {
+            Ok(told) => drop(row.told.insert(run.class.name.to_owned(), told)),
+            Err(what) => wrong.push(format!("{}, {}: {what}", row.key(), run.class.name)),
+        }
     }
     wrong
 }

@@ -1,7 +1,6 @@
 //! From the attempts of a run to the cells of a row.
 
 use crate::{
-    drill::OPERATIONS,
     record::Attempt,
     roster::Client,
     row::{Cell, Key, METHODS, Row, Span},
@@ -16,19 +15,20 @@ pub(crate) fn nothing_yet(client: &Client) -> Row {
         from: client.from.name().to_owned(),
         held: client.hold(),
         classes: BTreeMap::new(),
+        told: BTreeMap::new(),
         notes: Vec::new(),
     }
 }
 
-/// What attempts in one class come to, by method.
-pub(crate) fn methods(attempts: &[Attempt]) -> BTreeMap<String, Cell> {
+/// What attempts in one class come to, by method, of so many operations each.
+pub(crate) fn methods(attempts: &[Attempt], expected: usize) -> BTreeMap<String, Cell> {
     let of = |method: &str| {
         let mut operations: BTreeMap<u32, Vec<&Attempt>> = BTreeMap::new();
         for attempt in attempts.iter().filter(|attempt| attempt.method == method) {
             operations.entry(attempt.operation).or_default().push(attempt);
         }
         let operations: Vec<_> = operations.into_values().collect();
-        assert_eq!(operations.len(), OPERATIONS, "operations by {method}: {attempts:?}");
+        assert_eq!(operations.len(), expected, "operations by {method}: {attempts:?}");
         (method.to_owned(), cell(&operations))
     };
     METHODS.map(of).into()
@@ -123,6 +123,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "operations by GET")]
     fn an_operation_that_never_came_is_seen() {
-        methods(&[attempt(1, 1.0, 1.5)]);
+        methods(&[attempt(1, 1.0, 1.5)], 1);
     }
 }

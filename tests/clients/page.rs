@@ -1,40 +1,77 @@
-//! The table in `docs/real-clients.md`, from the golden files.
+//! The tables in `docs/real-clients.md`, from the golden files.
 
 use crate::{
     golden,
     roster::ROSTER,
-    row::{Cell, Key, METHODS, Row, Span},
+    row::{Cell, Key, METHODS, Row, Span, Told},
+    verdict,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-const BEGIN: &str = "<!-- measured: begin -->\n";
-const END: &str = "<!-- measured: end -->\n";
+/// A table, and what stands before and behind it on the page.
+struct Table {
+    name: &'static str,
+    of: fn(&[Row]) -> String,
+}
+
+const TABLES: [Table; 2] =
+    [Table { name: "measured", of: table }, Table { name: "verdict", of: verdicts }];
 
 const HEAD: &str = "\
-| client | version | 503 | 503 + RA | 429 + RA | 404 | reset | cut | RA | gaps, s | held, s | dripped, s |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| client | version | 503 | 503 + RA | 429 + RA | 404 | reset | cut | RA | gaps, s | held, s | dripped, s | verdict |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/real-clients.md")
 }
 
-/// Puts the table of all golden files into the page.
+impl Table {
+    fn shown(&self, rows: &[Row]) -> String {
+        let [begin, end] = self.marks();
+        format!("{begin}{}{end}", (self.of)(rows))
+    }
+
+    fn marks(&self) -> [String; 2] {
+        ["begin", "end"].map(|which| format!("<!-- {}: {which} -->\n", self.name))
+    }
+}
+
+/// Puts the tables of all golden files into the page.
 pub(crate) fn rewrite() {
-    let page = fs::read_to_string(path()).expect("the page");
-    let (before, rest) = page.split_once(BEGIN).expect("where the table begins");
-    let (_, after) = rest.split_once(END).expect("where the table ends");
-    let table = table(&golden::all());
-    fs::write(path(), format!("{before}{BEGIN}{table}{END}{after}")).expect("the page");
+    let rows = golden::all();
+    let mut page = fs::read_to_string(path()).expect("the page");
+    for table in &TABLES {
+        let [begin, end] = table.marks();
+        let (before, rest) = page.split_once(&begin).expect("where the table begins");
+        let (_, after) = rest.split_once(&end).expect("where the table ends");
+        page = format!("{before}{}{after}", table.shown(&rows));
+    }
+    fs::write(path(), page).expect("the page");
 }
 
 fn table(rows: &[Row]) -> String {
     let named = |name: &'static str| rows.iter().filter(move |row| row.client == name);
     let lines = ROSTER.iter().flat_map(|client| named(client.name)).map(line);
     lines.fold(HEAD.to_owned(), |table, line| table + &line)
+}
+
+/// How often each detector was sure, and how often it had seen too little.
+fn verdicts(rows: &[Row]) -> String {
+    let counted = |of: fn(&Told) -> &Vec<String>, name: &str| {
+        let all = rows.iter().flat_map(|row| row.told.values()).flat_map(of);
+        all.filter(|detector| *detector == name).count()
+    };
+    let lines = verdict::names().map(|name| {
+        let (right, open) = (counted(|t| &t.right, name), counted(|t| &t.open, name));
+        let silent = rows.iter().map(|row| row.told.len()).sum::<usize>() - right - open;
+        format!("| `{name}` | {right} | {open} | {silent} |\n")
+    });
+    let head = "| detector | right | too little seen | not put to the test |\n|---|---|---|---|\n";
+    lines.fold(head.to_owned(), |table, line| table + &line)
 }
 
 fn line(row: &Row) -> String {
@@ -64,8 +101,11 @@ fn line(row: &Row) -> String {
         let [get, post] = both(class).map(|cell| patience(cell, row.held));
         if get == post { get } else { format!("{get}/{post}") }
     });
+    let counted =
+        |of: fn(&Told) -> &Vec<String>| row.told.values().map(|t| of(t).len()).sum::<usize>();
+    let (right, open) = (counted(|t| &t.right), counted(|t| &t.open));
     format!(
-        "| `{}` | {} | {} | {waits} | {} | {held} | {dripped} |\n",
+        "| `{}` | {} | {} | {waits} | {} | {held} | {dripped} | {right}, {open} open |\n",
         row.client,
         row.version,
         attempts.join(" | "),
@@ -101,9 +141,11 @@ mod tests {
     #[test]
     fn the_page_has_what_was_measured() {
         let page = fs::read_to_string(path()).expect("the page");
-        let table = table(&golden::all());
-        let shown = format!("{BEGIN}{table}{END}");
-        assert!(page.contains(&shown), "paste this:\n{table}");
+        let rows = golden::all();
+        for table in &TABLES {
+            let shown = table.shown(&rows);
+            assert!(page.contains(&shown), "paste this:\n{shown}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which clients there are, where they are from, and how each is started.
 
+use crate::class::Class;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -27,6 +28,8 @@ pub(crate) struct Client {
     pub(crate) from: From,
     /// It gives up by itself after a time worth waiting for, in seconds.
     patience: Option<f64>,
+    /// It has a quota of retries, which more operations of each method at once would use up.
+    quota: Option<usize>,
 }
 
 pub(crate) const ROSTER: &[Client] = &[
@@ -45,7 +48,8 @@ pub(crate) const ROSTER: &[Client] = &[
     client(From::PyPi, "tenacity", "tenacity"),
     client(From::PyPi, "backoff", "backoff"),
     client(From::PyPi, "stamina", "stamina"),
-    Client { patience: Some(60.0), ..client(From::PyPi, "boto3", "boto3") },
+    // Its quota is 500, and a retry takes 14 of it.
+    Client { patience: Some(60.0), quota: Some(8), ..client(From::PyPi, "boto3", "boto3") },
     client(From::PyPi, "openai", "openai"),
     Client { patience: Some(80.0), ..client(From::PyPi, "stripe", "stripe") },
     Client { patience: Some(80.0), ..client(From::PyPi, "stripe", "stripe max_network_retries=2") },
@@ -66,7 +70,7 @@ pub(crate) const ROSTER: &[Client] = &[
 ];
 
 const fn client(from: From, package: &'static str, name: &'static str) -> Client {
-    Client { name, package, from, patience: None }
+    Client { name, package, from, patience: None, quota: None }
 }
 
 impl From {
@@ -113,6 +117,11 @@ impl Client {
     /// For how long an answer is held from it, in seconds.
     pub(crate) fn hold(&self) -> f64 {
         self.patience.map_or(crate::class::HOLD, |patience| patience + 3.0)
+    }
+
+    /// How many operations of each method it sends into a fault.
+    pub(crate) fn operations(&self, class: &Class) -> usize {
+        self.quota.map_or(class.operations, |quota| quota.min(class.operations))
     }
 
     /// The words that start its driver.

@@ -29,9 +29,22 @@ pub(crate) struct Row {
     /// For how long it was kept waiting, in seconds.
     pub(crate) held: f64,
     pub(crate) classes: BTreeMap<String, BTreeMap<String, Cell>>,
+    /// What the program's verdict could say of it, by class.
+    #[serde(default)]
+    pub(crate) told: BTreeMap<String, Told>,
     /// What a reader of the numbers should know.
     #[serde(default)]
     pub(crate) notes: Vec<String>,
+}
+
+/// The detectors that were put to the test in a class, none of which said what is not so.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Told {
+    /// Those that were sure of what they said.
+    pub(crate) right: Vec<String>,
+    /// Those that had seen too little.
+    pub(crate) open: Vec<String>,
 }
 
 /// What a client did with operations of one method in one class of faults.
@@ -92,6 +105,7 @@ impl Row {
             }
         }
         self.held = measured.held;
+        self.told.extend(measured.told.clone());
         self
     }
 }

@@ -13,7 +13,8 @@
 //! first retry before others that wait is told, and `first_retry_immediate` can forbid it.
 //!
 //! Immediate is a median below 50 ms. That is 3 × round trip and the 95th percentile of connection
-//! set-up for a client within some 15 ms of the proxy; put it no further away. `max_backoff` is the
+//! set-up for a client within some 15 ms of the proxy; put it no further away. Medians that are all below
+//! 100 ms and not all immediate clear nobody. `max_backoff` is the
 //! longest wait in the sample; no wait longer than the window in which attempts are linked, a minute
 //! or what is known to happen, can be seen.
 //!
@@ -39,6 +40,9 @@ const LEAST: u64 = 3;
 /// Jitter that keeps constant waits apart, and how long they must be, in seconds.
 const JITTER: f64 = 0.1;
 const LONG: f64 = 1.0;
+/// Waits that are all shorter than this, in seconds, are not told from none with any confidence: on a
+/// busy machine, retries at once come after 30 to 60 ms.
+const BARELY: f64 = 2.0 * IMMEDIATE;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -217,9 +221,16 @@ fn grade(found: &Found) -> Grade {
         Shape::Immediate if found.indices.len() > 1 => Grade::Fail,
         Shape::Constant if mean >= LONG && found.cv.is_some_and(|cv| cv >= JITTER) => Grade::Pass,
         Shape::Immediate | Shape::Constant => Grade::Warn,
+        _ if is_barely(found) => Grade::Inconclusive,
         Shape::Single | Shape::Linear | Shape::Exponential | Shape::Growing => Grade::Pass,
         Shape::Ambiguous => Grade::Inconclusive,
     }
+}
+
+/// Whether there may be no waits at all.
+fn is_barely(found: &Found) -> bool {
+    let is_short = found.medians.iter().all(|median| *median < BARELY);
+    is_short && !matches!(found.shape, Shape::Immediate | Shape::Constant)
 }
 
 /// The worse, the lower.
@@ -244,6 +255,7 @@ fn said(pool: &Judged) -> String {
     let found = &pool.found;
     let medians = found.medians.iter().map(|median| time(*median)).collect::<Vec<_>>().join(", ");
     let what = match found.shape {
+        _ if is_barely(found) => "whether retries wait at all cannot be told".to_owned(),
         Shape::Immediate if found.medians.len() > 1 => "retries come at once".to_owned(),
         Shape::Immediate => "the only retry comes at once".to_owned(),
         Shape::Single if found.first_immediate => {
@@ -274,6 +286,9 @@ fn said(pool: &Judged) -> String {
 /// What would tell more.
 fn needs(most: Option<&Judged>) -> String {
     match most.map(|pool| pool.found.shape) {
+        _ if most.is_some_and(|pool| is_barely(&pool.found)) => {
+            "a client that is less busy, and closer to the proxy".to_owned()
+        }
         Some(Shape::Single) => "operations that are tried again more than once".to_owned(),
         _ => "20 to 30 operations that are tried again three times each, after the same failure"
             .to_owned(),
@@ -327,6 +342,17 @@ mod tests {
             assert_eq!(found.grade, grade, "{waits:?}: {}", found.said);
             assert_eq!(found.figures["shape"], shape, "{waits:?}: {}", found.said);
         }
+    }
+
+    /// As `azure-core` was seen to try again at once three times, on a busy machine.
+    #[test]
+    fn hardly_more_than_at_once_is_no_back_off() {
+        for waits in [&[0.033, 0.046, 0.054][..], &[0.041, 0.062], &[0.07]] {
+            let found = drill(15, waits).finding("backoff");
+            assert_eq!(found.grade, Grade::Inconclusive, "{waits:?}: {}", found.said);
+            assert!(found.said.starts_with("whether retries wait at all"), "{}", found.said);
+        }
+        assert_eq!(drill(15, &[0.041, 0.3]).finding("backoff").grade, Grade::Pass);
     }
 
     #[test]

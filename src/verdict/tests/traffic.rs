@@ -36,6 +36,8 @@ pub(crate) struct Try {
     dealt: Option<(&'static str, Did)>,
     is_read: bool,
     fresh: bool,
+    /// How long before the end the client was gone, if the end came nonetheless.
+    gone: f64,
     proxy: u32,
     key: Option<String>,
     deadline: Option<String>,
@@ -55,6 +57,7 @@ pub(crate) fn ok(user: u64, at: f64) -> Try {
         dealt: None,
         is_read: true,
         fresh: false,
+        gone: 0.0,
         proxy: 0,
         key: None,
         deadline: None,
@@ -115,6 +118,11 @@ impl Try {
     /// The client left in the middle of the answer.
     pub(crate) fn cut(self, after: f64) -> Self {
         Self { took: after, ended_by: EndedBy::ClientRst, ..self }
+    }
+
+    /// The client left so long before the end, and the rest was sent nonetheless.
+    pub(crate) fn gone_before_the_end(self, gone: f64) -> Self {
+        Self { gone, ..self }
     }
 
     /// The client left before there was any answer.
@@ -183,6 +191,7 @@ impl Traffic {
         let opens = this.fresh || nth == 1;
         let (conn, seq) = if this.fresh { (1_000_000 + self.count, 1) } else { (this.user, nth) };
         let (start, end) = (micros(this.at), micros(this.at + this.took));
+        let gone = micros(this.gone);
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
         let is_upstream = this.dealt.is_none_or(|dealt| dealt.0 == "dribble");
         let mut detail = Detail {
@@ -228,7 +237,7 @@ impl Traffic {
             t_answered: if is_upstream && this.status > 0 { told } else { 0 },
             t_upstream_end: 0,
             t_sent_first: if this.status > 0 { told } else { 0 },
-            t_client_gone: if is_gone { end } else { 0 },
+            t_client_gone: if is_gone || gone > 0 { end - gone } else { 0 },
             t_end: end,
             detail: Some(Box::new(detail)),
         };

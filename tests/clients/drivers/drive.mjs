@@ -12,7 +12,7 @@ const now = () => performance.now();
 /** `operation` takes a method, a path and a body, and throws what its client throws. */
 export async function drive(operation) {
   let begun;
-  for (let number = 1; begun === undefined || now() < begun + CALM - 500; number += 1) {
+  for (let number = 1; begun === undefined || now() < begun + CALM - 1500; number += 1) {
     const method = number % 4 === 0 ? 'POST' : 'GET';
     await operation(method, `/op/calm/${number}`, { operation: number });
     begun ??= now();

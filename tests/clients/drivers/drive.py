@@ -20,7 +20,7 @@ def drive(operation):
     fault = os.environ["CLIENTS_CLASS"]
     calm, operations = float(os.environ["CLIENTS_CALM"]), int(os.environ["CLIENTS_OPERATIONS"])
     begun, number = None, 0
-    while begun is None or time.monotonic() < begun + calm - 0.5:
+    while begun is None or time.monotonic() < begun + calm - 1.5:
         number += 1
         method = "POST" if number % 4 == 0 else "GET"
         operation(method, f"/op/calm/{number}", json.dumps({"operation": number}))

@@ -23,7 +23,7 @@ pub async fn drive(operation: Operation) -> Result<(), Failure> {
     };
 
     let (mut begun, mut number) = (None, 0);
-    while begun.is_none_or(|begun| Instant::now() + Duration::from_millis(500) < begun + calm) {
+    while begun.is_none_or(|begun| Instant::now() + Duration::from_millis(1500) < begun + calm) {
         number += 1;
         ask(if number % 4 == 0 { "POST" } else { "GET" }, "calm", number).await?;
         begun.get_or_insert_with(Instant::now);
