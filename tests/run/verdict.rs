@@ -200,3 +200,36 @@ fn what_nobody_can_say_fails_only_where_the_scenario_says_so() {
     let why = "inconclusive, and `on_inconclusive: fail`: retry_amplification";
     assert!(done.err.contains(why), "{}", done.err);
 }
+
+#[test]
+fn each_test_case_is_told_for_itself() {
+    let upstream = Upstream::start();
+    let folder = folder("cases");
+    let (json, record) = (folder.join("told.json"), folder.join("drill.jsonl"));
+    let flags = ["--json", &*json.to_string_lossy(), "--record", &*record.to_string_lossy()]
+        .map(String::from);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let buy = |case: &str| {
+        let ask = Ask::post(format!("/purchase/{}", case.len()), "{}").user(case);
+        ask.header("x-firedrill-case", case)
+    };
+    // Only the first of each user's purchases is lost; one test sends it again, the other gives up.
+    let asks = [buy("buys again"), buy("buys again"), buy("gives up")];
+    let (_, done) = after("cases-run", LOSES, &flags, &upstream.url(), &asks);
+    assert_eq!(done.code, Some(1), "{}", done.out);
+
+    let text = std::fs::read_to_string(&json).expect("a summary");
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let parts = told["verdict"]["parts"].as_array().expect("parts");
+    let grade = |case: &str| {
+        let part = parts.iter().find(|part| part["case"] == case).expect("a part");
+        let mut findings = part["findings"].as_array().expect("findings").iter();
+        let found =
+            findings.find(|finding| finding["detector"] == "duplicates").expect("a finding");
+        found["grade"].clone()
+    };
+    assert_eq!(grade("buys again"), "fail");
+    assert_eq!(grade("gives up"), "pass");
+    let record = std::fs::read_to_string(&record).expect("a record");
+    assert!(record.contains("\"case\":\"gives up\""), "{record}");
+}

@@ -3,7 +3,7 @@
 //! Client by client, with a rate λ of *first* attempts in calm. It is **open** from the first *t* in
 //! the faults on at which, over *w* = max(5 s, 20/λ), first attempts are at most 10 % of λ*w* and all
 //! attempts at most 20 % of λ*w* + 1; that it gets so quiet by chance has a probability of 5·10⁻⁷. What
-//! looks alike is told apart ([`watch`]):
+//! looks alike is told apart (`watch.rs`):
 //!
 //! - **stalled**: as many attempts are under way as half of the most there ever were, and at least
 //!   one, all through the second half of the window: it is silent because every slot is held. A window

@@ -4,7 +4,7 @@
 //! three windows, success is at least 99 % (or what it was in calm) and goodput at least 90 % of that
 //! in calm. A window is 10 s, or as long as 20 successes take in calm, to a minute at most; it may
 //! fall short by two standard deviations of a count whose variance per second is as in calm. Pass up
-//! to 30 s, warn up to 120 s, fail above. See [`pace`].
+//! to 30 s, warn up to 120 s, fail above. See `pace.rs`.
 //!
 //! **Each client.** One that was at work when the faults began, of which so many requests are
 //! expected in 30 s that silence is no chance (10, or ln 100*n* for *n* clients), that failed, and
