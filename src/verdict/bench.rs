@@ -128,11 +128,7 @@ impl Bench {
                 weight: detector.weight().max(finding.weight),
                 ..finding
             };
-            let leans = Leans {
-                on_calm: detector.leans_on_calm(None),
-                on_links: detector.leans_on_links(),
-            };
-            cx.gates.pass(finding, leans)
+            cx.gates.pass(finding, leans(&**detector, None))
         });
         found.collect()
     }
@@ -143,15 +139,24 @@ impl Bench {
         phase: Option<usize>,
         cx: &Cx<'_>,
     ) -> Option<Measured> {
-        self.detectors.iter().find_map(|detector| detector.measure(term, phase, cx))
+        self.measure_with_leans(term, phase, cx).map(|(measured, _)| measured)
     }
 
-    /// What an answer about a term leans on.
-    pub(super) fn leans(&self, term: &str, cx: &Cx<'_>) -> Leans {
-        let mut knows = self.detectors.iter().filter(|d| d.measure(term, None, cx).is_some());
-        knows.next().map_or_else(Leans::default, |detector| Leans {
-            on_calm: detector.leans_on_calm(Some(term)),
-            on_links: detector.leans_on_links(),
+    /// The same, and what the answer leans on.
+    pub(super) fn measure_with_leans(
+        &self,
+        term: &str,
+        phase: Option<usize>,
+        cx: &Cx<'_>,
+    ) -> Option<(Measured, Leans)> {
+        self.detectors.iter().find_map(|detector| {
+            let measured = detector.measure(term, phase, cx)?;
+            Some((measured, leans(&**detector, Some(term))))
         })
     }
+}
+
+/// What a detector's finding leans on, or what it says of a term.
+fn leans(detector: &dyn Detector, term: Option<&str>) -> Leans {
+    Leans { on_calm: detector.leans_on_calm(term), on_links: detector.leans_on_links() }
 }

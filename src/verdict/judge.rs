@@ -13,7 +13,7 @@ use crate::{
         detect::Cx,
         expect::{self, Judged},
         finding::{Grade, Measured},
-        gates::{Facts, Gates},
+        gates::{Facts, Gates, Leans},
         identity::Identities,
         impact::{self, Cost},
         label::Labels,
@@ -224,8 +224,8 @@ impl Judge {
         };
         let gates = Gates::of(bench.base(), facts);
         let cx = self.cx(bench, &gates);
-        let measured = if expectation.name == "revenue_at_risk" {
-            Some(match (cost, no_cost) {
+        let (measured, leans) = if expectation.name == "revenue_at_risk" {
+            let measured = match (cost, no_cost) {
                 (Some(cost), _) => Measured::Number {
                     low: cost.exposure.low,
                     value: cost.exposure.high,
@@ -237,14 +237,16 @@ impl Judge {
                 },
                 (None, Some(why)) => Measured::too_few(why, "traffic in calm and under faults"),
                 (None, None) => Measured::NotExercised("the scenario has no `impact`".to_owned()),
-            })
+            };
+            // What was lost is what was served in calm and is not any more.
+            (Some(measured), Leans { on_calm: true, on_links: false })
         } else {
-            bench.measure(expectation.name, expectation.phase, &cx)
+            let known = bench.measure_with_leans(expectation.name, expectation.phase, &cx);
+            known.map_or((None, Leans::default()), |(measured, leans)| (Some(measured), leans))
         };
         let is_counted =
             matches!(&measured, Some(Measured::Number { low, high, .. }) if low >= high);
         let mut judged = expect::judge(expectation, measured, &self.scenario, self.level());
-        let leans = bench.leans(expectation.name, &cx);
         if let Some(gate) = gates.stops(judged.grade, leans, is_counted) {
             judged.grade = Grade::Inconclusive;
             judged.said = format!("{} (but: {})", judged.said, gate.said);

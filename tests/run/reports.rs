@@ -7,17 +7,9 @@ use crate::{
         client::{Ask, PATIENCE},
         upstream::Upstream,
     },
+    verdict::LOSES,
 };
 use std::fs;
-
-const LOSES: &str = "name: loses
-targets: { purchase: { method: POST, path: /purchase/** } }
-phases:
-  - name: outage
-    for: 10m
-    faults: [{ lose_response: { by: reset }, target: purchase, times: { first: 1, per: user } }]
-expect: [{ duplicate_side_effects: 0 }]
-";
 
 #[test]
 fn all_reports_are_of_the_same_drill() {

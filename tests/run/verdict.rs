@@ -148,7 +148,8 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-const LOSES: &str = "name: loses
+/// Loses the answer to the first purchase of each user.
+pub(crate) const LOSES: &str = "name: loses
 targets: { purchase: { method: POST, path: /purchase/** } }
 phases:
   - name: outage
