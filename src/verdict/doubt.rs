@@ -38,7 +38,7 @@ impl Verdict {
 /// What would settle it.
 const NEEDS: &str = "a record that is whole and in order";
 
-fn is_count(name: &str) -> bool {
+pub(super) fn is_count(name: &str) -> bool {
     vocabulary::find(name).is_some_and(|term| matches!(term.measure, Measure::Count))
 }
 

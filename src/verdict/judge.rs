@@ -11,6 +11,7 @@ use crate::{
         benches::Benches,
         course::{Course, Stage},
         detect::Cx,
+        doubt::is_count,
         expect::{self, Judged},
         finding::{Grade, Measured},
         gates::{Facts, Gates, Leans},
@@ -244,8 +245,9 @@ impl Judge {
             let known = bench.measure_with_leans(expectation.name, expectation.phase, &cx);
             known.map_or((None, Leans::default()), |(measured, leans)| (Some(measured), leans))
         };
-        let is_counted =
-            matches!(&measured, Some(Measured::Number { low, high, .. }) if low >= high);
+        // A sighting decides; a figure that happens to have no bounds does not.
+        let is_counted = is_count(expectation.name)
+            && matches!(&measured, Some(Measured::Number { low, high, .. }) if low >= high);
         let mut judged = expect::judge(expectation, measured, &self.scenario, self.level());
         if let Some(gate) = gates.stops(judged.grade, leans, is_counted) {
             judged.grade = Grade::Inconclusive;
