@@ -249,6 +249,11 @@ pub enum EndedBy {
     ProxyRst,
     /// The edge of a phase that resets open connections: a RST, injected.
     PhaseEdge,
+    /// The edge of a phase that drains: a FIN, while the connection was idle.
+    Drained,
+    /// The request came on a connection that had been drained already: a RST, as from any server that
+    /// is not there any more.
+    Stale,
     /// The client closed its side.
     ClientFin,
     /// The client reset the connection.
@@ -267,6 +272,8 @@ impl EndedBy {
             Self::ProxyFin => "proxy_fin",
             Self::ProxyRst => "proxy_rst",
             Self::PhaseEdge => "phase_edge",
+            Self::Drained => "drained",
+            Self::Stale => "stale",
             Self::ClientFin => "client_fin",
             Self::ClientRst => "client_rst",
             Self::UpstreamFin => "upstream_fin",
@@ -342,7 +349,7 @@ pub struct Exchange {
 impl Exchange {
     /// Whether something was injected into it.
     pub fn injected(&self) -> bool {
-        !self.dealt.is_empty() || self.ended_by == EndedBy::PhaseEdge
+        !self.dealt.is_empty() || matches!(self.ended_by, EndedBy::PhaseEdge | EndedBy::Stale)
     }
 
     /// How it went, for a table.

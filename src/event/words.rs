@@ -19,6 +19,8 @@ impl EndedBy {
             Self::ProxyFin,
             Self::ProxyRst,
             Self::PhaseEdge,
+            Self::Drained,
+            Self::Stale,
             Self::ClientFin,
             Self::ClientRst,
             Self::UpstreamFin,

@@ -103,7 +103,8 @@ impl Observations {
 
     fn connection(&mut self, connection: &Connection) {
         let Some(relay) = &connection.relay else {
-            self.bare_connections += 1;
+            // One that was drained had its exchanges.
+            self.bare_connections += u64::from(connection.ended_by != EndedBy::Drained);
             return;
         };
         let name = self.proxies.get(&connection.proxy).cloned().unwrap_or_default();

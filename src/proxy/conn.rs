@@ -15,19 +15,29 @@ use crate::{
         upstream::Connector,
     },
 };
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    future::OptionFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{pin::Pin, sync::Arc};
-use tokio::{sync::watch, time::sleep};
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
 
 /// More header fields than this are refused with 431.
 const MAX_HEADERS: usize = 256;
 /// A head larger than this is refused with 431; it also bounds what is read ahead of a body.
 const MAX_BUFFER: usize = 64 * 1024;
+
+/// How long what a client still sends is read from a connection that was closed while it was idle.
+/// Pools keep idle connections for a minute or so.
+const LATE: Duration = Duration::from_secs(60);
 
 /// What all connections of a proxy have in common.
 #[derive(Debug)]
@@ -71,7 +81,9 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     // dealt to bytes that never became an exchange.
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
-    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
+    if ctl.is_drained() {
+        tell(&ctl, &shared, dealt, EndedBy::Drained, None);
+    } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         tell(&ctl, &shared, dealt, ctl.ended_by(), None);
     }
 }
@@ -121,7 +133,7 @@ fn tell(
         id: ctl.id,
         peer: ctl.peer,
         accepted: ctl.accepted,
-        ended: ctl.injector().micros(),
+        ended: ctl.drained().unwrap_or_else(|| ctl.injector().micros()),
         phase: ctl.welcome.phase,
         dealt,
         ended_by,
@@ -164,6 +176,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
     // Polled only when it was itself woken, not whenever the connection is.
+    let mut given_up: OptionFuture<Pin<Box<Sleep>>> = None.into();
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
@@ -176,10 +189,16 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &
                 break;
             }
             Some(called) = calls.next() => called,
+            Some(()) = &mut given_up => break,
         };
         match call {
             // It is polled again, and sees to it.
             Call::Look => {}
+            // A client that uses it again had every chance to know better: that is told of.
+            Call::Drain if !shared.ending.draining.is_cancelled() && ctl.drain() => {
+                given_up = Some(Box::pin(sleep(LATE))).into();
+            }
+            Call::Drain if ctl.is_drained() => break,
             Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
             Call::End => break,
         }

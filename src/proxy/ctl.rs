@@ -65,6 +65,8 @@ pub(crate) struct ConnCtl {
     kill: AtomicU8,
     /// Whether it is the edge of a phase that ends it.
     killed_by_edge: AtomicBool,
+    /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
+    drained: AtomicU64,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -109,6 +111,7 @@ impl ConnCtl {
             upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
+            drained: AtomicU64::new(0),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),
@@ -253,6 +256,30 @@ impl ConnCtl {
         self.kill(Close::Reset);
     }
 
+    /// Says goodbye on the connection if nothing is under way on it and nothing of a request came: what
+    /// comes now comes too late, and is read all the same. Says whether it did.
+    pub(crate) fn drain(&self) -> bool {
+        let is_idle = self.stand() == Stand::Idle
+            && self.exchanges() > 0
+            && self.first_byte.load(Ordering::Relaxed) == 0
+            && self.killed().is_none();
+        if is_idle {
+            self.drained.store(self.injector.micros().max(1), Ordering::Release);
+        }
+        is_idle
+    }
+
+    /// When it was closed at the edge of a phase, while nothing was under way on it, in microseconds
+    /// of the drill.
+    pub(crate) fn drained(&self) -> Option<u64> {
+        Some(self.drained.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+
+    /// Whether it was closed at the edge of a phase, while nothing was under way on it.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained().is_some()
+    }
+
     /// Ends the connection as soon as what is written has left.
     pub(crate) fn kill_after_flush(&self, close: Close) {
         self.after_flush.store(code(close), Ordering::Release);
@@ -369,6 +396,7 @@ impl ConnCtl {
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
         match (self.killed(), self.gone_at()) {
+            (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
             (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
                 EndedBy::PhaseEdge
             }

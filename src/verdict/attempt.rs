@@ -246,7 +246,7 @@ impl Attempt {
             (_, EndedBy::ClientFin | EndedBy::ClientRst) => Wrong::Left,
             (400.., _) => Wrong::Status(self.status),
             (1.., _) => Wrong::Cut,
-            (0, EndedBy::ProxyRst | EndedBy::PhaseEdge) => Wrong::Reset,
+            (0, EndedBy::ProxyRst | EndedBy::PhaseEdge | EndedBy::Stale) => Wrong::Reset,
             (0, _) => Wrong::Closed,
         })
     }

@@ -80,7 +80,7 @@ impl Judge {
                 }
             }
             Event::Edge(edge) => self.course.edge(edge),
-            Event::Connection(connection) => self.course.see(connection.ended),
+            Event::Connection(connection) => self.course.connection(connection),
             // Copies are of our making; proxies and faults by hand say nothing of clients.
             Event::Duplicate(_) | Event::Proxy { .. } | Event::ByHand(_) => {}
         }

@@ -47,6 +47,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// A client's connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that happens once, or not")]
 pub(crate) struct Socket<S: Stream> {
     io: S,
     ctl: Arc<ConnCtl>,
@@ -67,6 +68,8 @@ pub(crate) struct Socket<S: Stream> {
     stall: Timer,
     head: HeadTimer,
     watch: Watch,
+    /// Its end was sent while the connection was idle.
+    said_goodbye: bool,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
     /// A fault on the bytes ends the connection as soon as those it let through have left.
@@ -94,6 +97,7 @@ impl<S: Stream> Socket<S> {
             stall: Timer::default(),
             head: HeadTimer::default(),
             watch: Watch::default(),
+            said_goodbye: false,
             last_bytes: None,
             closing: None,
         }
@@ -242,6 +246,11 @@ impl<S: Stream> AsyncRead for Socket<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check()?;
+        if self.ctl.is_drained() && !self.said_goodbye {
+            // Idle, and all is flushed: there is nothing before it.
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.said_goodbye = true;
+        }
         let read = self.poll_input(cx, buf);
         self.watch.is_reading(read.is_pending());
         if read.is_pending() {
