@@ -2,9 +2,9 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamTls},
+    config::{HostHeader, ProxyEntry, Terminate, UpstreamTls},
     fault::catalog::Protocol,
-    proxy::{Connector, TlsRoots, TlsSettings},
+    proxy::{Connector, Terminator, TlsRoots, TlsSettings},
     select::Users,
     units::UpstreamAddr,
 };
@@ -36,6 +36,8 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// How TLS is spoken with clients, if it is.
+    pub terminate: Option<Terminate>,
 }
 
 impl Spec {
@@ -52,6 +54,7 @@ impl Spec {
             host: HostHeader::Keep,
             mark: true,
             tls: None,
+            terminate: None,
         }
     }
 
@@ -68,6 +71,7 @@ impl Spec {
             host: entry.host,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            terminate: entry.terminate.clone(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Spec {
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
+            Protocol::Http if self.terminate.is_some() => "https",
             Protocol::Http => "http",
             Protocol::Tcp => "tcp",
         }
@@ -107,7 +112,8 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.connector().map(drop)
+        self.connector()?;
+        self.terminator().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -118,6 +124,12 @@ impl Spec {
     pub async fn probe(&self) -> Result<(), String> {
         let connector = self.connector().map_err(|error| error.to_string())?;
         connector.probe().await
+    }
+
+    /// What speaks TLS with its clients.
+    pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
+        Ok(terminator.map(Arc::new))
     }
 
     /// The way to its upstream.

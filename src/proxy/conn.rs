@@ -9,9 +9,10 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         meters::Meters,
-        socket::{Socket, Stream},
+        socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
+        tls::{self, Alpn, Secure, Terminator},
         upstream::Connector,
     },
 };
@@ -44,6 +45,8 @@ const LATE: Duration = Duration::from_secs(60);
 pub(crate) struct Shared {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) carry: Carry,
+    /// Speaks TLS with its clients, if anybody does.
+    pub(crate) terminator: Option<Arc<Terminator>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
@@ -64,6 +67,9 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
     let tasks = &shared.ending.tasks;
     // Each in a task of its own size: what HTTP needs is several times what bytes do.
     match &shared.carry {
+        Carry::Http(_) if shared.terminator.is_some() => {
+            tasks.spawn(serve_https(io, ctl, Arc::clone(shared)))
+        }
         Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
         Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
     };
@@ -71,8 +77,28 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
 
 async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        http(io, &ctl, forward, &shared).await;
+        http(Socket::new(io, Arc::clone(&ctl)), &ctl, forward, &shared).await;
     }
+    farewell(&ctl, &shared);
+}
+
+async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if let (Some(io), Carry::Http(forward), Some(terminator)) =
+        (welcomed(io, &ctl, &shared).await, &shared.carry, &shared.terminator)
+    {
+        // In a box of its own: it is big, and gone once hands are shaken.
+        match Box::pin(tls::welcome(io, &ctl, terminator, &shared.ending)).await {
+            Some((stream, Alpn::Http1)) => {
+                http(Secure::new(stream), &ctl, forward, &shared).await;
+            }
+            None => {}
+        }
+    }
+    farewell(&ctl, &shared);
+}
+
+/// Tells of a connection what its exchanges have not told.
+fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -82,9 +108,9 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
     if ctl.is_drained() {
-        tell(&ctl, &shared, dealt, EndedBy::Drained, None);
+        tell(ctl, shared, dealt, EndedBy::Drained, None);
     } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
-        tell(&ctl, &shared, dealt, ctl.ended_by(), None);
+        tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
 }
 
@@ -159,8 +185,8 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
-    let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
+async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
+    let socket = TokioIo::new(front);
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())

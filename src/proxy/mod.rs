@@ -23,12 +23,14 @@ mod socket;
 mod tcp;
 mod tee;
 mod timer;
+mod tls;
 mod upstream;
 
 pub use crate::config::HostHeader;
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
+pub use tls::Terminator;
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
@@ -49,13 +51,15 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Speaks TLS with its clients; without it they speak none.
+    pub terminator: Option<Arc<Terminator>>,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, meters: Arc::default() }
+        Self { mark: true, host: HostHeader::Keep, terminator: None, meters: Arc::default() }
     }
 }
 
@@ -119,7 +123,7 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host } = settings;
+        let Settings { meters, mark, host, terminator } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, Arc::clone(&meters));
@@ -127,7 +131,7 @@ impl Proxy {
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };
-        let shared = Shared { recorder, carry, meters, mark, ending, timer };
+        let shared = Shared { recorder, carry, terminator, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address: None, listening: None }
     }
 

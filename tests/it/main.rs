@@ -8,5 +8,6 @@ mod hostile;
 mod storm;
 mod support;
 mod tcp;
+mod tls;
 mod transparency;
 mod virtual_time;
