@@ -16,7 +16,7 @@ pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{fit, misfit_of};
-pub use proxy::{HostHeader, Places, ProxyEntry};
+pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;
 pub use tls::{Identity, Terminate, UpstreamTls};
 pub use token::{Secret, Token, TokenError};

@@ -36,6 +36,8 @@ pub struct ProxyEntry {
     pub host: HostHeader,
     /// Whether injected answers carry the header that tells them from genuine ones.
     pub mark: bool,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
     /// How to speak TLS with clients, if they do.
@@ -52,6 +54,18 @@ pub enum HostHeader {
     Keep,
     /// The upstream's own.
     Rewrite,
+}
+
+/// Which version of HTTP the upstream is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// The one that the client speaks; over TLS the upstream chooses whether it is HTTP/2.
+    #[default]
+    Same,
+    /// HTTP/1.1, whatever the client speaks.
+    Http1,
+    /// HTTP/2, whatever the client speaks.
+    Http2,
 }
 
 /// Where the parts of a proxy stand in its file.
@@ -101,6 +115,11 @@ pub(super) static PROXY: Shape = Shape {
             "whether injected answers carry a header that says so; yes if left out",
         ),
         Field::optional(
+            "upstream_http",
+            Kind::Word(&["same", "http1", "http2"]),
+            "the version of HTTP that the upstream is spoken to in; `same` as the client's if left out",
+        ),
+        Field::optional(
             "terminate",
             Kind::Any(&[Kind::Flag, Kind::Map(&tls::TERMINATE)]),
             "whether clients speak TLS with the proxy, and the certificate they are shown",
@@ -111,6 +130,9 @@ pub(super) static PROXY: Shape = Shape {
 
 const PROTOCOLS: [(&str, Protocol); 2] =
     [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
+
+const VERSIONS: [(&str, UpstreamHttp); 3] =
+    [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
 
 impl ProxyEntry {
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -205,6 +227,7 @@ fn read(
     });
     let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
     let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
+    let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -215,6 +238,7 @@ fn read(
         enabled,
         users: users.flatten(),
         host: host.flatten().unwrap_or_default(),
+        http: http.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
         terminate: terminate.flatten(),
@@ -261,7 +285,7 @@ pub(super) fn upstream_of(
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
     if protocol == Protocol::Tcp {
-        for key in ["users", "host", "mark", "tls", "terminate"] {
+        for key in ["users", "host", "mark", "upstream_http", "tls", "terminate"] {
             let Some(span) = fields.key_span(key) else { continue };
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);

@@ -374,6 +374,7 @@ impl Registry {
             mark: inner.spec.mark,
             host: inner.spec.host,
             terminator: inner.spec.terminator()?,
+            http: inner.spec.http,
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

@@ -8,6 +8,7 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
+        http2,
         meters::Meters,
         socket::{Front, Socket, Stream},
         tcp,
@@ -77,7 +78,7 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
 
 async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        http(Socket::new(io, Arc::clone(&ctl)), &ctl, forward, &shared).await;
+        http(Socket::new(io, Arc::clone(&ctl)).open(), &ctl, forward, &shared).await;
     }
     farewell(&ctl, &shared);
 }
@@ -90,6 +91,11 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
         match Box::pin(tls::welcome(io, &ctl, terminator, &shared.ending)).await {
             Some((stream, Alpn::Http1)) => {
                 http(Secure::new(stream), &ctl, forward, &shared).await;
+            }
+            Some((stream, Alpn::Http2)) => {
+                let front = Secure::new(stream);
+                let front = Box::pin(http2::serve(front, &ctl, forward, &shared)).await;
+                see_out(front, &ctl, &shared).await;
             }
             None => {}
         }
@@ -186,6 +192,33 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
 }
 
 async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
+    // `None` if it lives on as a tunnel.
+    let mut front = http1(front, ctl, forward, shared).await;
+    if let Some(turned) = front.take_if(|front| front.turns_to_http2()) {
+        // In a box of its own, since others have no need of it.
+        front = Box::pin(http2::serve(turned, ctl, forward, shared)).await;
+    }
+    see_out(front, ctl, shared).await;
+}
+
+/// Ends a connection on which nothing is served any more.
+async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
+    let Some(mut front) = front else { return };
+    ctl.closed();
+    tokio::select! {
+        () = front.linger() => {}
+        () = shared.ending.stopping.cancelled() => {}
+    }
+}
+
+/// Serves a connection as HTTP/1 until it ends, or turns out to be HTTP/2, and gives its front back
+/// unless it became a tunnel.
+async fn http1<F: Front>(
+    front: F,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) -> Option<F> {
     let socket = TokioIo::new(front);
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
@@ -230,15 +263,7 @@ async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: 
         }
         calls.push(more.next());
     }
-    // `None` if it lives on as a tunnel.
-    if let Some(parts) = connection.into_parts() {
-        let mut socket = parts.io.into_inner();
-        ctl.closed();
-        tokio::select! {
-            () = socket.linger() => {}
-            () = shared.ending.stopping.cancelled() => {}
-        }
-    }
+    Some(connection.into_parts()?.io.into_inner())
 }
 
 /// What a connection is called for from outside.

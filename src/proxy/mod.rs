@@ -11,6 +11,8 @@ mod drain;
 mod edit;
 mod error;
 mod http;
+mod http2;
+mod inbound;
 mod inject;
 mod listener;
 mod memory;
@@ -20,13 +22,14 @@ mod reply;
 mod rescue;
 mod second;
 mod socket;
+mod streams;
 mod tcp;
 mod tee;
 mod timer;
 mod tls;
 mod upstream;
 
-pub use crate::config::HostHeader;
+pub use crate::config::{HostHeader, UpstreamHttp};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
@@ -53,13 +56,21 @@ pub struct Settings {
     pub host: HostHeader,
     /// Speaks TLS with its clients; without it they speak none.
     pub terminator: Option<Arc<Terminator>>,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, terminator: None, meters: Arc::default() }
+        Self {
+            mark: true,
+            host: HostHeader::Keep,
+            terminator: None,
+            http: UpstreamHttp::Same,
+            meters: Arc::default(),
+        }
     }
 }
 
@@ -123,10 +134,10 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, terminator } = settings;
+        let Settings { meters, mark, host, terminator, http } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
-                let upstream = Upstream::new(upstream, Arc::clone(&meters));
+                let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
                 Carry::Http(Forward::new(upstream, host, ending.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),

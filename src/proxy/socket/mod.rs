@@ -6,6 +6,7 @@
 
 mod head;
 mod input;
+mod opening;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{
 };
 use bytes::{Buf, Bytes};
 use head::HeadTimer;
+use opening::Opening;
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
@@ -75,6 +77,7 @@ pub(crate) struct Socket<S: Stream> {
     /// A fault on the bytes ends the connection as soon as those it let through have left.
     closing: Option<Close>,
     carries: Carries,
+    opening: Opening,
 }
 
 /// What a connection's bytes are.
@@ -120,6 +123,7 @@ impl<S: Stream> Socket<S> {
             last_bytes: None,
             closing: None,
             carries,
+            opening: Opening::Known,
         }
     }
 
@@ -292,9 +296,17 @@ pub(crate) trait Front: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
     /// not become a RST. To be called when nothing else is served any more.
     fn linger(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Whether HTTP/2 is spoken, as came out while it was read as HTTP/1. If so it is read from the
+    /// beginning again.
+    fn turns_to_http2(&mut self) -> bool;
 }
 
 impl<S: Stream> Front for Socket<S> {
+    fn turns_to_http2(&mut self) -> bool {
+        self.turns()
+    }
+
     fn linger(&mut self) -> impl Future<Output = ()> + Send {
         self.see_out()
     }
@@ -321,7 +333,10 @@ impl<S: Stream> AsyncRead for Socket<S> {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.said_goodbye = true;
         }
-        let read = self.poll_input(cx, buf);
+        let read = match self.opening {
+            Opening::Known => self.poll_input(cx, buf),
+            _ => self.poll_opening(cx, buf),
+        };
         if self.is_plain() {
             self.watch.is_reading(read.is_pending());
         }
@@ -429,6 +444,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        if self.is_turning() {
+            return Poll::Ready(Ok(()));
+        }
         if !self.broken && !self.passes_straight() {
             self.down.finish();
             if self.poll_drain(cx)?.is_pending() {

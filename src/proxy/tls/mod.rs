@@ -24,16 +24,19 @@ use std::{net::IpAddr, sync::Arc};
 /// What is spoken above TLS, as client and proxy agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alpn {
+    /// HTTP/2.
+    Http2,
     /// HTTP/1.1, which also goes without saying.
     Http1,
 }
 
 impl Alpn {
     /// What a proxy offers, the best first.
-    const OFFERED: &'static [Self] = &[Self::Http1];
+    const OFFERED: &'static [Self] = &[Self::Http2, Self::Http1];
 
     const fn name(self) -> &'static [u8] {
         match self {
+            Self::Http2 => b"h2",
             Self::Http1 => b"http/1.1",
         }
     }

@@ -42,6 +42,7 @@ pub(crate) struct Secure<S: Stream> {
 impl<S: Stream> Secure<S> {
     pub(crate) fn new(tls: TlsStream<Socket<S>>) -> Self {
         let ctl = Arc::clone(tls.get_ref().0.ctl());
+        ctl.set_over_tls();
         Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false }
     }
 
@@ -88,6 +89,11 @@ impl<S: Stream> Secure<S> {
 }
 
 impl<S: Stream> Front for Secure<S> {
+    /// What is spoken was agreed on with hands.
+    fn turns_to_http2(&mut self) -> bool {
+        false
+    }
+
     async fn linger(&mut self) {
         if self.ctl.killed() != Some(Close::Reset) {
             self.say_goodbye().await;

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clients;
+mod http2;
 mod nonsense;
 
 use crate::support::{Drill, Setup, Upstream, Wire};
@@ -48,7 +49,7 @@ fn trusting(pem: &str) -> ClientConfig {
         .expect("versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }
 
