@@ -123,7 +123,7 @@ impl Proxy {
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                Carry::Http(Forward::new(upstream, host, ending.clone(), timer.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };

@@ -1,0 +1,10 @@
+//! Sockets that stay open: WebSockets, frame by frame, and answers that never end.
+
+mod close;
+mod frames;
+mod messages;
+mod peers;
+mod stall;
+#[expect(dead_code, unused_imports, reason = "the tests of the data plane use all of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
