@@ -19,17 +19,31 @@ use crate::{
 };
 use std::{
     future::poll_fn,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 /// How long what both sides still send is read after an end that a fault made.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long the one side of a WebSocket may take to end its connection when both have said that they
+/// are done, and the other has.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How far a tunnel has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    /// All that is missing is the end of one side.
+    Leaving,
+    /// It is over.
+    Over,
+}
 
 /// See the module's documentation.
 pub(super) struct Tunnel<C, U> {
@@ -91,9 +105,19 @@ where
         let mut changes = ctl.injector().changes();
         let resets = changes.borrow_and_update().resets;
         let mut is_drained = false;
+        // A peer that was told goodbye and has answered is not waited for as long as it likes.
+        let mut patience = pin!(sleep(FAREWELL));
+        let mut is_leaving = false;
         loop {
             tokio::select! {
-                () = poll_fn(|cx| self.poll(cx)) => break,
+                end = poll_fn(|cx| self.poll(is_leaving, cx)) => match end {
+                    Moved::Over => break,
+                    Moved::Leaving => {
+                        is_leaving = true;
+                        patience.as_mut().reset(Instant::now() + FAREWELL);
+                    }
+                },
+                () = patience.as_mut(), if is_leaving => break,
                 // An edge has it polled again, so that bytes held by a fault that is over leave.
                 Ok(()) = changes.changed() => {
                     if changes.borrow_and_update().resets > resets {
@@ -123,8 +147,8 @@ where
         }
     }
 
-    /// Ready when it is over.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when it is over, or once when nothing but one side's end is missing.
+    fn poll(&mut self, is_leaving: bool, cx: &mut Context<'_>) -> Poll<Moved> {
         loop {
             let steps = (self.up.steps(), self.down.steps());
             let counters = (&self.counter, &self.counter);
@@ -132,7 +156,7 @@ where
             if let Poll::Ready(stop) = stop
                 && self.stopped(stop, EndedBy::ClientFin, EndedBy::ClientRst, EndedBy::UpstreamFin)
             {
-                return Poll::Ready(());
+                return Poll::Ready(Moved::Over);
             }
             let counters = (&self.counter, &self.counter);
             let stop = self.down.poll(&mut self.upstream, &mut self.client.0, counters, cx);
@@ -144,11 +168,14 @@ where
                     EndedBy::ClientRst,
                 )
             {
-                return Poll::Ready(());
+                return Poll::Ready(Moved::Over);
             }
             self.note_close();
-            if self.up.is_over() && self.down.is_over() {
-                return Poll::Ready(());
+            match (self.up.is_over(), self.down.is_over()) {
+                (true, true) => return Poll::Ready(Moved::Over),
+                (false, false) => {}
+                _ if !is_leaving && self.said_goodbye() => return Poll::Ready(Moved::Leaving),
+                _ => {}
             }
             // What one direction did may set the other going: a close, an end.
             if steps == (self.up.steps(), self.down.steps()) {
@@ -177,6 +204,12 @@ where
     /// What came from both sides and what was passed on, if its messages are understood.
     fn sums(&mut self) -> Option<[(Sum, Sum); 2]> {
         Some([self.up.chain().sums()?, self.down.chain().sums()?])
+    }
+
+    /// Whether close frames went both ways.
+    fn said_goodbye(&mut self) -> bool {
+        let is_closed = |(_, left): &(Sum, Sum)| left.close.is_some();
+        self.is_websocket && self.sums().is_some_and(|sums| sums.iter().all(is_closed))
     }
 
     fn note_close(&mut self) {
