@@ -94,8 +94,17 @@ enum Stage {
     Ended,
 }
 
+/// A part of a chunk that has one lot, however many frames it is.
+struct Run {
+    chunk: Bytes,
+    from: usize,
+    to: usize,
+    lot: Option<Until>,
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Lane {
     spec: Arc<Spec>,
     way: Way,
@@ -272,32 +281,51 @@ impl Lane {
         }
     }
 
-    /// Bytes of the frame under way go on, as soon as they may.
-    fn pass(&mut self, now: Tick, bytes: Bytes) {
-        if bytes.is_empty() || self.stage == Stage::Cut || self.stage == Stage::Ended {
-            return;
+    /// Until when bytes of the frame under way are held; `None` if they are thrown away.
+    fn lot(&mut self, now: Tick) -> Option<Until> {
+        if matches!(self.stage, Stage::Cut | Stage::Ended) {
+            return None;
         }
         if self.is_dropped() {
             self.acted = true;
-            return;
+            return None;
         }
         if self.is_silent(now) {
             self.acted = true;
-            return self.hold(Until::Silence, bytes);
+            return Some(Until::Silence);
         }
         let is_free = self.parser.is_lost() || self.moment.is_none();
         let lag = if is_free { Duration::ZERO } else { self.lag };
         self.acted |= !lag.is_zero();
         self.due = self.due.max(now.saturating_add(lag));
-        self.hold(Until::Tick(self.due), bytes);
+        Some(Until::Tick(self.due))
     }
 
     /// What of a head was kept back for its rest goes on.
     fn pass_stub(&mut self, now: Tick) {
         if !self.stub.is_empty() {
             let stub = std::mem::take(&mut self.stub);
-            self.pass(now, stub.into());
+            if let Some(until) = self.lot(now) {
+                self.hold(until, stub.into());
+            }
         }
+    }
+
+    /// Bytes of a chunk go on, as soon as they may; what has the same lot as one piece.
+    fn pass(&mut self, now: Tick, run: &mut Run, to: usize) {
+        let lot = self.lot(now);
+        if lot != run.lot {
+            self.end_run(run);
+            run.lot = lot;
+        }
+        run.to = to;
+    }
+
+    fn end_run(&mut self, run: &mut Run) {
+        if let Some(until) = run.lot {
+            self.hold(until, run.chunk.slice(run.from..run.to));
+        }
+        run.from = run.to;
     }
 
     /// When the fault closes the socket by the clock, while that is still to come.
@@ -341,36 +369,38 @@ impl ByteFilter for Lane {
     }
 
     fn push(&mut self, now: Tick, bytes: Bytes) {
-        // What has the same lot leaves as one chunk, however many frames it is.
-        let mut at = 0;
-        while at < bytes.len() {
-            let (used, step) = self.parser.step(&bytes[at..]);
-            let part = bytes.slice(at..at + used);
-            at += used;
+        let mut run = Run { chunk: bytes.clone(), from: 0, to: 0, lot: None };
+        while run.to < bytes.len() {
+            let (used, step) = self.parser.step(&bytes[run.to..]);
+            let to = run.to + used;
             match step {
                 Step::Partial => {
-                    self.stub.extend_from_slice(&part);
+                    self.end_run(&mut run);
+                    self.stub.extend_from_slice(&bytes[run.to..to]);
+                    (run.from, run.to, run.lot) = (to, to, None);
                     continue;
                 }
                 Step::Head(head) => {
                     self.decide(now, head);
                     (self.head, self.begun) = (Some(head), false);
-                    self.pass_stub(now);
-                    self.pass(now, part);
                 }
-                Step::Payload => self.pass(now, part),
-                Step::Lost => {
-                    (self.head, self.fate) = (None, Fate::Pass);
-                    self.pass_stub(now);
-                    self.pass(now, part);
-                }
+                Step::Payload => {}
+                Step::Lost => (self.head, self.fate) = (None, Fate::Pass),
             }
+            // Only the first head of a chunk can have begun before it.
+            self.pass_stub(now);
+            self.pass(now, &mut run, to);
             if self.parser.is_between_frames()
                 && let Some(head) = self.head.take()
             {
+                if self.spec.close.is_some() {
+                    // A close may come to stand behind it.
+                    self.end_run(&mut run);
+                }
                 self.frame_ended(now, head);
             }
         }
+        self.end_run(&mut run);
         if self.moment.is_none() {
             self.begun |= !self.stub.is_empty();
             self.pass_stub(now);
@@ -378,6 +408,9 @@ impl ByteFilter for Lane {
     }
 
     fn finish(&mut self, now: Tick) {
+        if self.stage == Stage::Ended {
+            return;
+        }
         self.pass_stub(now);
         self.ending = true;
         if self.way == Way::Up {

@@ -76,7 +76,7 @@ where
         ctl: Arc<ConnCtl>,
         opened: Box<Exchange>,
         is_websocket: bool,
-        timer: Timer,
+        timer: &Timer,
     ) -> Self {
         let socket = Socket::new(opened.user, opened.nth, opened.targets, is_websocket);
         let socket = Arc::new(socket);

@@ -38,7 +38,7 @@ pub(super) fn tunnel(
         let (client, upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
         let ctl = Arc::clone(&draft.ctl);
         drop(draft);
-        Tunnel::new(client, upstream, ctl, opened, is_websocket, timer).carry(&bounds).await;
+        Tunnel::new(client, upstream, ctl, opened, is_websocket, &timer).carry(&bounds).await;
     });
     response
 }

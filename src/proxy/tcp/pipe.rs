@@ -111,6 +111,7 @@ enum Source {
 
 /// One direction.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Pipe {
     chain: Chain,
     ctl: Arc<ConnCtl>,
