@@ -98,6 +98,10 @@ pub enum Offset {
     /// After this fraction of the length the head announced; of a body of unknown length,
     /// after this fraction of its first 64 KiB.
     Fraction(f64),
+    /// After so many server-sent events.
+    Events(u64),
+    /// So long after the head.
+    Time(Duration),
 }
 
 /// An answer without the upstream.
@@ -176,8 +180,8 @@ pub enum Effect {
     Cut {
         /// Where.
         after: Offset,
-        /// How.
-        close: Close,
+        /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
+        close: Option<Close>,
     },
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),

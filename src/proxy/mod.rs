@@ -10,6 +10,7 @@ mod ctl;
 mod drain;
 mod edit;
 mod error;
+mod events;
 mod http;
 mod inject;
 mod listener;
