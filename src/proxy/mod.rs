@@ -10,6 +10,7 @@ mod ctl;
 mod drain;
 mod edit;
 mod error;
+mod events;
 mod http;
 mod http2;
 mod inbound;
@@ -138,7 +139,7 @@ impl Proxy {
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                Carry::Http(Forward::new(upstream, host, ending.clone(), timer.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };
