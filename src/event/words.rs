@@ -39,6 +39,7 @@ impl Did {
             Self::Hung,
             Self::Closed,
             Self::Reset,
+            Self::SentAway,
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,

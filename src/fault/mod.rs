@@ -21,6 +21,8 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+mod goaway;
+mod h2_error;
 mod hang;
 mod headers;
 mod latency;
@@ -46,6 +48,7 @@ mod unreachable;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
+pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
 
 use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
@@ -84,8 +87,10 @@ pub enum Stage {
 pub enum Close {
     /// A TCP FIN: the client reads an early end.
     Fin,
-    /// A TCP RST: the client's read fails.
+    /// A TCP RST: the client's read fails. On HTTP/2 only the stream is reset.
     Reset,
+    /// The same, with a code of HTTP/2 for the stream.
+    ResetStream(H2Error),
 }
 
 /// Where in a response body something happens.
@@ -157,6 +162,9 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send the connection that it came on away: at [`Stage::Request`] it is served still, at
+    /// [`Stage::End`] it ends with the connection.
+    GoAway(H2Error),
     /// Send it to the upstream, and then again.
     Duplicate {
         /// How long after the first.

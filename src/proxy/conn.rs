@@ -17,6 +17,7 @@ use crate::{
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::Reason;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -102,7 +103,7 @@ async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S>
     }
     match ctl.killed() {
         None => Some(io),
-        Some(Close::Reset) => {
+        Some(Close::Reset | Close::ResetStream(_)) => {
             io.reset_on_close();
             None
         }
@@ -204,7 +205,14 @@ async fn http1<S: Stream>(
         };
         match call {
             // It is polled again, and sees to it.
-            Call::Look => {}
+            Call::Look => match ctl.take_away() {
+                None => {}
+                Some(Reason::NO_ERROR) => Pin::new(&mut connection).graceful_shutdown(),
+                Some(_) => {
+                    ctl.kill(Close::Fin);
+                    break;
+                }
+            },
             Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
             Call::End => break,
         }

@@ -17,8 +17,14 @@ use crate::proxy::{
     http::Forward,
     socket::{Socket, Stream},
 };
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use h2::server::{Builder, Connection};
+use futures_util::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use h2::{
+    Reason,
+    server::{Builder, Connection},
+};
 use lent::Lent;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -123,7 +129,14 @@ async fn run<S: Stream>(
             Some((call, more)) = calls.next() => {
                 match call {
                     // It is polled again, and sees to it.
-                    Call::Look => {}
+                    Call::Look => match ctl.take_away() {
+                        None => {}
+                        Some(Reason::NO_ERROR) => connection.graceful_shutdown(),
+                        Some(reason) => {
+                            ctl.set_over();
+                            connection.abrupt_shutdown(reason);
+                        }
+                    },
                     Call::Drain => connection.graceful_shutdown(),
                     Call::End => break,
                 }
@@ -135,4 +148,7 @@ async fn run<S: Stream>(
             }
         }
     }
+    ctl.set_over();
+    // Some may have had their last byte sent by what ended the connection, and not know it yet.
+    while let Some(Some(())) = streams.next().now_or_never() {}
 }

@@ -47,6 +47,9 @@ impl End {
 
     /// With the client's.
     fn theirs(ctl: &ConnCtl, reason: Reason) -> Self {
+        if ctl.is_over() {
+            return Self::Gone;
+        }
         ctl.reset_with(reason);
         ctl.client_gone(true);
         Self::Theirs
@@ -157,10 +160,10 @@ fn inform(respond: &mut SendResponse<Parcel>, ctl: &ConnCtl) {
 /// Whether the stream is to end now.
 fn poll_end(ctl: &ConnCtl, cx: &mut Context<'_>) -> Poll<End> {
     ctl.stream_wakes(cx.waker());
-    match ctl.killed() {
-        Some(_) => Poll::Ready(End::ours(ctl, reason(ctl))),
-        None => Poll::Pending,
+    if ctl.killed_itself().is_some() {
+        return Poll::Ready(End::ours(ctl, reason(ctl)));
     }
+    if ctl.killed().is_some() { Poll::Ready(End::Gone) } else { Poll::Pending }
 }
 
 /// The code of a reset of ours.
