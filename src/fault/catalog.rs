@@ -4,8 +4,8 @@
 use crate::{
     fault::{
         Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, hang, headers,
-        latency, limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse,
-        reset, respond, slice, slow_close, truncate, unreachable,
+        latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
+        rate_limit, refuse, reset, respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -80,6 +80,7 @@ pub static CATALOG: &[Entry] = &[
     unreachable::ENTRY,
     reset::ENTRY,
     goaway::ENTRY,
+    max_streams::ENTRY,
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,

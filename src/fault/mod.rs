@@ -29,6 +29,7 @@ mod latency;
 mod limit_data;
 mod lose_response;
 mod malformed;
+mod max_streams;
 mod normal;
 mod on_bytes;
 mod overload;
@@ -269,6 +270,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// What it does to the listener as a whole, if anything.
     fn gate(&self) -> Option<Gate> {
+        None
+    }
+
+    /// How many streams a connection may have at a time because of it, if that is what it is about.
+    fn max_streams(&self) -> Option<u32> {
         None
     }
 

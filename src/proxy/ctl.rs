@@ -342,7 +342,11 @@ impl ConnCtl {
     /// What was done to the bytes that it went by, since that was last told.
     fn take_wire(&self) -> Vec<Dealt> {
         match &self.branch {
-            Some(branch) => branch.of.wire_since(branch.begun),
+            Some(branch) => {
+                let mut wire = std::mem::take(&mut *lock(&self.wire));
+                wire.extend(branch.of.wire_since(branch.begun));
+                wire
+            }
             None => std::mem::take(&mut *lock(&self.wire)),
         }
     }

@@ -110,6 +110,13 @@ impl ConnCtl {
         self.look();
     }
 
+    /// The stream is one too many.
+    pub(super) fn refuse(&self, dealt: Dealt) {
+        lock(&self.wire).push(dealt);
+        self.reset_with(Reason::REFUSED_STREAM);
+        self.kill(Close::Reset);
+    }
+
     /// With which code it is to be sent away now, if it is.
     pub(super) fn take_away(&self) -> Option<Reason> {
         match self.trunk.away.load(Ordering::Acquire) {
@@ -128,7 +135,7 @@ impl ConnCtl {
     }
 
     /// Streams under way on this connection.
-    pub(super) fn streams(&self) -> u32 {
+    pub(super) fn active_streams(&self) -> u32 {
         self.connection().trunk.active.load(Ordering::Acquire)
     }
 

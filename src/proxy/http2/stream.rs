@@ -90,11 +90,15 @@ async fn exchange(
     let body = Received::new(body, &parts.headers);
     let mut answer = pin!(stack(ctl, forward, shared).call(Request::from_parts(parts, body)));
     let response = poll_fn(|cx| {
+        if let Poll::Ready(end) = poll_end(ctl, cx) {
+            return Poll::Ready(Err(end));
+        }
         let answer = answer.as_mut().poll(cx);
         inform(respond, ctl);
         if let Poll::Ready(Ok(response)) = answer {
             return Poll::Ready(Ok(response));
         }
+        // It may have ended it itself.
         if let Poll::Ready(end) = poll_end(ctl, cx) {
             return Poll::Ready(Err(end));
         }

@@ -247,3 +247,51 @@ async fn an_upstreams_reset_is_the_clients() {
     setup.settings.http = firedrill::proxy::UpstreamHttp::Http2;
     assert_eq!(setup.at(&service.url()).ask(GET).await.status(), 502);
 }
+
+#[tokio::test]
+async fn streams_beyond_the_limit_are_refused_and_clients_told_of_it_while_it_lasts() {
+    let service = Service::of(ok).await;
+    let drill = Drill::phases(&[
+        "{ name: calm, for: 1h }",
+        "{ name: pinched, for: 1h, faults: [{ max_streams: 2 }, { latency: 300ms }] }",
+        "{ name: after, for: 1h }",
+    ])
+    .at(&service.url());
+    let client = Client::to(drill.address()).await;
+    let most = || client.sender.current_max_send_streams();
+    client.get("/").await.expect("an answer");
+    assert_eq!(most(), 200);
+
+    drill.controls().skip();
+    crate::support::eventually("it is told", || (most() == 2).then_some(())).await;
+    // One that does not listen.
+    let mut deaf = super::hostile::Raw::to(drill.address()).await;
+    deaf.ask(4).await;
+    let mut codes = deaf.resets(2).await;
+    codes.sort_unstable();
+    assert_eq!(codes, [7, 7]);
+    // One that does, on a connection opened meanwhile: its requests wait for each other.
+    let other = Client::to(drill.address()).await;
+    other.get("/").await.expect("an answer");
+    assert_eq!(other.sender.current_max_send_streams(), 2);
+    let began = Instant::now();
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(other.start(get("/")).await);
+    }
+    for answer in answers {
+        assert_eq!(answer.await.expect("an answer").status(), 200);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(600));
+
+    drill.controls().skip();
+    crate::support::eventually("it is told", || (most() == 200).then_some(())).await;
+    let refused: Vec<_> =
+        drill.finished().into_iter().filter(|exchange| !exchange.complete).collect();
+    assert_eq!(refused.len(), 2);
+    for exchange in refused {
+        assert_eq!(told(&exchange), ("proxy_rst", Some(7)));
+        assert_eq!((exchange.dealt[0].kind, exchange.t_forwarded), ("max_streams", 0));
+    }
+    assert_eq!(drill.tallies()[0].hit, 2);
+}

@@ -78,6 +78,35 @@ async fn flood(mut stream: impl AsyncWrite + Unpin, bytes: &[u8], times: usize) 
     }
 }
 
+/// A client that writes frames by hand.
+pub(super) struct Raw(TcpStream);
+
+impl Raw {
+    pub(super) async fn to(address: std::net::SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.expect("it accepts");
+        stream.write_all(&opening()).await.expect("it is taken");
+        Self(stream)
+    }
+
+    /// Opens so many streams at once.
+    pub(super) async fn ask(&mut self, streams: u32) {
+        let ask = |n| frame(HEADERS, END_STREAM | END_HEADERS, 2 * n + 1, HEAD);
+        let bytes: Vec<u8> = (0..streams).flat_map(ask).collect();
+        self.0.write_all(&bytes).await.expect("it is taken");
+    }
+
+    /// The codes of the first resets that come.
+    pub(super) async fn resets(&mut self, count: usize) -> Vec<u32> {
+        let mut codes = Vec::new();
+        while codes.len() < count {
+            let frames = frames(&mut self.0, |kind, _| kind == RST_STREAM).await;
+            let (_, payload) = frames.last().expect("a reset");
+            codes.push(u32::from_be_bytes(payload[..4].try_into().expect("a code")));
+        }
+        codes
+    }
+}
+
 async fn calm() -> (Service, Drill) {
     let service = Service::of(ok).await;
     let drill = Drill::calm().at(&service.url());
