@@ -48,6 +48,7 @@ impl Did {
             Self::Hung,
             Self::Closed,
             Self::Reset,
+            Self::SentAway,
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,
