@@ -1,7 +1,11 @@
 //! `proxies`: each by its name, with where it listens and what it stands in front of.
 
 use crate::{
-    config::{admin::address, token::beside},
+    config::{
+        admin::address,
+        origin::{self, FORWARDED, Forwarded, PROXY_PROTOCOL, ProxyProtocol},
+        token::beside,
+    },
     diag::{Code, Diagnostic, Span},
     fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
@@ -35,6 +39,10 @@ pub struct ProxyEntry {
     pub mark: bool,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
+    /// Who says, and who is told, whom a connection is from.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
     /// Where it says so.
     pub places: Places,
 }
@@ -105,6 +113,16 @@ pub(super) static PROXY: Shape = Shape {
             "whether injected answers carry a header that says so; yes if left out",
         ),
         Field::optional("tls", Kind::Map(&TLS), "how to speak TLS with an https upstream"),
+        Field::optional(
+            "proxy_protocol",
+            Kind::Map(&PROXY_PROTOCOL),
+            "who says, and who is told, in a PROXY header whom a connection is from",
+        ),
+        Field::optional(
+            "forwarded",
+            FORWARDED,
+            "which header fields tell the upstream who the client is; `none` if left out",
+        ),
     ],
 };
 
@@ -219,6 +237,9 @@ fn read(
         reader.choice(node, &words)
     });
     let tls = fields.get("tls").map(|node| tls(node, reader));
+    let proxy_protocol =
+        fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
+    let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -231,6 +252,8 @@ fn read(
         host: host.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
+        proxy_protocol: proxy_protocol.flatten().unwrap_or_default(),
+        forwarded: forwarded.flatten().unwrap_or_default(),
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
@@ -287,7 +310,7 @@ fn tls(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
     if protocol == Protocol::Tcp {
-        for key in ["users", "host", "mark", "tls"] {
+        for key in ["users", "host", "mark", "tls", "forwarded"] {
             let Some(span) = fields.key_span(key) else { continue };
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);

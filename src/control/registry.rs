@@ -373,6 +373,8 @@ impl Registry {
         let settings = Settings {
             mark: inner.spec.mark,
             host: inner.spec.host,
+            accept: inner.spec.proxy_protocol.accept.clone(),
+            forwarded: inner.spec.forwarded,
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

@@ -2,7 +2,7 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamTls},
+    config::{Forwarded, HostHeader, ProxyEntry, ProxyProtocol, UpstreamTls},
     fault::catalog::Protocol,
     proxy::{Connector, TlsRoots, TlsSettings},
     select::Users,
@@ -36,6 +36,10 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// Who says, and who is told, whom a connection is from.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
 }
 
 impl Spec {
@@ -52,6 +56,8 @@ impl Spec {
             host: HostHeader::Keep,
             mark: true,
             tls: None,
+            proxy_protocol: ProxyProtocol::default(),
+            forwarded: Forwarded::None,
         }
     }
 
@@ -68,6 +74,8 @@ impl Spec {
             host: entry.host,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            proxy_protocol: entry.proxy_protocol.clone(),
+            forwarded: entry.forwarded,
         }
     }
 
@@ -123,7 +131,7 @@ impl Spec {
     /// The way to its upstream.
     pub(super) fn connector(&self) -> Result<Connector, RegistryError> {
         if self.protocol == Protocol::Tcp {
-            return Ok(Connector::tcp(&self.upstream));
+            return Ok(Connector::tcp(&self.upstream).introducing(self.proxy_protocol.send));
         }
         let upstream: UpstreamAddr = self.upstream.parse()?;
         let roots = match &self.tls {
@@ -131,7 +139,8 @@ impl Spec {
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
             _ => TlsRoots::System,
         };
-        Ok(Connector::new(&upstream, &TlsSettings { roots })?)
+        let connector = Connector::new(&upstream, &TlsSettings { roots })?;
+        Ok(connector.introducing(self.proxy_protocol.send))
     }
 }
 

@@ -8,12 +8,14 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
+        introduce::Refusals,
         meters::Meters,
         socket::{Socket, Stream},
         tcp,
         timer::Timer,
         upstream::Connector,
     },
+    select::Network,
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hyper::server::conn::http1;
@@ -38,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+    /// Who has to say whom a connection is from; with none of them nobody has to.
+    pub(crate) accept: Vec<Network>,
+    pub(crate) refusals: Refusals,
 }
 
 /// How what comes on a connection is carried to the upstream.

@@ -4,6 +4,7 @@
 //! it. It names no fault: it knows [`Effect`](crate::fault::Effect)s and
 //! [`ByteFilter`](crate::fault::ByteFilter)s.
 
+mod arrive;
 mod ask;
 mod conn;
 mod ctl;
@@ -12,6 +13,7 @@ mod edit;
 mod error;
 mod http;
 mod inject;
+mod introduce;
 mod listener;
 mod memory;
 mod meters;
@@ -25,19 +27,26 @@ mod tee;
 mod timer;
 mod upstream;
 
-pub use crate::config::HostHeader;
+pub use crate::config::{Forwarded, HostHeader, ProxyVersion};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
-use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol};
+use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol, select::Network};
+use arrive::Arrival;
 use conn::{Carry, Shared};
 use ctl::ConnCtl;
 use drain::Ending;
+use introduce::{Ends, Refusals};
 use listener::Listener;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use timer::Timer;
 use tokio::{io::DuplexStream, task::JoinHandle};
 use upstream::Upstream;
@@ -49,13 +58,24 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Who has to begin with a PROXY header, is believed, and may connect; with none of them everybody
+    /// may, and nobody has to.
+    pub accept: Vec<Network>,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, meters: Arc::default() }
+        Self {
+            mark: true,
+            host: HostHeader::Keep,
+            accept: Vec::new(),
+            forwarded: Forwarded::None,
+            meters: Arc::default(),
+        }
     }
 }
 
@@ -119,15 +139,16 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host } = settings;
+        let Settings { meters, mark, host, accept, forwarded } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                Carry::Http(Forward::new(upstream, host, forwarded, ending.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };
-        let shared = Shared { recorder, carry, meters, mark, ending, timer };
+        let refusals = Refusals::default();
+        let shared = Shared { recorder, carry, meters, mark, ending, timer, accept, refusals };
         Self { shared: Arc::new(shared), injector, address: None, listening: None }
     }
 
@@ -154,12 +175,13 @@ impl Proxy {
     }
 
     fn ctl(&self, id: u64, peer: SocketAddr) -> Arc<ConnCtl> {
-        let key = self.injector.connection(peer.ip());
-        let welcome = self.injector.welcome(key);
-        let injector = self.injector.clone();
-        let recorder = Arc::clone(&self.shared.recorder);
-        let meters = Arc::clone(&self.shared.meters);
-        Arc::new(ConnCtl::new(id, peer, key, welcome, injector, recorder, meters))
+        let server = match peer.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let ends = Some(Ends { client: peer, server: SocketAddr::new(server, 0) });
+        let accepted = self.injector.micros();
+        Arrival { id, peer, ends, accepted }.ctl(&self.injector, &self.shared)
     }
 
     /// Takes no new connections, waits for exchanges under way for at most `patience`, then ends

@@ -1,13 +1,13 @@
 //! The innermost service: rewrite what belongs to a hop, send upstream, give back.
 
 use crate::{
-    config::HostHeader,
+    config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
         drain::Ending,
         error::UpstreamError,
-        http::{hop, upgrade},
+        http::{forwarded, hop, upgrade},
         reply::Reply,
         upstream::Upstream,
     },
@@ -32,12 +32,18 @@ pub(crate) struct Forward {
 struct Hop {
     upstream: Upstream,
     host: HostHeader,
+    forwarded: Forwarded,
     ending: Ending,
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, ending }) }
+    pub(crate) fn new(
+        upstream: Upstream,
+        host: HostHeader,
+        forwarded: Forwarded,
+        ending: Ending,
+    ) -> Self {
+        Self { hop: Arc::new(Hop { upstream, host, forwarded, ending }) }
     }
 }
 
@@ -64,6 +70,7 @@ impl Hop {
         check(&request)?;
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
+        forwarded::add(&mut request, self.forwarded, &draft.ctl);
         if let Some(host) = self.host_of(&request) {
             request.headers_mut().insert(header::HOST, host);
         }

@@ -1,6 +1,7 @@
 //! HTTP/1.1: the stack, top to bottom.
 
 mod forward;
+mod forwarded;
 mod hop;
 mod upgrade;
 

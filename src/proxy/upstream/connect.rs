@@ -1,8 +1,10 @@
 //! Dialling the upstream: name, TCP, TLS.
 
 use crate::{
+    config::ProxyVersion,
     proxy::{
         error::UpstreamError,
+        introduce::{Speech, Who},
         socket::{Presence, Sent, Stream},
         upstream::tls::{TlsError, TlsSettings},
     },
@@ -36,6 +38,7 @@ pub trait Dial: fmt::Debug + Send + Sync {
 pub struct Connector {
     way: Way,
     authority: HeaderValue,
+    speech: Speech,
 }
 
 #[derive(Debug)]
@@ -77,7 +80,7 @@ impl Connector {
             None
         };
         let way = Way::Tcp { host, port: upstream.port(), tls };
-        Ok(Self { way, authority })
+        Ok(Self { way, authority, speech: Speech::default() })
     }
 
     /// A connector to `host:port`, whose bytes are not looked into. What is not such an address is
@@ -91,12 +94,22 @@ impl Connector {
             }
             _ => Way::Nowhere,
         };
-        Self { way, authority: HeaderValue::from_static("upstream") }
+        Self::plain(way, HeaderValue::from_static("upstream"))
     }
 
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
-        Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
+        Self::plain(Way::Custom(dial), HeaderValue::from_static("upstream"))
+    }
+
+    fn plain(way: Way, authority: HeaderValue) -> Self {
+        Self { way, authority, speech: Speech::default() }
+    }
+
+    /// Begins every connection with a PROXY header of this version, if there is one.
+    #[must_use]
+    pub fn introducing(self, version: Option<ProxyVersion>) -> Self {
+        Self { speech: Speech(version), ..self }
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -105,30 +118,41 @@ impl Connector {
     ///
     /// Fails as a request would.
     pub async fn probe(&self) -> Result<(), String> {
-        self.connect().await.map(drop).map_err(|error| error.with_causes())
+        self.connect(Who::Nobody).await.map(drop).map_err(|error| error.with_causes())
     }
 
     pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
     }
 
-    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+    /// Who a connection is of use to, once it is there: with nothing told, everybody.
+    pub(super) fn key(&self, who: Who) -> Option<Who> {
+        self.speech.key(who)
+    }
+
+    pub(crate) async fn connect(&self, who: Who) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
             Way::Nowhere => {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
-            Way::Custom(dial) => return dial.dial().await.map_err(UpstreamError::Connect),
+            Way::Custom(dial) => {
+                let mut io = dial.dial().await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(io);
+            }
         };
         let addresses =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(stream) => {
+                Ok(mut stream) => {
                     // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
                     let _best_effort = stream.set_nodelay(true);
+                    // Below TLS: whoever takes it off has to know first.
+                    self.speech.give(who, &mut stream).await?;
                     let Some((connector, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };

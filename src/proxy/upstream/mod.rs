@@ -17,7 +17,8 @@ pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
 use crate::proxy::{
-    ask::Ask, ctl::lock, error::UpstreamError, meters::Meters, record::Draft, reply::Reply,
+    ask::Ask, ctl::lock, error::UpstreamError, introduce::Who, meters::Meters, record::Draft,
+    reply::Reply,
 };
 use http::{Request, Response, Version};
 use metered::Metered;
@@ -60,11 +61,12 @@ impl Upstream {
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
         let last = request.version() == Version::HTTP_10;
+        let who = Who::Client(draft.ctl.ends);
         loop {
-            let (mut connection, reused) = match self.pool.take() {
+            let (mut connection, reused) = match self.pool.take(self.connector.key(who)) {
                 Some(connection) => (connection, true),
                 // In a box of its own: it is big, and needed once for many requests.
-                None => (Box::pin(self.dial()).await?, false),
+                None => (Box::pin(self.dial(who)).await?, false),
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
@@ -106,12 +108,12 @@ impl Upstream {
             .map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone(), telling)))
     }
 
-    async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let io = timeout(CONNECT_TIMEOUT, self.connector.connect())
+    async fn dial(&self, who: Who) -> Result<Pooled, UpstreamError> {
+        let io = timeout(CONNECT_TIMEOUT, self.connector.connect(who))
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         let io = Metered::new(io, Arc::clone(&self.meters));
-        Pooled::new(io).await.map_err(UpstreamError::Broken)
+        Pooled::new(io, self.connector.key(who)).await.map_err(UpstreamError::Broken)
     }
 }
 

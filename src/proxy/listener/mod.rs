@@ -7,10 +7,7 @@
 use crate::{
     engine::Injector,
     fault::Gate,
-    proxy::{
-        conn::{Shared, spawn},
-        ctl::ConnCtl,
-    },
+    proxy::{arrive::Arrival, conn::Shared, introduce::Ends},
 };
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::{
@@ -157,14 +154,11 @@ impl Listener {
         // A client that is gone for good is found out even while nothing may be said to it.
         let _best_effort = SockRef::from(&stream).set_tcp_keepalive(&keepalive());
         self.next_id += 1;
-        let key = self.injector.connection(peer.ip());
-        let welcome = self.injector.welcome(key);
-        let injector = self.injector.clone();
-        let recorder = Arc::clone(&self.shared.recorder);
-        let meters = Arc::clone(&self.shared.meters);
-        let ctl = ConnCtl::new(self.next_id, peer, key, welcome, injector, recorder, meters);
-        let ctl = Arc::new(ctl);
-        spawn(stream, ctl, &self.shared);
+        // Fails only on a socket that is gone already.
+        let ends = stream.local_addr().ok().map(|server| Ends { client: peer, server });
+        let accepted = self.injector.micros();
+        let arrival = Arrival { id: self.next_id, peer, ends, accepted };
+        arrival.welcome(stream, &self.injector, &self.shared);
     }
 
     /// Whether a connection that was accepted is one of our own fillers; forgets it if so.
