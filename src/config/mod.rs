@@ -27,6 +27,7 @@ use crate::{
     read::{Fields, Reader, Shape},
     scenario::KEYS,
     select::Users,
+    units::Place,
     yaml::{self, Node, Spanned},
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -87,13 +88,14 @@ fn one_listener_each(
     proxies: &[ProxyEntry],
     reader: &mut Reader<'_>,
 ) {
-    let mut known: Vec<(SocketAddr, Span)> = admin.into_iter().collect();
+    let mut known: Vec<(Place, Span)> =
+        admin.into_iter().map(|(address, span)| (address.into(), span)).collect();
     for proxy in proxies {
-        let (address, span) = (proxy.listen, proxy.places.listen);
-        match known.iter().find(|(other, _)| collide(*other, address)) {
-            None => known.push((address, span)),
+        let (address, span) = (&proxy.listen, proxy.places.listen);
+        match known.iter().find(|(other, _)| other.collides(address)) {
+            None => known.push((address.clone(), span)),
             Some((other, first)) => {
-                let (title, help) = if *other == address {
+                let (title, help) = if other == address {
                     (format!("`{address}` is listened on twice"), "")
                 } else {
                     let title = format!("`{other}` and `{address}` cannot both be listened on");
@@ -101,21 +103,16 @@ fn one_listener_each(
                 };
                 let problem = Diagnostic::new(Code::E0702, title, span);
                 let problem = problem.label(*first, "the port is taken here");
-                let help = format!("{help}give each its own port; port 0 takes a free one");
+                let help = match address {
+                    Place::Tcp(_) => {
+                        format!("{help}give each its own port; port 0 takes a free one")
+                    }
+                    Place::Unix(_) => "give each a path of its own".to_owned(),
+                };
                 reader.problem(problem.help(help));
             }
         }
     }
-}
-
-/// Whether a listener on the one leaves nothing for a listener on the other. One for every address
-/// of IPv6 takes those of IPv4 as well.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
-    let takes = |all: std::net::IpAddr, one: std::net::IpAddr| {
-        all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-    };
-    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
 }
 
 #[cfg(test)]

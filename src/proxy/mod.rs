@@ -34,7 +34,9 @@ pub use meters::{Metered, Meters};
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
-use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol, select::Network};
+use crate::{
+    engine::Injector, event::Recorder, fault::catalog::Protocol, select::Network, units::Place,
+};
 use arrive::Arrival;
 use conn::{Carry, Shared};
 use ctl::ConnCtl;
@@ -84,24 +86,24 @@ impl Default for Settings {
 pub struct Proxy {
     shared: Arc<Shared>,
     injector: Injector,
-    address: Option<SocketAddr>,
+    place: Option<Place>,
     listening: Option<JoinHandle<()>>,
 }
 
 impl Proxy {
-    /// Listens on `address` and passes on to `upstream`.
+    /// Listens at a place and passes on to `upstream`.
     ///
     /// # Errors
     ///
-    /// Fails if the address cannot be listened on.
+    /// Fails if the place cannot be listened at.
     pub fn listen(
-        address: SocketAddr,
+        address: impl Into<Place>,
         upstream: Connector,
         settings: Settings,
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> io::Result<Self> {
-        let door = Door::open(address)?;
+        let door = Door::open(&address.into())?;
         Ok(Self::behind(door, upstream, settings, injector, recorder))
     }
 
@@ -114,7 +116,7 @@ impl Proxy {
         recorder: Arc<Recorder>,
     ) -> Self {
         let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
-        proxy.address = Some(door.address());
+        proxy.place = Some(door.place());
         let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
         proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
         proxy
@@ -149,12 +151,12 @@ impl Proxy {
         };
         let refusals = Refusals::default();
         let shared = Shared { recorder, carry, meters, mark, ending, timer, accept, refusals };
-        Self { shared: Arc::new(shared), injector, address: None, listening: None }
+        Self { shared: Arc::new(shared), injector, place: None, listening: None }
     }
 
-    /// Where it listens, if it does.
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    /// Where it listens, if it does, and has an address there.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.place.as_ref().and_then(Place::tcp)
     }
 
     /// What went through it so far.

@@ -18,3 +18,5 @@ mod forwarded;
 mod peers;
 mod refused;
 mod send;
+#[cfg(unix)]
+mod unix;

@@ -148,7 +148,7 @@ impl Drill {
 
     /// Where clients connect.
     pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
-        self.registry.list().first().map(|proxied| proxied.spec().listen)
+        self.registry.list().first().and_then(|proxied| proxied.spec().listen.tcp())
     }
 
     /// Plays it to its end, whatever that is, and reports. `goodbye` is waited for between the end
@@ -343,7 +343,7 @@ fn lines(registry: &Registry, scenario: &Scenario, seed: Seed) -> Vec<String> {
         && only.name == DEFAULT_PROXY
     {
         let spec = only.spec();
-        return vec![format!("http://{} -> {}  {what}", spec.listen, spec.upstream)];
+        return vec![format!("{} -> {}  {what}", spec.shown(), spec.upstream)];
     }
     place::lines(registry).into_iter().chain([what]).collect()
 }

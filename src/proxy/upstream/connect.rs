@@ -16,10 +16,13 @@ use std::{
     fmt,
     future::Future,
     io,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
@@ -48,6 +51,8 @@ enum Way {
         port: u16,
         tls: Option<(TlsConnector2, ServerName<'static>)>,
     },
+    #[cfg(unix)]
+    Unix(PathBuf),
     Custom(Arc<dyn Dial>),
     /// The address has no port, or one that is no number.
     Nowhere,
@@ -97,6 +102,18 @@ impl Connector {
         Self::plain(way, HeaderValue::from_static("upstream"))
     }
 
+    /// A connector to a Unix socket. Its name, where one is asked for, is `localhost`.
+    pub fn unix(path: PathBuf) -> Self {
+        #[cfg(unix)]
+        let way = Way::Unix(path);
+        #[cfg(not(unix))]
+        let way = {
+            drop(path);
+            Way::Nowhere
+        };
+        Self::plain(way, HeaderValue::from_static("localhost"))
+    }
+
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
         Self::plain(Way::Custom(dial), HeaderValue::from_static("upstream"))
@@ -137,6 +154,12 @@ impl Connector {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
+            #[cfg(unix)]
+            Way::Unix(path) => {
+                let mut io = UnixStream::connect(path).await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(UpstreamIo::Unix(io));
+            }
             Way::Custom(dial) => {
                 let mut io = dial.dial().await.map_err(UpstreamError::Connect)?;
                 self.speech.give(who, &mut io).await?;
@@ -176,6 +199,9 @@ pub enum UpstreamIo {
     Tcp(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
     /// In memory.
     Memory(DuplexStream),
 }
@@ -185,6 +211,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => Stream::reset_on_close(io),
             Self::Tls(io) => Stream::reset_on_close(io.get_ref().0),
+            #[cfg(unix)]
+            Self::Unix(io) => Stream::reset_on_close(io),
             Self::Memory(_) => {}
         }
     }
@@ -193,6 +221,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.presence(),
             Self::Tls(io) => io.get_ref().0.presence(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.presence(),
             Self::Memory(_) => Presence::There,
         }
     }
@@ -201,6 +231,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.all_sent(),
             Self::Tls(io) => io.get_ref().0.all_sent(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.all_sent(),
             Self::Memory(io) => io.all_sent(),
         }
     }
@@ -209,6 +241,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.poll_has_input(cx),
             Self::Tls(io) => io.get_ref().0.poll_has_input(cx),
+            #[cfg(unix)]
+            Self::Unix(io) => io.poll_has_input(cx),
             Self::Memory(_) => Poll::Ready(()),
         }
     }
@@ -219,6 +253,8 @@ macro_rules! each {
         match $self.get_mut() {
             Self::Tcp($io) => $call,
             Self::Tls($io) => $call,
+            #[cfg(unix)]
+            Self::Unix($io) => $call,
             Self::Memory($io) => $call,
         }
     };
@@ -255,6 +291,8 @@ impl AsyncWrite for UpstreamIo {
         match self {
             Self::Tcp(io) => io.is_write_vectored(),
             Self::Tls(io) => io.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.is_write_vectored(),
             Self::Memory(io) => io.is_write_vectored(),
         }
     }
