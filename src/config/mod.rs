@@ -102,13 +102,16 @@ fn one_listener_each(
                     (title, "one of them means every address; ")
                 };
                 let problem = Diagnostic::new(Code::E0702, title, span);
-                let problem = problem.label(*first, "the port is taken here");
-                let help = match address {
-                    Place::Tcp(_) => {
-                        format!("{help}give each its own port; port 0 takes a free one")
+                let (taken, help) = match address {
+                    Place::Tcp(_) => (
+                        "the port is taken here",
+                        format!("{help}give each its own port; port 0 takes a free one"),
+                    ),
+                    Place::Unix(_) => {
+                        ("the path is taken here", "give each a path of its own".to_owned())
                     }
-                    Place::Unix(_) => "give each a path of its own".to_owned(),
                 };
+                let problem = problem.label(*first, taken);
                 reader.problem(problem.help(help));
             }
         }

@@ -88,3 +88,34 @@ fn the_header_is_none_of_the_bytes_that_a_fault_counts() {
     talk(server.proxy("db"), &[&binary()[..], b"12345678"].concat(), "12345");
     until("the upstream has heard it", || service.heard() == ["12345"]);
 }
+
+#[test]
+fn proxies_made_over_the_api_take_the_same_keys() {
+    let service = Service::start();
+    let server = serve("accept-api", "  { }\n");
+    let post = |body: &str| {
+        let head = format!(
+            "POST /api/v1/proxies HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        talk(server.admin(), head.as_bytes(), "")
+    };
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it");
+    let made = post(&format!(
+        r#"{{"name":"shop","listen":"{port}","upstream":"http://{}","forwarded":"both",
+        "proxy_protocol":{{"accept":["127.0.0.1"],"send":"v1"}}}}"#,
+        service.address
+    ));
+    assert!(made.starts_with("HTTP/1.1 201"), "{made}");
+    let answer = talk(port, &[LINE, GET].concat(), "");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let heard = service.with("GET /").remove(0);
+    assert!(heard.starts_with("PROXY TCP4 203.0.113.9 192.0.2.2 4711 443\r\n"), "{heard}");
+    assert!(heard.contains("for=\"203.0.113.9:4711\";host=shop"), "{heard}");
+    let refused = post(
+        r#"{"name":"two","listen":"0","upstream":"http://a","proxy_protocol":{"accept":"nobody"}}"#,
+    );
+    assert!(refused.starts_with("HTTP/1.1 4") && refused.contains("E0701"), "{refused}");
+}
