@@ -9,6 +9,7 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         http2,
+        introduce::Refusals,
         meters::Meters,
         socket::{Front, Socket, Stream},
         tcp,
@@ -16,6 +17,7 @@ use crate::{
         tls::{self, Alpn, Secure, Terminator},
         upstream::Connector,
     },
+    select::Network,
 };
 use futures_util::{
     future::OptionFuture,
@@ -53,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+    /// Who has to say whom a connection is from; with none of them nobody has to.
+    pub(crate) accept: Vec<Network>,
+    pub(crate) refusals: Refusals,
 }
 
 /// How what comes on a connection is carried to the upstream.

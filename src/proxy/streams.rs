@@ -80,7 +80,7 @@ impl ConnCtl {
             Arc::clone(self.recorder_of()),
             Arc::clone(&self.meters),
         );
-        stream.accepted = self.accepted;
+        (stream.ends, stream.accepted) = (self.ends, self.accepted);
         stream.user = Arc::clone(&self.user);
         stream.branch = Some(Box::new(Branch {
             of: Arc::clone(self),

@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{Quantity, UpstreamAddr},
+    units::{Quantity, http_upstream},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -161,15 +161,14 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
         ));
     };
-    let upstream: UpstreamAddr =
-        upstream.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
+    let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
     let spec = Spec {
         protocol: Protocol::Http,
         host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
         mark: !args.no_mark,
         tls: Some(UpstreamTls { ca: args.upstream_ca.clone(), verify: !args.upstream_insecure }),
         terminate: args.terminate.then(Terminate::default),
-        ..Spec::tcp(DEFAULT_PROXY, args.listen, &upstream.to_string())
+        ..Spec::tcp(DEFAULT_PROXY, args.listen.clone(), &upstream)
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
     Ok(spec)
