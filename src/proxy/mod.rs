@@ -103,13 +103,13 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens at a place and passes on to `upstream`.
+    /// Listens on `address` and passes on to `upstream`.
     ///
     /// # Errors
     ///
-    /// Fails if the place cannot be listened at.
+    /// Fails if the address cannot be listened on.
     pub fn listen(
-        address: impl Into<Place>,
+        address: SocketAddr,
         upstream: Connector,
         settings: Settings,
         injector: Injector,
