@@ -15,7 +15,7 @@ mod token;
 pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
-pub use fit::{fit, misfit_of};
+pub use fit::{Place, fit, misfit_of};
 pub use proxy::{HostHeader, Places, ProxyEntry};
 pub use schema::json_schema;
 pub use tls::{Identity, Terminate, UpstreamTls};
@@ -23,7 +23,6 @@ pub use token::{Secret, Token, TokenError};
 
 use crate::{
     diag::{Code, Diagnostic, Problems, Source, Span},
-    fault::catalog::Protocol,
     read::{Fields, Reader, Shape},
     scenario::KEYS,
     select::Users,
@@ -62,8 +61,8 @@ impl Config {
     }
 
     /// Its proxies, as far as a scenario has to [`fit`] them.
-    pub fn known(&self) -> Vec<(&str, Protocol)> {
-        self.proxies.iter().map(|proxy| (&*proxy.name, proxy.protocol)).collect()
+    pub fn known(&self) -> Vec<Place<'_>> {
+        self.proxies.iter().map(ProxyEntry::place).collect()
     }
 }
 

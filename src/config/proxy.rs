@@ -2,6 +2,7 @@
 
 use crate::{
     config::{
+        Place,
         admin::address,
         tls::{self, Terminate, UpstreamTls},
     },
@@ -113,6 +114,11 @@ const PROTOCOLS: [(&str, Protocol); 2] =
     [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
 
 impl ProxyEntry {
+    /// As far as faults have to fit it.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+    }
+
     /// The variable in which a command beside the drill finds where this proxy listens:
     /// `FIREDRILL_URL_MY_SHOP` for `my-shop`.
     pub fn variable(&self) -> String {

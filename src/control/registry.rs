@@ -327,7 +327,12 @@ impl Registry {
         faults: Vec<HandFault>,
     ) -> Result<(Injector, Hand), RegistryError> {
         let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
-        let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
+        let site = Site {
+            name: spec.name.as_str().into(),
+            protocol: spec.protocol,
+            tls: spec.terminate.is_some(),
+            users,
+        };
         let (injector, hand) = self.stations.open(site);
         if let Err(error) = hand.add_all(faults) {
             self.stations.close(&hand);

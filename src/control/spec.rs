@@ -2,7 +2,7 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, Terminate, UpstreamTls},
+    config::{HostHeader, Place, ProxyEntry, Terminate, UpstreamTls},
     fault::catalog::Protocol,
     proxy::{Connector, Terminator, TlsRoots, TlsSettings},
     select::Users,
@@ -83,6 +83,11 @@ impl Spec {
         (self.listen == listen || port_is_free) && same(self.clone())
     }
 
+    /// As far as faults have to fit it.
+    pub fn place(&self) -> Place<'_> {
+        Place { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+    }
+
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
@@ -143,7 +148,11 @@ impl Spec {
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
             _ => TlsRoots::System,
         };
-        Ok(Connector::new(&upstream, &TlsSettings { roots })?)
+        let tls = self.tls.as_ref();
+        let identity = tls.and_then(|tls| tls.identity.clone());
+        let identity = identity.map(|identity| (identity.cert, identity.key));
+        let name = tls.and_then(|tls| tls.sni.clone());
+        Ok(Connector::new(&upstream, &TlsSettings { roots, identity, name })?)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     fault::{
         Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
         limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
-        respond, slice, slow_close, truncate, unreachable,
+        respond, slice, slow_close, tls, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -19,6 +19,8 @@ pub enum Layer {
     Listener,
     /// A connection's bytes, below TLS and HTTP.
     Connection,
+    /// A connection's TLS handshake.
+    Handshake,
     /// One request or its response.
     Message,
 }
@@ -79,6 +81,7 @@ pub static CATALOG: &[Entry] = &[
     refuse::ENTRY,
     unreachable::ENTRY,
     reset::ENTRY,
+    tls::ENTRY,
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,

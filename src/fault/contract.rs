@@ -154,6 +154,13 @@ fn every_fault_keeps_to_its_layer() {
                     && stages.iter().all(|stage| *stage == Stage::Connect),
                 "{text}"
             ),
+            Layer::Handshake => assert!(
+                fault.gate().is_none()
+                    && !fault.shapes_connections()
+                    && stages == [Stage::Connect]
+                    && fault.needs_tls(),
+                "{text}"
+            ),
             Layer::Message => assert!(
                 fault.gate().is_none() && !stages.is_empty() && !fault.shapes_connections(),
                 "{text}"
@@ -177,6 +184,7 @@ fn what_denies_says_so_and_nothing_else_does() {
                     Effect::Respond(canned) | Effect::Lose(Loss::Respond(canned)) => {
                         canned.status.as_u16() >= 400
                     }
+                    Effect::Handshake(flaw) => flaw.denies() == Denial::Always,
                     Effect::Hang { .. }
                     | Effect::Close(_)
                     | Effect::Say(_)

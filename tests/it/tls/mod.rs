@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clients;
+mod flaws;
 mod nonsense;
 
 use crate::support::{Drill, Setup, Upstream, Wire};
