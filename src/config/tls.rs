@@ -7,7 +7,10 @@ use crate::{
     read::{Field, Fields, Kind, Reader, Shape},
     yaml::{Node, Spanned},
 };
-use std::{error::Error as _, path::PathBuf};
+use std::{
+    error::Error as _,
+    path::{Path, PathBuf},
+};
 
 /// How to speak TLS with clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,15 +108,15 @@ pub(super) fn terminate(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option
 /// Reads `tls`.
 pub(super) fn upstream(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
     let fields = reader.fields(node, &TLS)?;
-    let ca = authorities("ca", &fields, reader);
     let verify = flag(&fields, "verify", reader);
     let sni = fields.get("sni").map(|node| reader.name(node));
-    let identity = identity(&fields, reader);
     if let (Some(span), false) = (fields.key_span("ca"), verify) {
         let title = "`ca` says whom to trust, `verify: no` trusts anybody";
         reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove one of them"));
         return None;
     }
+    let ca = authorities("ca", &fields, reader);
+    let identity = identity(&fields, reader);
     Some(UpstreamTls { ca: ca?, verify, sni: sni.flatten(), identity: identity? })
 }
 
@@ -134,15 +137,21 @@ fn identity(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Option<Ident
     };
     let (cert_at, key_at) = (file(cert, reader), file(key, reader));
     let identity = Identity { cert: cert_at?, key: key_at? };
-    if reader.has_files() {
-        if let Err(error) = files::certificates(&identity.cert) {
-            refuse(&error, cert.span, reader);
-            return None;
-        }
-        if let Err(error) = files::identity(&identity.cert, &identity.key) {
-            refuse(&error, key.span, reader);
-            return None;
-        }
+    let (has_cert, has_key) = (is_here(&identity.cert, reader), is_here(&identity.key, reader));
+    if has_cert && let Err(error) = files::certificates(&identity.cert) {
+        refuse(&error, cert.span, reader);
+        return None;
+    }
+    if has_key && let Err(error) = files::key(&identity.key) {
+        refuse(&error, key.span, reader);
+        return None;
+    }
+    if has_cert
+        && has_key
+        && let Err(error) = files::identity(&identity.cert, &identity.key)
+    {
+        refuse(&error, key.span, reader);
+        return None;
     }
     Some(Some(identity))
 }
@@ -156,13 +165,19 @@ fn authorities(
 ) -> Option<Option<PathBuf>> {
     let Some(node) = fields.get(name) else { return Some(None) };
     let path = file(node, reader)?;
-    if reader.has_files()
+    if is_here(&path, reader)
         && let Err(error) = files::certificates(&path)
     {
         refuse(&error, node.span, reader);
         return None;
     }
     Some(Some(path))
+}
+
+/// Whether a file can be looked into. One that is not here may be where the drill takes place; there
+/// it is told at the start.
+fn is_here(path: &Path, reader: &Reader<'_>) -> bool {
+    reader.has_files() && path.exists()
 }
 
 fn file(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<PathBuf> {
