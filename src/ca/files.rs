@@ -37,7 +37,7 @@ pub enum FileError {
         key: PathBuf,
         /// Why.
         #[source]
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
 }
 
@@ -76,6 +76,6 @@ pub fn identity(certificate: &Path, key_at: &Path) -> Result<CertifiedKey, FileE
     whole.map_err(|source| FileError::Mismatch {
         certificate: certificate.to_owned(),
         key: key_at.to_owned(),
-        source,
+        source: Box::new(source),
     })
 }

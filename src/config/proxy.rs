@@ -39,6 +39,8 @@ pub struct ProxyEntry {
     pub mark: bool,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name or `*.name` that clients ask for.
+    pub sni: Vec<(String, String)>,
     /// How to speak TLS with clients, if they do.
     pub terminate: Option<Terminate>,
     /// Where it says so.
@@ -105,6 +107,11 @@ pub(super) static PROXY: Shape = Shape {
             "terminate",
             Kind::Any(&[Kind::Flag, Kind::Map(&tls::TERMINATE)]),
             "whether clients speak TLS with the proxy, and the certificate they are shown",
+        ),
+        Field::optional(
+            "sni",
+            Kind::Names(&Kind::Text),
+            "upstreams of a tcp proxy by the name that TLS asks for: `shop.example` or `*.example`",
         ),
         Field::optional("tls", Kind::Map(&tls::TLS), "how to speak TLS with an https upstream"),
     ],
@@ -211,6 +218,7 @@ fn read(
     });
     let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
     let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
+    let sni = fields.get("sni").map(|node| tls::sni(node, reader));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -223,6 +231,7 @@ fn read(
         host: host.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
+        sni: sni.unwrap_or_default(),
         terminate: terminate.flatten(),
         places: Places {
             name: name.span,
@@ -273,6 +282,10 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
             let problem = Diagnostic::new(Code::E0414, title, span);
             reader.problem(problem.help(format!("remove `{key}`, or `protocol: tcp`")));
         }
+    } else if let Some(span) = fields.key_span("sni") {
+        let title = "an http proxy has one upstream: `sni` is for TLS that is passed on untouched";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help("add `protocol: tcp`, or remove `sni`"));
     } else if let Some(span) = fields.key_span("tls").filter(|_| upstream.starts_with("http://")) {
         let title = "the upstream is spoken to without TLS";
         let problem = Diagnostic::new(Code::E0414, title, span);

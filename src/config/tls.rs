@@ -2,8 +2,12 @@
 
 use crate::{
     ca::files::{self, FileError},
-    config::{proxy::flag, token::beside},
+    config::{
+        proxy::{flag, upstream_of},
+        token::beside,
+    },
     diag::{Code, Diagnostic, Span},
+    fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
     yaml::{Node, Spanned},
 };
@@ -191,4 +195,32 @@ fn refuse(error: &FileError, place: Span, reader: &mut Reader<'_>) {
         title.push_str(&format!(": {cause}"));
     }
     reader.problem(Diagnostic::new(Code::E0721, title, place));
+}
+
+/// Reads `sni`: upstreams by the name that TLS asks for.
+pub(super) fn sni(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let names = reader.names(node, "a mapping from names to upstreams");
+    let entries = names.map_or(&[][..], |names| names.entries());
+    if names.is_some() && entries.is_empty() {
+        let problem = Diagnostic::new(Code::E0107, "there is no name in it", node.span);
+        reader.problem(problem.help("write `shop.example: 10.0.0.1:443`, or leave `sni` out"));
+    }
+    let mut routes = Vec::new();
+    for (name, upstream) in entries {
+        let plain = name.value.strip_prefix("*.").unwrap_or(&name.value);
+        let fits = !plain.is_empty()
+            && plain.split('.').all(|label| {
+                (1..=63).contains(&label.len())
+                    && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            });
+        if !fits {
+            let title = format!("`{}` is no name that TLS asks for", name.value.escape_debug());
+            let help = "write a name such as `shop.example`, or `*.example` for all below it";
+            reader.problem(Diagnostic::new(Code::E0701, title, name.span).help(help));
+            continue;
+        }
+        let upstream = upstream_of(upstream, Protocol::Tcp, reader);
+        routes.extend(upstream.map(|upstream| (name.value.clone(), upstream)));
+    }
+    routes
 }

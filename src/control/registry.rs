@@ -379,6 +379,7 @@ impl Registry {
             mark: inner.spec.mark,
             host: inner.spec.host,
             terminator: inner.spec.terminator()?,
+            sni: inner.spec.routes(),
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

@@ -36,6 +36,8 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name that clients ask for.
+    pub sni: Vec<(String, String)>,
     /// How TLS is spoken with clients, if it is.
     pub terminate: Option<Terminate>,
 }
@@ -54,6 +56,7 @@ impl Spec {
             host: HostHeader::Keep,
             mark: true,
             tls: None,
+            sni: Vec::new(),
             terminate: None,
         }
     }
@@ -71,6 +74,7 @@ impl Spec {
             host: entry.host,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            sni: entry.sni.clone(),
             terminate: entry.terminate.clone(),
         }
     }
@@ -129,6 +133,12 @@ impl Spec {
     pub async fn probe(&self) -> Result<(), String> {
         let connector = self.connector().map_err(|error| error.to_string())?;
         connector.probe().await
+    }
+
+    /// The ways to its upstreams by name.
+    pub(super) fn routes(&self) -> Vec<(String, Arc<Connector>)> {
+        let route = |(name, to): &(String, String)| (name.clone(), Arc::new(Connector::tcp(to)));
+        self.sni.iter().map(route).collect()
     }
 
     /// What speaks TLS with its clients.

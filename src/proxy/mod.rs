@@ -41,6 +41,7 @@ use drain::Ending;
 use listener::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use timer::Timer;
+use tls::Routes;
 use tokio::{io::DuplexStream, task::JoinHandle};
 use upstream::Upstream;
 
@@ -53,13 +54,22 @@ pub struct Settings {
     pub host: HostHeader,
     /// Speaks TLS with its clients; without it they speak none.
     pub terminator: Option<Arc<Terminator>>,
+    /// Where TLS goes that is passed on untouched, by the name or `*.name` that its client asks for;
+    /// other names go where all bytes go.
+    pub sni: Vec<(String, Arc<Connector>)>,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, terminator: None, meters: Arc::default() }
+        Self {
+            mark: true,
+            host: HostHeader::Keep,
+            terminator: None,
+            sni: Vec::new(),
+            meters: Arc::default(),
+        }
     }
 }
 
@@ -123,13 +133,14 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, terminator } = settings;
+        let Settings { meters, mark, host, terminator, sni: routes } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, Arc::clone(&meters));
                 Carry::Http(Forward::new(upstream, host, ending.clone()))
             }
-            Protocol::Tcp => Carry::Tcp(upstream),
+            Protocol::Tcp if routes.is_empty() => Carry::Tcp(upstream),
+            Protocol::Tcp => Carry::Sni(Routes::new(routes, upstream)),
         };
         let shared = Shared { recorder, carry, terminator, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address: None, listening: None }

@@ -12,9 +12,11 @@
 mod certificates;
 mod handshake;
 mod secure;
+mod sni;
 
 pub(crate) use handshake::welcome;
 pub(crate) use secure::Secure;
+pub(crate) use sni::{Routes, route};
 
 use crate::{ca::Authority, config::Terminate, fault::Flaw, proxy::upstream::TlsError};
 use certificates::Certificates;

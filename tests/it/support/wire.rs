@@ -77,6 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         &self.io
     }
 
+    /// The stream, to read from.
+    pub(crate) fn io_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
     /// The bare stream, of which nothing was read ahead.
     pub(crate) fn into_io(self) -> S {
         assert!(self.ahead.is_empty(), "{self:?}");

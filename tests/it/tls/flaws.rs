@@ -5,7 +5,7 @@ use crate::support::{Drill, End, GET, OK, Upstream, Wire, eventually, memory};
 use firedrill::event::{Connection, Did, EndedBy, Event};
 use std::{io, time::Duration};
 use tokio::{net::TcpStream, time::Instant};
-use tokio_rustls::rustls::{AlertDescription, CertificateError, Error};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, HandshakeKind};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -14,6 +14,9 @@ fn why(error: &io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     inner.unwrap_or_else(|| panic!("not of TLS: {error:?}")).clone()
 }
+
+/// Whether a client was right to refuse.
+type IsRight<'a> = &'a dyn Fn(&Error) -> bool;
 
 /// Waits until a connection is told of, and gives it out.
 async fn told(drill: &Drill) -> Connection {
@@ -53,7 +56,7 @@ async fn a_flawed_certificate_is_refused_for_its_flaw_and_the_record_says_so() {
         |error: &Error| *error == Error::InvalidCertificate(CertificateError::UnknownIssuer);
     let version = |error: &Error| *error == Error::AlertReceived(AlertDescription::ProtocolVersion);
     let cipher = |error: &Error| *error == Error::AlertReceived(AlertDescription::HandshakeFailure);
-    let cases: [(&str, &dyn Fn(&Error) -> bool, EndedBy); 6] = [
+    let cases: [(&str, IsRight<'_>, EndedBy); 6] = [
         ("expired", &expired, EndedBy::ClientFin),
         ("not_yet_valid", &early, EndedBy::ClientFin),
         ("wrong_name", &misnamed, EndedBy::ClientFin),
@@ -176,7 +179,7 @@ async fn a_ticket_does_not_get_around_a_flaw() {
     let mut first = secured.client().await;
     first.ask(GET).await;
     let second = secured.client().await;
-    assert_eq!(resumed(&second), Some(tokio_rustls::rustls::HandshakeKind::Resumed));
+    assert_eq!(resumed(&second), Some(HandshakeKind::Resumed));
     secured.drill.phase(1).await;
 
     assert!(secured.try_client("shop.example").await.is_err());
