@@ -6,15 +6,12 @@ use crate::{
         proxy::{flag, upstream_of},
         token::beside,
     },
-    diag::{Code, Diagnostic, Span},
+    diag::{Code, Diagnostic},
     fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
     yaml::{Node, Spanned},
 };
-use std::{
-    error::Error as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// How to speak TLS with clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,18 +140,18 @@ fn identity(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Option<Ident
     let identity = Identity { cert: cert_at?, key: key_at? };
     let (has_cert, has_key) = (is_here(&identity.cert, reader), is_here(&identity.key, reader));
     if has_cert && let Err(error) = files::certificates(&identity.cert) {
-        refuse(&error, cert.span, reader);
+        refuse(&error, cert, reader);
         return None;
     }
     if has_key && let Err(error) = files::key(&identity.key) {
-        refuse(&error, key.span, reader);
+        refuse(&error, key, reader);
         return None;
     }
     if has_cert
         && has_key
         && let Err(error) = files::identity(&identity.cert, &identity.key)
     {
-        refuse(&error, key.span, reader);
+        refuse(&error, key, reader);
         return None;
     }
     Some(Some(identity))
@@ -172,7 +169,7 @@ fn authorities(
     if is_here(&path, reader)
         && let Err(error) = files::certificates(&path)
     {
-        refuse(&error, node.span, reader);
+        refuse(&error, node, reader);
         return None;
     }
     Some(Some(path))
@@ -189,12 +186,27 @@ fn file(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<PathBuf> {
     Some(beside(&name, reader))
 }
 
-fn refuse(error: &FileError, place: Span, reader: &mut Reader<'_>) {
-    let mut title = error.to_string();
-    if let Some(cause) = error.source() {
-        title.push_str(&format!(": {cause}"));
-    }
-    reader.problem(Diagnostic::new(Code::E0721, title, place));
+/// Notes what is wrong with a file, by the name that the config has for it.
+fn refuse(error: &FileError, node: &Spanned<Node>, reader: &mut Reader<'_>) {
+    let name = reader.name(node).unwrap_or_default();
+    let (title, help) = match error {
+        FileError::Unread { source, .. } => {
+            (format!("`{name}` cannot be read: {source}"), "give a PEM file")
+        }
+        FileError::NoCertificate(_) => (
+            format!("`{name}` holds no certificate"),
+            "give a PEM file with `BEGIN CERTIFICATE` in it",
+        ),
+        FileError::NoKey(_) => (
+            format!("`{name}` holds no key"),
+            "give a PEM file with `BEGIN PRIVATE KEY` in it, not encrypted",
+        ),
+        FileError::Mismatch { source, .. } => (
+            format!("`{name}` is not the key of the certificate: {source}"),
+            "give the key that the certificate was made for",
+        ),
+    };
+    reader.problem(Diagnostic::new(Code::E0721, title, node.span).help(help));
 }
 
 /// Reads `sni`: upstreams by the name that TLS asks for.
