@@ -24,7 +24,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("select", &["units", "dice", "diag", "yaml", "read"]),
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
-    ("config", &["units", "diag", "yaml", "read", "select", "fault", "scenario"]),
+    ("config", &["units", "ca", "diag", "yaml", "read", "select", "fault", "scenario"]),
     ("event", &["dice", "select"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),

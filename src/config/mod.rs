@@ -16,7 +16,7 @@ mod token;
 pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
-pub use fit::{fit, misfit_of};
+pub use fit::{Ground, fit, misfit_of};
 pub use origin::{Forwarded, ProxyProtocol, ProxyVersion};
 pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;
@@ -25,7 +25,6 @@ pub use token::{Secret, Token, TokenError};
 
 use crate::{
     diag::{Code, Diagnostic, Problems, Source, Span},
-    fault::catalog::Protocol,
     read::{Fields, Reader, Shape},
     scenario::KEYS,
     select::Users,
@@ -65,8 +64,8 @@ impl Config {
     }
 
     /// Its proxies, as far as a scenario has to [`fit`] them.
-    pub fn known(&self) -> Vec<(&str, Protocol)> {
-        self.proxies.iter().map(|proxy| (&*proxy.name, proxy.protocol)).collect()
+    pub fn known(&self) -> Vec<Ground<'_>> {
+        self.proxies.iter().map(ProxyEntry::ground).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{
+        Ground,
         origin::{self, FORWARDED, Forwarded, PROXY_PROTOCOL, ProxyProtocol},
         tls::{self, Terminate, UpstreamTls},
         token::beside,
@@ -41,6 +42,8 @@ pub struct ProxyEntry {
     pub http: UpstreamHttp,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name or `*.name` that clients ask for.
+    pub sni: Vec<(String, String)>,
     /// How to speak TLS with clients, if they do.
     pub terminate: Option<Terminate>,
     /// Who says, and who is told, whom a connection is from.
@@ -139,6 +142,11 @@ pub(super) static PROXY: Shape = Shape {
             Kind::Any(&[Kind::Flag, Kind::Map(&tls::TERMINATE)]),
             "whether clients speak TLS with the proxy, and the certificate they are shown",
         ),
+        Field::optional(
+            "sni",
+            Kind::Names(&Kind::Text),
+            "upstreams of a tcp proxy by the name that TLS asks for: `shop.example` or `*.example`",
+        ),
         Field::optional("tls", Kind::Map(&tls::TLS), "how to speak TLS with an https upstream"),
     ],
 };
@@ -150,6 +158,11 @@ const VERSIONS: [(&str, UpstreamHttp); 3] =
     [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
 
 impl ProxyEntry {
+    /// As far as faults have to fit it.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+    }
+
     /// The variable in which a command beside the drill finds where this proxy listens:
     /// `FIREDRILL_URL_MY_SHOP` for `my-shop`.
     pub fn variable(&self) -> String {
@@ -246,6 +259,7 @@ fn read(
     let proxy_protocol =
         fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
     let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));
+    let sni = fields.get("sni").map(|node| tls::sni(node, reader));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -259,6 +273,7 @@ fn read(
         http: http.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
+        sni: sni.unwrap_or_default(),
         terminate: terminate.flatten(),
         proxy_protocol: proxy_protocol.flatten().unwrap_or_default(),
         forwarded: forwarded.flatten().unwrap_or_default(),
@@ -335,6 +350,10 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
             let problem = Diagnostic::new(Code::E0414, title, span);
             reader.problem(problem.help(format!("remove `{key}`, or `protocol: tcp`")));
         }
+    } else if let Some(span) = fields.key_span("sni") {
+        let title = "an http proxy has one upstream: `sni` is for TLS that is passed on untouched";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help("add `protocol: tcp`, or remove `sni`"));
     } else if let Some(span) = fields.key_span("tls").filter(|_| !upstream.starts_with("https://"))
     {
         let title = "the upstream is spoken to without TLS";

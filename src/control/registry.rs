@@ -327,7 +327,12 @@ impl Registry {
         faults: Vec<HandFault>,
     ) -> Result<(Injector, Hand), RegistryError> {
         let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
-        let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
+        let site = Site {
+            name: spec.name.as_str().into(),
+            protocol: spec.protocol,
+            tls: spec.terminate.is_some(),
+            users,
+        };
         let (injector, hand) = self.stations.open(site);
         if let Err(error) = hand.add_all(faults) {
             self.stations.close(&hand);
@@ -377,6 +382,7 @@ impl Registry {
             http: inner.spec.http,
             accept: inner.spec.proxy_protocol.accept.clone(),
             forwarded: inner.spec.forwarded,
+            sni: inner.spec.routes(),
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

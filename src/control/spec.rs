@@ -3,7 +3,8 @@
 use super::RegistryError;
 use crate::{
     config::{
-        Forwarded, HostHeader, ProxyEntry, ProxyProtocol, Terminate, UpstreamHttp, UpstreamTls,
+        Forwarded, Ground, HostHeader, ProxyEntry, ProxyProtocol, Terminate, UpstreamHttp,
+        UpstreamTls,
     },
     fault::catalog::Protocol,
     proxy::{Connector, Terminator, TlsRoots, TlsSettings},
@@ -40,6 +41,8 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name that clients ask for.
+    pub sni: Vec<(String, String)>,
     /// How TLS is spoken with clients, if it is.
     pub terminate: Option<Terminate>,
     /// Who says, and who is told, whom a connection is from.
@@ -64,6 +67,7 @@ impl Spec {
             http: UpstreamHttp::Same,
             mark: true,
             tls: None,
+            sni: Vec::new(),
             terminate: None,
             proxy_protocol: ProxyProtocol::default(),
             forwarded: Forwarded::None,
@@ -84,6 +88,7 @@ impl Spec {
             http: entry.http,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            sni: entry.sni.clone(),
             terminate: entry.terminate.clone(),
             proxy_protocol: entry.proxy_protocol.clone(),
             forwarded: entry.forwarded,
@@ -99,6 +104,11 @@ impl Spec {
         let (listen, written) = (wanted.listen.clone(), wanted.written.clone());
         let same = |own: Self| Self { listen, written, ..own } == *wanted;
         (self.listen == wanted.listen || port_is_free) && same(self.clone())
+    }
+
+    /// As far as faults have to fit it.
+    pub fn ground(&self) -> Ground<'_> {
+        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
     }
 
     /// How URLs of it begin.
@@ -158,6 +168,15 @@ impl Spec {
         connector.probe().await
     }
 
+    /// The ways to its upstreams by name.
+    pub(super) fn routes(&self) -> Vec<(String, Arc<Connector>)> {
+        let route = |(name, to): &(String, String)| {
+            let connector = Connector::tcp(to).introducing(self.proxy_protocol.send);
+            (name.clone(), Arc::new(connector))
+        };
+        self.sni.iter().map(route).collect()
+    }
+
     /// What speaks TLS with its clients.
     pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
         let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
@@ -179,7 +198,11 @@ impl Spec {
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
             _ => TlsRoots::System,
         };
-        let connector = Connector::new(&upstream, &TlsSettings { roots })?;
+        let tls = self.tls.as_ref();
+        let identity = tls.and_then(|tls| tls.identity.clone());
+        let identity = identity.map(|identity| (identity.cert, identity.key));
+        let name = tls.and_then(|tls| tls.sni.clone());
+        let connector = Connector::new(&upstream, &TlsSettings { roots, identity, name })?;
         Ok(connector.introducing(self.proxy_protocol.send))
     }
 }

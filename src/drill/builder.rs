@@ -132,7 +132,7 @@ impl Builder {
             None => {
                 let only = self.only()?;
                 let mut problems = Problems::default();
-                config::fit(&scenario, &[(&only.name, only.protocol)], &mut problems);
+                config::fit(&scenario, &[only.ground()], &mut problems);
                 refuse(&source, &problems)?;
                 (vec![only], scenario.users.clone())
             }

@@ -44,6 +44,7 @@ mod slice;
 mod slow_close;
 #[cfg(test)]
 mod support;
+mod tls;
 pub mod toxic;
 mod truncate;
 mod unreachable;
@@ -53,6 +54,7 @@ pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
 pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
+pub use tls::Flaw;
 
 use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
@@ -192,6 +194,8 @@ pub enum Effect {
         /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
         close: Option<Close>,
     },
+    /// Have the TLS handshake go wrong.
+    Handshake(Flaw),
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
 }
@@ -284,6 +288,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// is wrong, in a line for whoever wrote it.
     fn works_on(&self, _protocol: Protocol) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    fn needs_tls(&self) -> bool {
+        false
     }
 
     /// What it exists to break of what byte filters keep.

@@ -56,6 +56,7 @@ use std::{
     time::Duration,
 };
 use timer::Timer;
+use tls::Routes;
 use tokio::{io::DuplexStream, task::JoinHandle};
 use upstream::Upstream;
 
@@ -75,6 +76,9 @@ pub struct Settings {
     pub accept: Vec<Network>,
     /// Which header fields tell the upstream who the client is.
     pub forwarded: Forwarded,
+    /// Where TLS goes that is passed on untouched, by the name or `*.name` that its client asks for;
+    /// other names go where all bytes go.
+    pub sni: Vec<(String, Arc<Connector>)>,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
@@ -88,6 +92,7 @@ impl Default for Settings {
             http: UpstreamHttp::Same,
             accept: Vec::new(),
             forwarded: Forwarded::None,
+            sni: Vec::new(),
             meters: Arc::default(),
         }
     }
@@ -153,14 +158,16 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, terminator, http, accept, forwarded } = settings;
+        let Settings { meters, mark, host, terminator, http, accept, forwarded, sni: routes } =
+            settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
                 let ending = ending.clone();
                 Carry::Http(Forward::new(upstream, host, forwarded, ending, timer.clone()))
             }
-            Protocol::Tcp => Carry::Tcp(upstream),
+            Protocol::Tcp if routes.is_empty() => Carry::Tcp(upstream),
+            Protocol::Tcp => Carry::Sni(Routes::new(routes, upstream)),
         };
         let refusals = Refusals::default();
         let shared =

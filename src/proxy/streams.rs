@@ -67,6 +67,7 @@ impl ConnCtl {
         let welcome = Welcome {
             delay: self.welcome.delay,
             close: None,
+            flaw: None,
             dealt: Vec::new(),
             phase: self.welcome.phase,
             counted: Arc::clone(&self.welcome.counted),

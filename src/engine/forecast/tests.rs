@@ -37,7 +37,7 @@ fn play() -> Play {
 
 fn forecast(scenario: &Scenario) -> Forecast {
     let users = Arc::new(scenario.users.clone());
-    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, users };
+    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, tls: false, users };
     Forecast::new(scenario, &play(), &site)
 }
 
@@ -205,6 +205,7 @@ fn a_time_is_told_from_the_edges_as_they_were_played() {
     let site = Site {
         name: Site::ONLY.into(),
         protocol: Protocol::Http,
+        tls: false,
         users: Arc::new(scenario.users.clone()),
     };
     // Ten times as fast, from the middle of the calm, after waiting for a second.

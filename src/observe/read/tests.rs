@@ -167,6 +167,7 @@ fn did() -> impl Strategy<Value = Did> {
             Did::Duplicated,
             Did::LostResponse,
             Did::Malformed,
+            Did::Handshake,
             Did::Edited,
             Did::Cut,
             Did::Shaped,

@@ -104,8 +104,8 @@ impl Connector {
             .unwrap_or(HeaderValue::from_static("upstream"));
         let host = upstream.host().to_owned();
         let tls = if upstream.is_tls() {
-            let name =
-                ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host.clone()))?;
+            let name = tls.name.clone().unwrap_or_else(|| host.clone());
+            let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
             Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
         } else {
             None
