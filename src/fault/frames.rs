@@ -23,6 +23,11 @@ pub enum Kind {
     Control,
 }
 
+/// Whether a connection that was upgraded to this protocol carries frames.
+pub fn is_carried_by(protocol: &[u8]) -> bool {
+    protocol.eq_ignore_ascii_case(b"websocket")
+}
+
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {

@@ -7,6 +7,7 @@
 mod ask;
 mod conn;
 mod ctl;
+mod cut;
 mod drain;
 mod edit;
 mod error;
