@@ -8,6 +8,7 @@ mod arrive;
 mod ask;
 mod conn;
 mod ctl;
+mod cut;
 mod drain;
 mod edit;
 mod error;
