@@ -68,7 +68,6 @@ impl Fault for MaxStreams {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fault::support::{codes, fault};
 
     #[test]

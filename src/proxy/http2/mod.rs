@@ -10,6 +10,7 @@ mod lent;
 mod send;
 mod stream;
 
+pub(crate) use head::is_of_a_hop;
 pub(crate) use send::{Outcome, Parcel, Sending};
 
 use crate::proxy::{
@@ -68,7 +69,7 @@ pub(crate) async fn serve<S: Stream>(
     {
         let mut calls = pin!(FuturesUnordered::new());
         calls.push(Calls::new(ctl, &shared.ending).next());
-        let mut handshake = pin!(settings().handshake(lent));
+        let mut handshake = pin!(settings(forward).handshake(lent));
         let connection = loop {
             tokio::select! {
                 biased;
@@ -93,7 +94,7 @@ fn announced(ctl: &ConnCtl, limit: &Limit) -> bool {
     limit.set(ctl.injector().max_streams().map_or(MAX_STREAMS, |limit| limit.most))
 }
 
-fn settings() -> Builder {
+fn settings(forward: &Forward) -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
@@ -102,8 +103,11 @@ fn settings() -> Builder {
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(MAX_HEAD)
         .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(Some(MAX_ERRORS))
-        .enable_connect_protocol();
+        .max_local_error_reset_streams(Some(MAX_ERRORS));
+    // A client that is not told of it opens its WebSockets over HTTP/1.
+    if forward.may_speak_two() {
+        builder.enable_connect_protocol();
+    }
     builder
 }
 
