@@ -31,8 +31,7 @@ use crate::{
 };
 use body::Held;
 use connect::Offer;
-use h2::ext::Protocol;
-use http::{Request, Response, StatusCode, Version, uri::Scheme};
+use http::{Method, Request, Response, StatusCode, Version, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -100,7 +99,7 @@ impl Upstream {
         mut dialled: Option<Pooled>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
-        if request.extensions().get::<Protocol>().is_some() {
+        if request.method() == Method::CONNECT {
             let why = "the upstream speaks HTTP/1, which has another way to other protocols";
             return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
         }
