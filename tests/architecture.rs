@@ -71,6 +71,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("hyper::", &["proxy/", "demo/", "control/"]),
     ("hyper_util::", &["proxy/", "demo/", "control/"]),
+    ("h2::", &["proxy/"]),
     ("axum::", &["control/"]),
     ("prometheus_client::", &["control/metrics.rs"]),
     ("serde_yaml::", &["yaml.rs"]),

@@ -37,6 +37,7 @@ proxies:
     assert_eq!((&*shop.name, &*shop.upstream), ("shop", "http://127.0.0.1:3000"));
     assert_eq!((shop.protocol, shop.enabled, shop.mark), (Protocol::Http, true, true));
     assert_eq!((shop.host, &shop.tls), (HostHeader::Keep, &None));
+    assert_eq!(shop.http, UpstreamHttp::Same);
     assert_eq!((db.protocol, &*db.upstream), (Protocol::Tcp, "127.0.0.1:5432"));
     assert_eq!(db.listen.to_string(), "127.0.0.1:15432");
 }
@@ -54,6 +55,7 @@ proxies:
     enabled: no
     users: [{ cookie: sid }, peer]
     host: rewrite
+    upstream_http: http2
     mark: no
     tls: { ca: ca.pem }
 ",
@@ -66,6 +68,7 @@ proxies:
     let shop = &config.proxies[0];
     assert_eq!((shop.enabled, shop.mark, shop.host), (false, false, HostHeader::Rewrite));
     assert_eq!(shop.users.as_ref().map(|users| users.sources.len()), Some(2));
+    assert_eq!(shop.http, UpstreamHttp::Http2);
     let tls = UpstreamTls { ca: Some("/etc/drill/ca.pem".into()), ..UpstreamTls::default() };
     assert_eq!(shop.tls, Some(tls));
     assert_eq!(shop.variable(), "FIREDRILL_URL_MY_SHOP_2");
@@ -237,9 +240,10 @@ fn names_fit_into_variables_and_urls() {
 #[test]
 fn keys_that_mean_nothing_are_refused() {
     let keys = |keys: &str| codes(&format!("proxies: {{ a: {{ listen: 0, {keys} }} }}\n"));
-    for key in ["users: peer", "host: keep", "mark: yes", "tls: {}"] {
+    for key in ["users: peer", "host: keep", "mark: yes", "upstream_http: same", "tls: {}"] {
         assert_eq!(keys(&format!("upstream: 'a:1', protocol: tcp, {key}")), ["E0414"], "{key}");
     }
+    assert_eq!(keys("upstream: 'http://a:1', upstream_http: http3"), ["E0205"]);
     assert_eq!(keys("upstream: 'http://a:1', tls: { verify: no }"), ["E0414"]);
     assert_eq!(keys("upstream: 'https://a', tls: { ca: a.pem, verify: no }"), ["E0414"]);
     assert_eq!(keys("upstream: 'https://a', tls: { verify: no }"), [""; 0]);
