@@ -122,6 +122,31 @@ fn tls_that_cannot_work_is_refused() {
 }
 
 #[test]
+fn tls_may_be_passed_on_by_name() {
+    let with = |keys: &str| format!("proxies: {{ a: {{ listen: 0, {keys} }} }}\n");
+    let tcp = "upstream: 'a:443', protocol: tcp";
+    let config =
+        read(&with(&format!("{tcp}, sni: {{ shop.example: 'b:443', '*.x': '[::1]:443' }}")));
+    let route = |name: &str, to: &str| (name.to_owned(), to.to_owned());
+    assert_eq!(config.proxies[0].sni, [route("shop.example", "b:443"), route("*.x", "[::1]:443")]);
+
+    for (sni, code) in [
+        ("{}", "E0107"),
+        ("b", "E0003"),
+        ("{ '*': 'b:443' }", "E0701"),
+        ("{ 'a.*.b': 'b:443' }", "E0701"),
+        ("{ 'a..b': 'b:443' }", "E0701"),
+        ("{ 'schön': 'b:443' }", "E0701"),
+        ("{ b: 'https://b' }", "E0701"),
+        ("{ b: 'b' }", "E0701"),
+        ("{ b: 'b:443', b: 'c:443' }", "E0102"),
+    ] {
+        assert_eq!(codes(&with(&format!("{tcp}, sni: {sni}"))), [code], "{sni}");
+    }
+    assert_eq!(codes(&with("upstream: 'http://a', sni: { b: 'b:443' }")), ["E0414"]);
+}
+
+#[test]
 fn there_may_be_no_proxies_if_that_is_said() {
     for text in ["proxies:\n", "proxies: {}\n"] {
         assert_eq!(read(text).proxies.len(), 0, "{text}");

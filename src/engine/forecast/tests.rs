@@ -37,7 +37,7 @@ fn play() -> Play {
 
 fn forecast(scenario: &Scenario) -> Forecast {
     let users = Arc::new(scenario.users.clone());
-    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, tls: false, users };
+    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, tls: true, users };
     Forecast::new(scenario, &play(), &site)
 }
 
@@ -197,6 +197,18 @@ fn patterns_and_shares_move_with_the_phase() {
 fn edge(phase: Option<usize>, planned: u64) -> PhaseEdge {
     let planned = Duration::from_millis(planned);
     PhaseEdge { phase, planned, actual: planned + Duration::from_millis(5) }
+}
+
+#[test]
+fn a_flawed_handshake_denies_unless_it_only_takes_its_time() {
+    for (fault, wanted) in [
+        ("tls: expired", 1.0),
+        ("tls: stall, share: 30% of connections", 0.3),
+        ("tls: { stall: 3s }", 0.0),
+        ("tls: no_close_notify", 0.0),
+    ] {
+        assert!(is_near(all(&[fault]), wanted), "{fault}: {:?}", all(&[fault]));
+    }
 }
 
 #[test]

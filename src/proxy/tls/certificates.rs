@@ -1,7 +1,7 @@
 //! Which certificate a client is shown, and what it has to show.
 
 use crate::{
-    ca::{self, Authority, files},
+    ca::{self, Authority, CaError, files},
     config::Terminate,
     fault::Flaw,
     proxy::{
@@ -34,8 +34,8 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Certificates {
     /// The one that is shown whatever is asked for.
     given: Option<Arc<ServerConfig>>,
-    /// Signs for the others; `None` if there is none, and one is not needed as long as all is well.
-    authority: Option<Arc<Authority>>,
+    /// Signs for the others. Where one is given, it is looked for only when something is to be wrong.
+    authority: OnceLock<Arc<Authority>>,
     /// Signs what nobody trusts.
     unknown: OnceLock<Arc<Authority>>,
     clients: Arc<dyn ClientCertVerifier>,
@@ -66,7 +66,7 @@ impl Certificates {
     pub(super) fn made_up(authority: Arc<Authority>) -> Self {
         Self {
             given: None,
-            authority: Some(authority),
+            authority: OnceLock::from(authority),
             unknown: OnceLock::new(),
             clients: Arc::new(NoClientAuth),
             known: Mutex::default(),
@@ -79,15 +79,13 @@ impl Certificates {
             Some(file) => clients_of(files::certificates(file)?)?,
             None => Arc::new(NoClientAuth),
         };
-        let own = Authority::own();
         let (given, authority) = match &terminate.identity {
             Some(identity) => {
                 let identity = files::identity(&identity.cert, &identity.key)?;
-                (Some(Arc::new(config_of(identity, &clients)?)), own.ok())
+                (Some(Arc::new(config_of(identity, &clients)?)), OnceLock::new())
             }
-            None => (None, Some(own?)),
+            None => (None, OnceLock::from(Arc::new(Authority::own()?))),
         };
-        let authority = authority.map(Arc::new);
         Ok(Self { given, authority, unknown: OnceLock::new(), clients, known: Mutex::default() })
     }
 
@@ -131,22 +129,27 @@ impl Certificates {
             Some(Wrong::Name) => Some(ca::Flaw::WrongName),
             Some(Wrong::Authority) | None => None,
         };
-        let authority = match &self.authority {
-            Some(authority) if *wrong != Some(Wrong::Authority) => authority,
-            _ => self.unknown()?,
+        let authority = if *wrong == Some(Wrong::Authority) {
+            made(&self.unknown, Authority::unknown)?
+        } else {
+            made(&self.authority, Authority::own)?
         };
         let leaf = authority.sign(names, flaw)?;
         let key = CertifiedKey::from_der(vec![leaf.certificate], leaf.key, &provider())?;
         config_of(key, &self.clients)
     }
+}
 
-    fn unknown(&self) -> Result<&Arc<Authority>, TlsError> {
-        if let Some(unknown) = self.unknown.get() {
-            return Ok(unknown);
-        }
-        let unknown = Arc::new(Authority::unknown()?);
-        Ok(self.unknown.get_or_init(|| unknown))
+/// An authority, made if it is not there yet.
+fn made(
+    place: &OnceLock<Arc<Authority>>,
+    make: fn() -> Result<Authority, CaError>,
+) -> Result<&Arc<Authority>, TlsError> {
+    if let Some(authority) = place.get() {
+        return Ok(authority);
     }
+    let authority = Arc::new(make()?);
+    Ok(place.get_or_init(|| authority))
 }
 
 /// Shows a certificate, and keeps its sessions apart from those of others: a ticket that was given
