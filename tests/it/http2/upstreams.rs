@@ -203,7 +203,7 @@ async fn behind_tls(protocols: &[&str]) -> u16 {
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
                     let mut connection = h2::server::handshake(stream).await.expect("h2");
                     while let Some(Ok(asked)) = connection.accept().await {
-                        tokio::spawn(says_two(asked));
+                        says_two(asked);
                     }
                     return;
                 }
@@ -217,7 +217,7 @@ async fn behind_tls(protocols: &[&str]) -> u16 {
     port
 }
 
-async fn says_two((request, mut respond): Asked) {
+fn says_two((request, mut respond): Asked) {
     let mut head = http::Response::new(());
     *head.status_mut() = http::StatusCode::ACCEPTED;
     let scheme = request.uri().scheme_str().unwrap_or("none").parse().expect("a value");
