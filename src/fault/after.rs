@@ -1,10 +1,10 @@
-//! Where in a response body something happens, as a file writes it: `10KiB` or `50%`.
+//! Where in a response body something happens, as a file writes it: `10KiB`, `50%` or `3 messages`.
 
 use crate::{
     fault::{Denial, Offset},
     read::{Kind, Reader},
     timeline::{Moment, Moving},
-    units::{ByteSize, Percent},
+    units::{ByteSize, MessageCount, Percent},
     yaml::{Node, Spanned},
 };
 
@@ -15,18 +15,25 @@ pub(super) enum After {
     Size(Moving<ByteSize>),
     /// This share of the body.
     Share(Moving<Percent>),
+    /// So many messages of a gRPC call.
+    Messages(Moving<MessageCount>),
 }
 
 impl After {
     /// At the very start of the body.
     pub(super) const START: Self = Self::Size(Moving::Fixed(ByteSize(0)));
     /// What it may be, for the schema.
-    pub(super) const KIND: Kind =
-        Kind::Any(&[Kind::Moving(&Kind::Size), Kind::Moving(&Kind::Percent)]);
+    pub(super) const KIND: Kind = Kind::Any(&[
+        Kind::Moving(&Kind::Size),
+        Kind::Moving(&Kind::Percent),
+        Kind::Moving(&Kind::Messages),
+    ]);
 
-    /// Reads a size, or a share if there is a percent sign or a fraction in it.
+    /// Reads a size, or a share if there is a percent sign or a fraction in it, or a number of messages.
     pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
-        if mentions_share(&node.value) {
+        if mentions(&node.value, &|text| text.contains("message")) {
+            reader.moving(node).map(Self::Messages)
+        } else if mentions(&node.value, &|text| text.contains(['%', '/'])) {
             reader.moving(node).map(Self::Share)
         } else {
             reader.moving(node).map(Self::Size)
@@ -38,6 +45,7 @@ impl After {
         match self {
             Self::Size(size) => Offset::Bytes(size.at(moment).0),
             Self::Share(share) => Offset::Fraction(share.at(moment).fraction()),
+            Self::Messages(count) => Offset::Messages(count.at(moment).0),
         }
     }
 
@@ -52,7 +60,7 @@ impl After {
         match self {
             Self::Share(_) => Denial::Always,
             Self::Size(size) if size.peak() == ByteSize(0) => Denial::Always,
-            Self::Size(_) => Denial::Perhaps,
+            Self::Size(_) | Self::Messages(_) => Denial::Perhaps,
         }
     }
 
@@ -61,6 +69,7 @@ impl After {
         match self {
             Self::Size(size) => size.moves(),
             Self::Share(share) => share.moves(),
+            Self::Messages(count) => count.moves(),
         }
     }
 
@@ -69,15 +78,17 @@ impl After {
         match self {
             Self::Size(size) => size.show(),
             Self::Share(share) => share.show(),
+            Self::Messages(count) => count.show(),
         }
     }
 }
 
-fn mentions_share(node: &Node) -> bool {
+/// Whether a text anywhere in it is of a kind.
+fn mentions(node: &Node, is_it: &dyn Fn(&str) -> bool) -> bool {
     match node {
-        Node::Text(text) => text.contains(['%', '/']),
-        Node::List(items) => items.iter().any(|item| mentions_share(&item.value)),
-        Node::Map(entries) => entries.iter().any(|(_, value)| mentions_share(&value.value)),
+        Node::Text(text) => is_it(text),
+        Node::List(items) => items.iter().any(|item| mentions(&item.value, is_it)),
+        Node::Map(entries) => entries.iter().any(|(_, value)| mentions(&value.value, is_it)),
         _ => false,
     }
 }

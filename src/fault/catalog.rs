@@ -3,9 +3,9 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
-        limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
-        respond, slice, slow_close, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, grpc, hang, headers,
+        latency, limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse,
+        reset, respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -82,6 +82,7 @@ pub static CATALOG: &[Entry] = &[
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,
+    grpc::ENTRY,
     lose_response::ENTRY,
     duplicate::ENTRY,
     rate_limit::ENTRY,

@@ -21,6 +21,7 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+mod grpc;
 mod hang;
 mod headers;
 mod latency;
@@ -48,7 +49,12 @@ pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
 pub use headers::{HeadEdit, take_out};
 
-use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
+use crate::{
+    dice::Dice,
+    fault::catalog::Protocol,
+    grpc::{Code, Told},
+    timeline::Moment,
+};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
@@ -96,6 +102,8 @@ pub enum Offset {
     /// After this fraction of the length the head announced; of a body of unknown length,
     /// after this fraction of its first 64 KiB.
     Fraction(f64),
+    /// After so many messages of a gRPC call; in a body of anything else, nowhere.
+    Messages(u64),
 }
 
 /// An answer without the upstream.
@@ -112,7 +120,8 @@ pub struct Canned {
 impl Canned {
     /// Whether it denies what was asked for: it has a status that says so.
     fn denies(&self) -> Denial {
-        if self.status.as_u16() >= 400 { Denial::Always } else { Denial::Never }
+        let call = Told::of(&self.headers).is_some_and(|told| told.code != Code::Ok);
+        if call || self.status.as_u16() >= 400 { Denial::Always } else { Denial::Never }
     }
 }
 
@@ -177,6 +186,13 @@ pub enum Effect {
         /// How.
         close: Close,
     },
+    /// Break the response off, and have trailers say how it went.
+    Finish {
+        /// Where.
+        after: Offset,
+        /// What they say.
+        trailers: Arc<HeaderMap>,
+    },
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
 }
@@ -205,6 +221,8 @@ pub struct Cx {
     pub user: u64,
     /// Real time since the drill's start, for what keeps account of who came when.
     pub now: Tick,
+    /// Whether it is a gRPC call.
+    pub grpc: bool,
 }
 
 /// Whether an attempt that a fault hits comes to nothing because of it: no answer, a broken one, or one

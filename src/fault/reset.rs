@@ -4,6 +4,7 @@
 //! - reset: {}                                # at the request's head; short: reset: request
 //! - reset: connect                           # as soon as it is accepted
 //! - reset: { at: response, after: 10KiB }    # in the middle of the answer
+//! - reset: { at: response, after: 3 messages }         # of a gRPC call
 //! ```
 //!
 //! The client's read or write fails with ECONNRESET; on HTTP/2 it is the stream that is reset. At
@@ -43,10 +44,15 @@ pub(super) const ENTRY: Entry = Entry {
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
-`after` so many bytes or this share of it, by default before the first. On a proxy with `protocol:
+`after` so many bytes, this share of it or so many messages of a gRPC call, by default before the first. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
-    examples: &["reset: {}", "reset: connect", "reset: { at: response, after: 10KiB }"],
+    examples: &[
+        "reset: {}",
+        "reset: connect",
+        "reset: { at: response, after: 10KiB }",
+        "reset: { at: response, after: 3 messages }",
+    ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
     read,
 };
@@ -62,7 +68,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "after",
             After::KIND,
-            "with `at: response`: how much of the body arrives, a size or a share; by default none",
+            "with `at: response`: how much of the body arrives, a size, a share or `3 messages`; by default none",
         ),
     ],
 };
@@ -141,6 +147,10 @@ impl Fault for Reset {
                 "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
                 share.show()
             )),
+            (Protocol::Tcp, After::Messages(count)) => Err(format!(
+                "`after: {}` needs `protocol: http`: in bytes nobody knows a message",
+                count.show()
+            )),
             _ => Ok(()),
         }
     }
@@ -176,7 +186,7 @@ impl Reset {
         match (self.at, &self.after) {
             (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response, After::Share(_)) | (At::Connect, _) => None,
+            (At::Response, After::Share(_) | After::Messages(_)) | (At::Connect, _) => None,
         }
     }
 }
@@ -224,6 +234,7 @@ mod tests {
             ("reset: response", Offset::Bytes(0)),
             ("reset: { at: response, after: 10KiB }", Offset::Bytes(10_240)),
             ("reset: { at: response, after: 25% }", Offset::Fraction(0.25)),
+            ("reset: { at: response, after: 1 message }", Offset::Messages(1)),
         ] {
             let effect = effect(entry, Stage::Cut);
             let Effect::Cut { after, close: Close::Reset } = effect else {

@@ -3,6 +3,7 @@
 //! ```yaml
 //! - truncate: 50%
 //! - truncate: { after: 10KiB }
+//! - truncate: { after: 3 messages }         # of a gRPC call
 //! ```
 //!
 //! The head goes out as the upstream wrote it, `content-length` included; then the body stops and
@@ -31,9 +32,10 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "the end of the body is missing, its announced length is not",
     about: "The head goes out untouched, then the body stops `after` so many bytes, or after this
 share of the announced length (of the first 64 KiB, if no length is announced), and the connection
-is closed with a FIN. A body that is shorter arrives whole. For a RST in place of the FIN, use
-`reset: { at: response, after: 10KiB }`.",
-    examples: &["truncate: 50%", "truncate: { after: 10KiB }"],
+is closed with a FIN. A body that is shorter arrives whole. `after: 3 messages` counts those of a gRPC
+call and meets nothing else. For a RST in place of the FIN, use `reset: { at: response, after: 10KiB }`;
+for a stream that ends with a status, `grpc`.",
+    examples: &["truncate: 50%", "truncate: { after: 10KiB }", "truncate: { after: 3 messages }"],
     kind: Kind::Any(&[Kind::Map(&SHAPE), After::KIND]),
     read,
 };
@@ -43,7 +45,7 @@ static SHAPE: Shape = Shape {
     fields: &[Field::required(
         "after",
         After::KIND,
-        "where the body breaks off: a size such as `10KiB`, or a share of it such as `50%`",
+        "where the body breaks off: a size such as `10KiB`, a share such as `50%`, or `3 messages`",
     )],
 };
 
@@ -112,6 +114,7 @@ mod tests {
     fn sizes_and_shares_are_told_apart_by_their_unit() {
         assert_eq!(offset(&effect("truncate: 50%", Stage::Cut)), Offset::Fraction(0.5));
         assert_eq!(offset(&effect("truncate: { after: 2KiB }", Stage::Cut)), Offset::Bytes(2_048));
+        assert_eq!(offset(&effect("truncate: 3 messages", Stage::Cut)), Offset::Messages(3));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod edit;
 mod error;
 mod http;
 mod inject;
+mod left;
 mod listener;
 mod memory;
 mod meters;

@@ -3,10 +3,10 @@
 use crate::{
     engine::{Dealing, Hold},
     fault::{ByteFilter, Close, Out},
-    proxy::{ctl::ConnCtl, error::BodyError, record::Draft, socket::Timer, upstream},
+    proxy::{ctl::ConnCtl, error::BodyError, left::Left, record::Draft, socket::Timer, upstream},
 };
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
@@ -71,14 +71,23 @@ pub(crate) struct Short {
 #[derive(Debug)]
 pub(crate) struct Cut {
     body: Reply,
-    /// Bytes until the break.
-    left: u64,
+    /// How much until the break.
+    left: Left,
     /// What has come beyond it; kept, since the drill may end before the break.
     rest: Option<Bytes>,
-    close: Close,
+    end: End,
     /// Whose doing it is, and where to note it; taken when it breaks.
     by: Option<(Dealing, Draft)>,
     ctl: Arc<ConnCtl>,
+}
+
+/// What comes after a break.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The end of the connection.
+    Close(Close),
+    /// These trailers.
+    Trailers(Arc<HeaderMap>),
 }
 
 /// A body whose bytes go through a filter.
@@ -117,10 +126,10 @@ impl Reply {
         Self::Short(Box::new(Short { body: self, announced, ctl }))
     }
 
-    /// This body, broken off after `left` bytes if it is longer.
-    pub(crate) fn cut(self, left: u64, close: Close, by: Dealing, draft: Draft) -> Self {
+    /// This body, broken off after so much if it is longer.
+    pub(crate) fn cut(self, left: Left, end: End, by: Dealing, draft: Draft) -> Self {
         let ctl = Arc::clone(&draft.ctl);
-        Self::Cut(Box::new(Cut { body: self, left, rest: None, close, by: Some((by, draft)), ctl }))
+        Self::Cut(Box::new(Cut { body: self, left, rest: None, end, by: Some((by, draft)), ctl }))
     }
 
     /// This body through a filter.
@@ -254,21 +263,30 @@ impl Cut {
                 None => Pin::new(&mut self.body).poll_frame(cx),
             };
         }
-        if self.left == 0 && (self.rest.is_some() || !self.body.is_end_stream()) {
+        if self.left.is_none() && (self.rest.is_some() || !self.body.is_end_stream()) {
             if let Some((by, draft)) = self.by.take() {
                 by.came_about();
                 draft.dealt(by.dealt);
             }
-            // What was written leaves first; then the connection ends, and with it this body.
-            self.ctl.kill_after_flush(self.close);
-            return Poll::Pending;
+            return match &self.end {
+                // What was written leaves first; then the connection ends, and with it this body.
+                End::Close(close) => {
+                    self.ctl.kill_after_flush(*close);
+                    Poll::Pending
+                }
+                // Nobody reads the rest of it.
+                End::Trailers(trailers) => {
+                    let trailers = HeaderMap::clone(trailers);
+                    (self.body, self.rest) = (Reply::empty(), None);
+                    Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                }
+            };
         }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
-                    let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+                    let keep = self.left.take(&data);
                     self.rest = (keep < data.len()).then(|| data.split_off(keep));
-                    self.left -= keep as u64;
                     Poll::Ready(Some(Ok(Frame::data(data))))
                 }
                 Err(frame) => Poll::Ready(Some(Ok(frame))),

@@ -8,6 +8,7 @@ mod address;
 mod bytes;
 mod duration;
 mod factor;
+mod messages;
 mod percent;
 mod requests;
 
@@ -15,6 +16,7 @@ pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upst
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;
+pub use messages::MessageCount;
 pub use percent::Percent;
 pub use requests::RequestRate;
 

@@ -3,7 +3,14 @@
 use crate::{
     engine::Dealing,
     fault::{Effect, Offset, Stage},
-    proxy::{ctl::lock, edit, inject::Injection, reply::Reply},
+    grpc::is_grpc,
+    proxy::{
+        ctl::lock,
+        edit,
+        inject::Injection,
+        left::Left,
+        reply::{End, Reply},
+    },
 };
 use http::{Response, header};
 use http_body::Body as _;
@@ -68,13 +75,26 @@ impl Injection {
             response = response.map(|body| body.short(length, Arc::clone(&self.ctl)));
         }
         for dealing in self.ask(Stage::Cut) {
-            if let Effect::Cut { after, close } = dealing.effect {
-                let left = match after {
-                    Offset::Bytes(bytes) => bytes,
-                    Offset::Fraction(part) => part_of(part, announced(&response)),
-                };
-                response = response.map(|body| body.cut(left, close, dealing, self.draft.clone()));
+            let (after, end) = match &dealing.effect {
+                Effect::Cut { after, close } => (*after, End::Close(*close)),
+                Effect::Finish { after, trailers } => (*after, End::Trailers(Arc::clone(trailers))),
+                _ => continue,
+            };
+            let left = match after {
+                Offset::Bytes(bytes) => Left::Bytes(bytes),
+                Offset::Fraction(part) => Left::Bytes(part_of(part, announced(&response))),
+                Offset::Messages(count) => {
+                    if !is_grpc(response.headers()) {
+                        continue;
+                    }
+                    Left::messages(count)
+                }
+            };
+            if let End::Trailers(_) = end {
+                // It may be shorter than that, and whole.
+                response.headers_mut().remove(header::CONTENT_LENGTH);
             }
+            response = response.map(|body| body.cut(left, end, dealing, self.draft.clone()));
         }
         response
     }
