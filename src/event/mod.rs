@@ -4,10 +4,12 @@
 //! when each part came and went, what was dealt, what the upstream got, who closed. All times are
 //! microseconds since the drill's start, of one monotonic clock.
 
+mod call;
 mod detail;
 mod recorder;
 mod words;
 
+pub use call::Call;
 pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
 
@@ -342,6 +344,8 @@ pub struct Exchange {
     pub t_client_gone: u64,
     /// It was over.
     pub t_end: u64,
+    /// What came of it as a gRPC call, if it is one.
+    pub grpc: Option<Call>,
     /// What only a record needs.
     pub detail: Option<Box<Detail>>,
 }
@@ -362,6 +366,7 @@ impl Exchange {
             0 => Outcome::Broken,
             500.. => Outcome::ServerError,
             400.. => Outcome::ClientError,
+            200 => self.grpc.map_or(Outcome::Ok, |call| call.outcome(self.injected())),
             _ => Outcome::Ok,
         }
     }

@@ -123,13 +123,14 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         return finished(code, node, None, None, HeaderMap::new(), reader);
     };
     let fields = reader.fields(node, &SHAPE)?;
-    let code = read_code(fields.get("code")?, reader);
-    let after = fields.get("after").map(|node| read_after(node, reader));
-    let message = fields.get("message").map(|node| read_text(node, reader));
-    let details = fields.get("details").map(|node| read_details(node, reader));
-    let pushback = fields.get("pushback").map(|node| read_pushback(node, reader));
-    let (code, after, message) = (code?, flat(after)?, flat(message)?.unwrap_or_default());
-    let (details, pushback) = (flat(details)?, flat(pushback)?);
+    let mut whole = true;
+    let code = part(fields.get("code"), &mut whole, |node| read_code(node, reader));
+    let after = part(fields.get("after"), &mut whole, |node| reader.moving(node));
+    let message = part(fields.get("message"), &mut whole, |node| read_text(node, reader));
+    let details = part(fields.get("details"), &mut whole, |node| read_details(node, reader));
+    let pushback = part(fields.get("pushback"), &mut whole, |node| read_pushback(node, reader));
+    let code = code.filter(|_| whole)?;
+    let message = message.unwrap_or_default();
     let mut said = HeaderMap::new();
     if !message.is_empty() {
         said.insert(MESSAGE, HeaderValue::try_from(percent_encoded(&message)).ok()?);
@@ -140,9 +141,11 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         said.insert(DETAILS, HeaderValue::try_from(details.header(code, &message)).ok()?);
     }
     if let Some(pushback) = pushback {
-        wait = pushback;
-        let millis =
-            pushback.map_or(-1, |wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        let millis = match pushback {
+            Pushback::After(wait) => i64::try_from(wait.as_millis()).unwrap_or(i64::MAX),
+            Pushback::Never => -1,
+        };
+        wait = u64::try_from(millis).ok().map(Duration::from_millis);
         said.insert(PUSHBACK, HeaderValue::from(millis));
     }
     if code == Code::Ok && !is_alone(fields) {
@@ -154,15 +157,18 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         );
         return None;
     }
-    finished(code, fields.get("code")?, after, wait, said, reader)
+    finished(code, fields.get("code")?, after.map(After::Messages), wait, said, reader)
 }
 
-/// Nothing, or what was read; `None` if that failed.
-fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        None => Some(None),
-        Some(read) => read.map(Some),
-    }
+/// A part that may be left out; notes if it is there and could not be read.
+fn part<T>(
+    node: Option<&Spanned<Node>>,
+    whole: &mut bool,
+    read: impl FnOnce(&Spanned<Node>) -> Option<T>,
+) -> Option<T> {
+    let read = read(node?);
+    *whole &= read.is_some();
+    read
 }
 
 fn is_alone(fields: Fields<'_>) -> bool {
@@ -201,10 +207,6 @@ fn read_code(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Code> {
     reader.choice(node, Code::WORDS)
 }
 
-fn read_after(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<After> {
-    reader.moving(node).map(After::Messages)
-}
-
 fn read_text(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<String> {
     let text = reader.text(node)?;
     if text.len() > MOST_TEXT {
@@ -224,34 +226,33 @@ fn read_details(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Detail>
         reader.problem(Diagnostic::new(Problem::E0103, title, node.span).help(help));
         return None;
     }
-    let retry_delay = fields.get("retry_delay").map(|node| reader.quantity(node));
-    let reason = fields.get("reason").map(|node| read_text(node, reader));
-    let domain = fields.get("domain").map(|node| read_text(node, reader));
-    let metadata = match fields.get("metadata") {
-        None => Some(Vec::new()),
-        Some(node) => {
-            let names = reader.names(node, "a mapping from names to values")?;
-            let pairs = names.entries().iter();
-            let pairs: Vec<_> = pairs
-                .map(|(key, value)| Some((key.value.clone(), read_text(value, reader)?)))
-                .collect();
-            pairs.into_iter().collect()
-        }
-    };
-    Some(Detail {
-        retry_delay: flat(retry_delay)?,
-        reason: flat(reason)?,
-        domain: flat(domain)?,
-        metadata: metadata?,
-    })
+    let mut whole = true;
+    let retry_delay = part(fields.get("retry_delay"), &mut whole, |node| reader.quantity(node));
+    let reason = part(fields.get("reason"), &mut whole, |node| read_text(node, reader));
+    let domain = part(fields.get("domain"), &mut whole, |node| read_text(node, reader));
+    let metadata = part(fields.get("metadata"), &mut whole, |node| {
+        let names = reader.names(node, "a mapping from names to values")?;
+        let pairs: Vec<_> = (names.entries().iter())
+            .map(|(key, value)| Some((key.value.clone(), read_text(value, reader)?)))
+            .collect();
+        pairs.into_iter().collect()
+    });
+    let metadata = metadata.unwrap_or_default();
+    whole.then_some(Detail { retry_delay, reason, domain, metadata })
 }
 
-/// How long to wait, or never.
-fn read_pushback(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Option<Duration>> {
+/// When to try again.
+#[derive(Clone, Copy, Debug)]
+enum Pushback {
+    After(Duration),
+    Never,
+}
+
+fn read_pushback(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Pushback> {
     if matches!(&node.value, Node::Text(text) if text == "never") {
-        return Some(None);
+        return Some(Pushback::Never);
     }
-    reader.quantity(node).map(Some)
+    reader.quantity(node).map(Pushback::After)
 }
 
 impl Fault for Grpc {

@@ -2,14 +2,15 @@
 
 use crate::{
     event::{
-        ByHand, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange, HandChange,
-        Keys, PhaseEdge, Relay, Upstream,
+        ByHand, Call, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange,
+        HandChange, Keys, PhaseEdge, Relay, Upstream,
     },
+    grpc::Code,
     observe::{
         Preface,
         hex::Hex,
         line::{
-            ByHandLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine, KeysLine,
+            ByHandLine, CallLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine, KeysLine,
             PhaseLine, ProxyLine, RelayLine, UpstreamLine,
         },
         read::words::Words,
@@ -92,6 +93,7 @@ impl Back {
             t_sent_first: t.sent_first,
             t_client_gone: t.client_gone,
             t_end: t.end,
+            grpc: line.grpc.map(call).transpose()?,
             detail,
         })))
     }
@@ -220,6 +222,14 @@ fn place(names: &[String], name: &str, what: &str) -> Result<usize, Wrong> {
 
 fn ended_by(name: &str) -> Result<EndedBy, Wrong> {
     EndedBy::named(name).ok_or_else(|| unknown("end", name))
+}
+
+fn call(line: CallLine<'_>) -> Result<Call, Wrong> {
+    let status = line.status.map(|name| {
+        let known = Code::WORDS.iter().find(|(word, _)| *word == name);
+        known.map(|(_, code)| *code).ok_or_else(|| unknown("status of gRPC", &name))
+    });
+    Ok(Call { status: status.transpose()?, never: line.no_retry, up: line.up, down: line.down })
 }
 
 fn unknown(what: &str, name: &str) -> Wrong {

@@ -6,7 +6,7 @@ use crate::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
         error::Aborted,
-        record::{Draft, Recorded, Teller},
+        record::{Draft, Recorded, Teller, call},
         reply::Reply,
     },
     select::{RequestView, UserSource},
@@ -89,6 +89,7 @@ where
                     .map(str::to_owned);
                 detail.retry_wait = detail.retry_after.as_deref().and_then(retry_wait);
             }
+            call::told(&mut exchange, response.headers());
             drop(exchange);
             let (parts, body) = response.into_parts();
             let body = Recorded::new(body, &parts.headers, draft, teller);
@@ -143,6 +144,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_sent_first: 0,
         t_client_gone: 0,
         t_end: 0,
+        grpc: call::open(&parts.method, &parts.headers),
         detail: details.then(|| {
             let sources = &injector.users().sources;
             let is_identity = |name: &str| {
