@@ -15,7 +15,7 @@ pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{fit, misfit_of};
-pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamTls};
+pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp, UpstreamTls};
 pub use schema::json_schema;
 pub use token::{Secret, Token, TokenError};
 

@@ -33,6 +33,8 @@ pub struct ProxyEntry {
     pub host: HostHeader,
     /// Whether injected answers carry the header that tells them from genuine ones.
     pub mark: bool,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
     /// Where it says so.
@@ -47,6 +49,18 @@ pub enum HostHeader {
     Keep,
     /// The upstream's own.
     Rewrite,
+}
+
+/// Which version of HTTP the upstream is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// The one that the client speaks; over TLS the upstream chooses whether it is HTTP/2.
+    #[default]
+    Same,
+    /// HTTP/1.1, whatever the client speaks.
+    Http1,
+    /// HTTP/2, whatever the client speaks.
+    Http2,
 }
 
 /// How to speak TLS with an upstream.
@@ -104,6 +118,11 @@ pub(super) static PROXY: Shape = Shape {
             Kind::Flag,
             "whether injected answers carry a header that says so; yes if left out",
         ),
+        Field::optional(
+            "upstream_http",
+            Kind::Word(&["same", "http1", "http2"]),
+            "the version of HTTP that the upstream is spoken to in; `same` as the client's if left out",
+        ),
         Field::optional("tls", Kind::Map(&TLS), "how to speak TLS with an https upstream"),
     ],
 };
@@ -126,6 +145,9 @@ static TLS: Shape = Shape {
 
 const PROTOCOLS: [(&str, Protocol); 2] =
     [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
+
+const VERSIONS: [(&str, UpstreamHttp); 3] =
+    [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
 
 impl ProxyEntry {
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -218,6 +240,7 @@ fn read(
         let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
         reader.choice(node, &words)
     });
+    let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
     let tls = fields.get("tls").map(|node| tls(node, reader));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
@@ -229,6 +252,7 @@ fn read(
         enabled,
         users: users.flatten(),
         host: host.flatten().unwrap_or_default(),
+        http: http.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
         places: Places {
@@ -287,7 +311,7 @@ fn tls(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
     if protocol == Protocol::Tcp {
-        for key in ["users", "host", "mark", "tls"] {
+        for key in ["users", "host", "mark", "upstream_http", "tls"] {
             let Some(span) = fields.key_span(key) else { continue };
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);

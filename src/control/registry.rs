@@ -373,6 +373,7 @@ impl Registry {
         let settings = Settings {
             mark: inner.spec.mark,
             host: inner.spec.host,
+            http: inner.spec.http,
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

@@ -2,7 +2,7 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamTls},
+    config::{HostHeader, ProxyEntry, UpstreamHttp, UpstreamTls},
     fault::catalog::Protocol,
     proxy::{Connector, TlsRoots, TlsSettings},
     select::Users,
@@ -32,6 +32,8 @@ pub struct Spec {
     pub users: Option<Arc<Users>>,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Which version of HTTP its upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// Whether injected answers say that they are.
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
@@ -50,6 +52,7 @@ impl Spec {
             enabled: true,
             users: None,
             host: HostHeader::Keep,
+            http: UpstreamHttp::Same,
             mark: true,
             tls: None,
         }
@@ -66,6 +69,7 @@ impl Spec {
             enabled: entry.enabled,
             users: entry.users.clone().map(Arc::new),
             host: entry.host,
+            http: entry.http,
             mark: entry.mark,
             tls: entry.tls.clone(),
         }

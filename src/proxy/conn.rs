@@ -8,6 +8,7 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, stack},
+        http2,
         meters::Meters,
         socket::{Socket, Stream},
         tcp,
@@ -160,7 +161,31 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
 }
 
 async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
-    let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
+    let socket = Socket::new(io, Arc::clone(ctl)).open();
+    // `None` if it lives on as a tunnel.
+    let mut socket = http1(socket, ctl, forward, shared).await;
+    if let Some(turned) = socket.take_if(|socket| socket.turns_to_http2()) {
+        // In a box of its own, since others have no need of it.
+        socket = Box::pin(http2::serve(turned, ctl, forward, shared)).await;
+    }
+    if let Some(mut socket) = socket {
+        ctl.closed();
+        tokio::select! {
+            () = socket.linger() => {}
+            () = shared.ending.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// Serves a connection as HTTP/1 until it ends, or turns out to be HTTP/2, and gives the socket back
+/// unless it became a tunnel.
+async fn http1<S: Stream>(
+    socket: Socket<S>,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) -> Option<Socket<S>> {
+    let socket = TokioIo::new(socket);
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -204,15 +229,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &
         }
         calls.push(more.next());
     }
-    // `None` if it lives on as a tunnel.
-    if let Some(parts) = connection.into_parts() {
-        let mut socket = parts.io.into_inner();
-        ctl.closed();
-        tokio::select! {
-            () = socket.linger() => {}
-            () = shared.ending.stopping.cancelled() => {}
-        }
-    }
+    Some(connection.into_parts()?.io.into_inner())
 }
 
 /// What a connection is called for from outside.

@@ -4,7 +4,10 @@ use crate::{
     engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
-    proxy::meters::Meters,
+    proxy::{
+        meters::Meters,
+        streams::{Branch, Trunk},
+    },
 };
 use bytes::Bytes;
 use std::{
@@ -79,6 +82,10 @@ pub(crate) struct ConnCtl {
     notify: Notify,
     injector: Injector,
     pub(crate) meters: Arc<Meters>,
+    /// What makes it the control block of one stream of a connection that carries many.
+    pub(super) branch: Option<Box<Branch>>,
+    /// What its streams have in common, if it carries many.
+    pub(super) trunk: Trunk,
 }
 
 impl ConnCtl {
@@ -92,6 +99,19 @@ impl ConnCtl {
         meters: Arc<Meters>,
     ) -> Self {
         meters.begin();
+        Self::blank(id, peer, key, welcome, injector, recorder, meters)
+    }
+
+    /// One that is not counted.
+    pub(super) fn blank(
+        id: u64,
+        peer: SocketAddr,
+        key: ConnKey,
+        welcome: Welcome,
+        injector: Injector,
+        recorder: Arc<Recorder>,
+        meters: Arc<Meters>,
+    ) -> Self {
         Self {
             id,
             peer,
@@ -122,6 +142,8 @@ impl ConnCtl {
             notify: Notify::new(),
             injector,
             meters,
+            branch: None,
+            trunk: Trunk::default(),
         }
     }
 
@@ -141,6 +163,10 @@ impl ConnCtl {
         &self.recorder
     }
 
+    pub(super) const fn recorder_of(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
     /// The number of a new exchange, from one.
     pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
         self.interims_allowed.store(http11, Ordering::Release);
@@ -148,7 +174,7 @@ impl ConnCtl {
         self.body_broken.store(false, Ordering::Release);
         self.answer_begun.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
-        self.seq.fetch_add(1, Ordering::Relaxed) + 1
+        self.connection().seq.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Bytes came from the client: if no request is under way, they are the next one's first.
@@ -161,7 +187,7 @@ impl ConnCtl {
     /// When the first byte of the request that begins now came; zero for one that was sent before
     /// the last one was answered.
     pub(crate) fn take_first_byte(&self) -> u64 {
-        self.first_byte.swap(0, Ordering::Relaxed)
+        self.connection().first_byte.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn exchanges(&self) -> u32 {
@@ -186,6 +212,11 @@ impl ConnCtl {
         self.body_done.load(Ordering::Acquire)
     }
 
+    /// The client may say more after our last word.
+    pub(crate) fn expects_more(&self) {
+        self.body_done.store(false, Ordering::Release);
+    }
+
     pub(crate) fn set_body_done(&self) {
         self.body_done.store(true, Ordering::Release);
     }
@@ -200,7 +231,7 @@ impl ConnCtl {
 
     /// Whether nothing can be read now, and a byte fault is in force that may be why.
     pub(crate) fn upload_held(&self) -> bool {
-        self.upload_held.load(Ordering::Acquire)
+        self.connection().upload_held.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_upload_held(&self, held: bool) {
@@ -248,6 +279,7 @@ impl ConnCtl {
         let _first =
             self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
         self.notify.notify_one();
+        self.wake_stream();
     }
 
     /// Ends the connection now, as the edge of a phase wants it.
@@ -326,6 +358,14 @@ impl ConnCtl {
         }
     }
 
+    /// What was done to the bytes that it went by, since that was last told.
+    fn take_wire(&self) -> Vec<Dealt> {
+        match &self.branch {
+            Some(branch) => branch.of.wire_since(branch.begun),
+            None => std::mem::take(&mut *lock(&self.wire)),
+        }
+    }
+
     fn next_leaving(&self) -> Option<Box<Exchange>> {
         lock(&self.leaving).pop_front()
     }
@@ -354,7 +394,7 @@ impl ConnCtl {
         } else if self.killed().is_some() {
             exchange.ended_by = EndedBy::ProxyFin;
         }
-        for dealt in std::mem::take(&mut *lock(&self.wire)) {
+        for dealt in self.take_wire() {
             if !exchange.dealt.contains(&dealt) {
                 exchange.dealt.push(dealt);
             }
@@ -362,8 +402,18 @@ impl ConnCtl {
         self.recorder.say(Event::Exchange(exchange));
     }
 
+    /// How it is being ended, if it is: a stream ends with its connection, too.
     pub(crate) fn killed(&self) -> Option<Close> {
+        self.killed_itself().or_else(|| self.branch.as_ref()?.of.killed())
+    }
+
+    pub(super) fn killed_itself(&self) -> Option<Close> {
         decode(self.kill.load(Ordering::Acquire))
+    }
+
+    /// How it is to end once what is written has left, if it is.
+    pub(super) fn ends_after_flush(&self) -> Option<Close> {
+        decode(self.after_flush.load(Ordering::Acquire))
     }
 
     /// Waits until somebody has something to say: a kill, an interim answer.
@@ -390,11 +440,22 @@ impl ConnCtl {
 
     /// When the client went, in microseconds of the drill; zero if it is there.
     pub(crate) fn gone_at(&self) -> u64 {
-        self.gone_at.load(Ordering::Acquire)
+        match (self.gone_at.load(Ordering::Acquire), &self.branch) {
+            (0, Some(branch)) => branch.of.gone_at(),
+            (at, _) => at,
+        }
+    }
+
+    /// Whether the client reset the stream, if it is one.
+    pub(super) fn gone_itself(&self) -> bool {
+        self.gone_at.load(Ordering::Acquire) > 0
     }
 
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
+        if let Some(ended_by) = self.stream_ended_by() {
+            return ended_by;
+        }
         match (self.killed(), self.gone_at()) {
             (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
             (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
@@ -410,7 +471,10 @@ impl ConnCtl {
 
 impl Drop for ConnCtl {
     fn drop(&mut self) {
-        self.meters.end();
+        match &self.branch {
+            Some(branch) => branch.of.stream_ended(),
+            None => self.meters.end(),
+        }
     }
 }
 

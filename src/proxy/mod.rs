@@ -11,6 +11,8 @@ mod drain;
 mod edit;
 mod error;
 mod http;
+mod http2;
+mod inbound;
 mod inject;
 mod left;
 mod listener;
@@ -21,12 +23,13 @@ mod reply;
 mod rescue;
 mod second;
 mod socket;
+mod streams;
 mod tcp;
 mod tee;
 mod timer;
 mod upstream;
 
-pub use crate::config::HostHeader;
+pub use crate::config::{HostHeader, UpstreamHttp};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
@@ -50,13 +53,20 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, meters: Arc::default() }
+        Self {
+            mark: true,
+            host: HostHeader::Keep,
+            http: UpstreamHttp::Same,
+            meters: Arc::default(),
+        }
     }
 }
 
@@ -120,10 +130,10 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host } = settings;
+        let Settings { meters, mark, host, http } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
-                let upstream = Upstream::new(upstream, Arc::clone(&meters));
+                let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
                 Carry::Http(Forward::new(upstream, host, ending.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),

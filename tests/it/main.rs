@@ -5,6 +5,7 @@ mod choice;
 mod failures;
 mod faults;
 mod hostile;
+mod http2;
 mod storm;
 mod support;
 mod tcp;

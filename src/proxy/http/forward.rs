@@ -4,7 +4,6 @@ use crate::{
     config::HostHeader,
     proxy::{
         ask::Ask,
-        ctl::{ConnCtl, lock},
         drain::Ending,
         error::UpstreamError,
         http::{hop, upgrade},
@@ -12,12 +11,11 @@ use crate::{
         upstream::Upstream,
     },
 };
-use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower::Service;
@@ -70,7 +68,6 @@ impl Hop {
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
         let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
-        relay_interims(&mut request, &draft.ctl);
         let mut response = self.upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
@@ -105,35 +102,4 @@ fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
         return Ok(());
     };
     Err(UpstreamError::Refused(status, why))
-}
-
-/// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.
-fn relay_interims(request: &mut Request<Ask>, ctl: &Arc<ConnCtl>) {
-    // hyper writes the 100 to the client itself, when the body is first read.
-    let word = Mutex::new(request.body_mut().wait_for_word());
-    let ctl = Arc::clone(ctl);
-    hyper::ext::on_informational(request, move |interim| {
-        if interim.status() == StatusCode::CONTINUE {
-            if let Some(word) = lock(&word).take() {
-                // Fails only if the body is gone, and the connection with it.
-                let _gone = word.send(());
-            }
-        } else if ctl.allows_interims() {
-            ctl.push_interim(interim_bytes(interim.status(), interim.headers()));
-        }
-    });
-}
-
-fn interim_bytes(status: StatusCode, headers: &http::HeaderMap) -> Bytes {
-    let mut bytes = BytesMut::new();
-    let reason = status.canonical_reason().unwrap_or("Interim");
-    bytes.put_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
-    for (name, value) in headers {
-        bytes.put_slice(name.as_str().as_bytes());
-        bytes.put_slice(b": ");
-        bytes.put_slice(value.as_bytes());
-        bytes.put_slice(b"\r\n");
-    }
-    bytes.put_slice(b"\r\n");
-    bytes.freeze()
 }

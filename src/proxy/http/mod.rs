@@ -1,4 +1,4 @@
-//! HTTP/1.1: the stack, top to bottom.
+//! What every request goes through, top to bottom.
 
 mod forward;
 mod hop;
@@ -10,26 +10,22 @@ use crate::proxy::{
     conn::Shared,
     ctl::ConnCtl,
     error::Aborted,
+    inbound::Inbound,
     inject::InjectLayer,
     record::{RecordLayer, Recorded},
     rescue::RescueLayer,
 };
 use http::{Request, Response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use tower::{Service, ServiceBuilder};
 
 /// The services that one connection's requests go through.
-pub(crate) fn stack(
+pub(crate) fn stack<B: Into<Inbound>>(
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<Recorded>,
-    Error = Aborted,
-    Future: Send + 'static,
-> + Clone
+) -> impl Service<Request<B>, Response = Response<Recorded>, Error = Aborted, Future: Send + 'static>
++ Clone
 + Send
 + 'static {
     ServiceBuilder::new()

@@ -6,6 +6,7 @@
 
 mod head;
 mod input;
+mod opening;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{
 };
 use bytes::{Buf, Bytes};
 use head::HeadTimer;
+use opening::Opening;
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
@@ -74,6 +76,7 @@ pub(crate) struct Socket<S: Stream> {
     last_bytes: Option<Sent>,
     /// A fault on the bytes ends the connection as soon as those it let through have left.
     closing: Option<Close>,
+    opening: Opening,
 }
 
 impl<S: Stream> Socket<S> {
@@ -100,6 +103,7 @@ impl<S: Stream> Socket<S> {
             said_goodbye: false,
             last_bytes: None,
             closing: None,
+            opening: Opening::Known,
         }
     }
 
@@ -251,7 +255,10 @@ impl<S: Stream> AsyncRead for Socket<S> {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.said_goodbye = true;
         }
-        let read = self.poll_input(cx, buf);
+        let read = match self.opening {
+            Opening::Known => self.poll_input(cx, buf),
+            _ => self.poll_opening(cx, buf),
+        };
         self.watch.is_reading(read.is_pending());
         if read.is_pending() {
             let this = &mut *self;
@@ -355,6 +362,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        if self.is_turning() {
+            return Poll::Ready(Ok(()));
+        }
         if !self.broken && !self.passes_straight() {
             self.down.finish();
             if self.poll_drain(cx)?.is_pending() {

@@ -9,7 +9,7 @@ use crate::{
     units::UpstreamAddr,
 };
 use http::HeaderValue;
-use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
     fmt,
     future::Future,
@@ -52,6 +52,32 @@ enum Way {
 
 /// `TlsConnector` with a `Debug` of its own.
 struct TlsConnector2(TlsConnector);
+
+/// Which versions of HTTP are offered in the handshake of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2.
+    Two,
+    /// Both, HTTP/2 rather.
+    Both,
+}
+
+impl TlsConnector2 {
+    fn offering(&self, offer: Offer) -> TlsConnector {
+        let (one, two) = (b"http/1.1".to_vec(), b"h2".to_vec());
+        let protocols = match offer {
+            // As it was set up.
+            Offer::One => return self.0.clone(),
+            Offer::Two => vec![two],
+            Offer::Both => vec![two, one],
+        };
+        let mut config = ClientConfig::clone(self.0.config());
+        config.alpn_protocols = protocols;
+        TlsConnector::from(Arc::new(config))
+    }
+}
 
 impl fmt::Debug for TlsConnector2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +138,35 @@ impl Connector {
         &self.authority
     }
 
+    /// Whether it is spoken to over TLS.
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self.way, Way::Tcp { tls: Some(_), .. })
+    }
+
+    /// A connection, and whether HTTP/2 is to be spoken on it.
+    pub(super) async fn connect_as(
+        &self,
+        offer: Offer,
+    ) -> Result<(UpstreamIo, bool), UpstreamError> {
+        let io = self.connect_offering(offer).await?;
+        let two = match (&io, offer) {
+            (_, Offer::One) => false,
+            (UpstreamIo::Tls(io), _) => io.get_ref().1.alpn_protocol() == Some(b"h2"),
+            // Where nobody can choose it is known beforehand.
+            _ => true,
+        };
+        if !two && offer == Offer::Two {
+            let error = io::Error::other("it does not speak HTTP/2");
+            return Err(UpstreamError::Tls(error));
+        }
+        Ok((io, two))
+    }
+
     pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+        self.connect_offering(Offer::One).await
+    }
+
+    async fn connect_offering(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
             Way::Nowhere => {
@@ -132,7 +186,7 @@ impl Connector {
                     let Some((connector, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };
-                    let stream = connector.0.connect(name.clone(), stream);
+                    let stream = connector.offering(offer).connect(name.clone(), stream);
                     return stream
                         .await
                         .map(|stream| UpstreamIo::Tls(Box::new(stream)))
