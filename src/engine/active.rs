@@ -29,6 +29,8 @@ pub(super) mod flag {
     pub(in crate::engine) const HAND: u32 = 32;
     /// The how-manieth request of a user has to be counted.
     pub(in crate::engine) const COUNT: u32 = 64;
+    /// Connections may have only so many streams.
+    pub(in crate::engine) const STREAMS: u32 = 128;
 }
 
 #[derive(Debug)]
@@ -76,6 +78,9 @@ pub(super) fn flags_of(faults: &[Arc<Armed>]) -> u32 {
     }
     if faults.iter().any(|armed| armed.fault.shapes_connections()) {
         flags |= flag::WIRE;
+    }
+    if faults.iter().any(|armed| armed.fault.max_streams().is_some()) {
+        flags |= flag::STREAMS;
     }
     flags
 }

@@ -4,7 +4,7 @@ use crate::{
     dice,
     engine::{
         active::flag,
-        armed::{Whom, bit},
+        armed::{Armed, Whom, bit},
         counted::Counted,
         director,
         shared::{Change, Shared, lock},
@@ -45,6 +45,26 @@ pub struct Welcome {
     pub phase: Option<usize>,
     /// The faults it counts for.
     pub counted: Arc<Counted>,
+}
+
+/// So many streams and no more.
+#[derive(Clone, Debug)]
+pub struct StreamLimit {
+    /// How many.
+    pub most: u32,
+    by: Arc<Armed>,
+}
+
+impl StreamLimit {
+    /// A stream came, of which so many are under way; says what was dealt to it if that is one too
+    /// many.
+    pub fn meets(&self, streams: u32) -> Option<Dealt> {
+        self.by.count.consider();
+        (streams > self.most).then(|| {
+            self.by.count.hit();
+            Dealt { fault: Arc::clone(&self.by.name), kind: self.by.kind, did: Did::Reset }
+        })
+    }
 }
 
 /// The asking face of a run.
@@ -243,6 +263,18 @@ impl Injector {
         });
         let again = flaps.min();
         (gate, again)
+    }
+
+    /// How many streams a connection may have now, if a fault says so.
+    pub fn max_streams(&self) -> Option<StreamLimit> {
+        if self.station.flags() & flag::STREAMS == 0 {
+            return None;
+        }
+        let in_force = self.shared.in_force(&self.station);
+        let limits = in_force.faults().filter(|(armed, moment)| armed.is_on(moment));
+        let limits = limits.filter_map(|(armed, _)| Some((armed.fault.max_streams()?, armed)));
+        let (most, by) = limits.min_by_key(|(most, _)| *most)?;
+        Some(StreamLimit { most, by: Arc::clone(by) })
     }
 
     /// The listener has done what its gate says: counts it.

@@ -190,6 +190,8 @@ pub enum Did {
     Closed,
     /// Closed the connection with a RST.
     Reset,
+    /// Had the connection sent away, by GOAWAY or what HTTP/1 has for it.
+    SentAway,
     /// Had the request sent to the upstream again; a [`Duplicate`] tells of that.
     Duplicated,
     /// Let the upstream do the work and lost its answer.
@@ -216,6 +218,7 @@ impl Did {
             Self::Hung => "hung",
             Self::Closed => "closed",
             Self::Reset => "reset",
+            Self::SentAway => "sent_away",
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
             Self::Malformed => "malformed",
@@ -284,6 +287,14 @@ impl EndedBy {
     }
 }
 
+/// The stream of HTTP/2 that an exchange was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Http2 {
+    /// The code of the `RST_STREAM` that ended it, if one did (RFC 9113 §7); who sent it is
+    /// [`ended_by`](Exchange::ended_by).
+    pub reset: Option<u32>,
+}
+
 /// One attempt, as the proxy saw it. Times are microseconds since the drill's start; zero means it
 /// did not come to that.
 #[derive(Clone, Debug, PartialEq)]
@@ -326,6 +337,8 @@ pub struct Exchange {
     pub complete: bool,
     /// How it ended.
     pub ended_by: EndedBy,
+    /// What is to be said of the stream it was, if it came over HTTP/2.
+    pub http2: Option<Http2>,
     /// The request's first byte was read.
     pub t_first: u64,
     /// The request's head was read.

@@ -41,6 +41,7 @@ impl Did {
             Self::Hung,
             Self::Closed,
             Self::Reset,
+            Self::SentAway,
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,

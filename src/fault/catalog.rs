@@ -3,9 +3,9 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, grpc, hang, headers,
-        latency, limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse,
-        reset, respond, slice, slow_close, truncate, unreachable,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, grpc, hang,
+        headers, latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
+        rate_limit, refuse, reset, respond, slice, slow_close, truncate, unreachable,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -79,6 +79,8 @@ pub static CATALOG: &[Entry] = &[
     refuse::ENTRY,
     unreachable::ENTRY,
     reset::ENTRY,
+    goaway::ENTRY,
+    max_streams::ENTRY,
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,

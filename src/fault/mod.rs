@@ -21,13 +21,16 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+mod goaway;
 mod grpc;
+mod h2_error;
 mod hang;
 mod headers;
 mod latency;
 mod limit_data;
 mod lose_response;
 mod malformed;
+mod max_streams;
 mod normal;
 mod on_bytes;
 mod overload;
@@ -47,6 +50,7 @@ mod unreachable;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
+pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
 
 use crate::{
@@ -90,8 +94,10 @@ pub enum Stage {
 pub enum Close {
     /// A TCP FIN: the client reads an early end.
     Fin,
-    /// A TCP RST: the client's read fails.
+    /// A TCP RST: the client's read fails. On HTTP/2 only the stream is reset.
     Reset,
+    /// The same, with a code of HTTP/2 for the stream.
+    ResetStream(H2Error),
 }
 
 /// Where in a response body something happens.
@@ -166,6 +172,9 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send the connection that it came on away: at [`Stage::Request`] it is served still, at
+    /// [`Stage::End`] it ends with the connection.
+    GoAway(H2Error),
     /// Send it to the upstream, and then again.
     Duplicate {
         /// How long after the first.
@@ -279,6 +288,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// What it does to the listener as a whole, if anything.
     fn gate(&self) -> Option<Gate> {
+        None
+    }
+
+    /// How many streams a connection may have at a time because of it, if that is what it is about.
+    fn max_streams(&self) -> Option<u32> {
         None
     }
 

@@ -5,6 +5,7 @@
 //! - reset: connect                           # as soon as it is accepted
 //! - reset: { at: response, after: 10KiB }    # in the middle of the answer
 //! - reset: { at: response, after: 3 messages }         # of a gRPC call
+//! - reset: { error: REFUSED_STREAM }         # the code on HTTP/2
 //! ```
 //!
 //! The client's read or write fails with ECONNRESET; on HTTP/2 it is the stream that is reset. At
@@ -23,6 +24,7 @@ use crate::{
         ByteFilter, Close, Cx, Denial, Effect, Fault, Promise, Stage, Way,
         after::After,
         catalog::{Entry, Layer, Protocol},
+        h2_error::H2Error,
         limit_data::Limit,
         on_bytes::{Bytewise, OnBytes},
     },
@@ -40,7 +42,10 @@ pub(super) const ENTRY: Entry = Entry {
     protocols: Protocol::ALL,
     summary: "the connection breaks with a RST",
     about:
-        "The client's socket fails with ECONNRESET (on HTTP/2 the stream is reset). `at: connect`
+        "The client's socket fails with ECONNRESET. On HTTP/2 only the stream is reset, by RST_STREAM
+with the code `error`; the others on its connection do not notice. The default is INTERNAL_ERROR, which
+is what nginx, Envoy, Go and others send when an answer cannot be had; REFUSED_STREAM promises that
+nothing was done, so that clients repeat even what is not idempotent. HTTP/1 knows no codes. `at: connect`
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
@@ -52,6 +57,7 @@ of the response stream, and cannot be a share.",
         "reset: connect",
         "reset: { at: response, after: 10KiB }",
         "reset: { at: response, after: 3 messages }",
+        "reset: { error: REFUSED_STREAM }",
     ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
     read,
@@ -64,6 +70,11 @@ static SHAPE: Shape = Shape {
             "at",
             Kind::Word(&["connect", "request", "response"]),
             "`connect`, `request` (the default) or `response`",
+        ),
+        Field::optional(
+            "error",
+            H2Error::KIND,
+            "the code of the reset on HTTP/2; `INTERNAL_ERROR` if left out",
         ),
         Field::optional(
             "after",
@@ -89,16 +100,27 @@ struct Reset {
     at: At,
     /// Of the response's body.
     after: After,
+    /// For HTTP/2.
+    error: Option<H2Error>,
 }
 
 fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>> {
-    let (mut at, mut after) = (At::Request, After::START);
+    let (mut at, mut after, mut error) = (At::Request, After::START, None);
     match &node.value {
         Node::Null => {}
         Node::Map(_) => {
             let fields = reader.fields(node, &SHAPE)?;
             if let Some(word) = fields.get("at") {
                 at = reader.choice(word, WORDS)?;
+            }
+            if let (Some(word), Some(key)) = (fields.get("error"), fields.key_span("error")) {
+                if at == At::Connect {
+                    let title = "`error` is for a stream, and `at: connect` there is none yet";
+                    let help = "leave `error` out, or write `at: request`";
+                    reader.problem(Diagnostic::new(Code::E0414, title, key).help(help));
+                    return None;
+                }
+                error = Some(H2Error::read(word, reader)?);
             }
             if let (Some(place), Some(key)) = (fields.get("after"), fields.key_span("after")) {
                 if at != At::Response {
@@ -118,7 +140,7 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         }
         _ => at = reader.choice(node, WORDS)?,
     }
-    Some(Arc::new(Reset { at, after }))
+    Some(Arc::new(Reset { at, after, error }))
 }
 
 impl Fault for Reset {
@@ -132,8 +154,8 @@ impl Fault for Reset {
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         match self.at {
-            At::Connect | At::Request => Effect::Close(Close::Reset),
-            At::Response => Effect::Cut { after: self.after.at(&cx.moment), close: Close::Reset },
+            At::Connect | At::Request => Effect::Close(self.close()),
+            At::Response => Effect::Cut { after: self.after.at(&cx.moment), close: self.close() },
         }
     }
 
@@ -143,6 +165,9 @@ impl Fault for Reset {
 
     fn works_on(&self, protocol: Protocol) -> Result<(), String> {
         match (protocol, &self.after) {
+            (Protocol::Tcp, _) if self.error.is_some() => {
+                Err("`error` needs `protocol: http`: bytes have no streams".to_owned())
+            }
             (Protocol::Tcp, After::Share(share)) => Err(format!(
                 "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
                 share.show()
@@ -171,16 +196,21 @@ impl Fault for Reset {
     }
 
     fn describe(&self) -> String {
-        match self.at {
+        let place = match self.at {
             At::Connect => "reset on connect".to_owned(),
             At::Request => "reset at the request".to_owned(),
             At::Response if self.after == After::START => "reset before the body".to_owned(),
             At::Response => format!("reset after {} of the body", self.after.show()),
-        }
+        };
+        self.error.map_or(place.clone(), |error| format!("{place}, {}", error.name()))
     }
 }
 
 impl Reset {
+    fn close(&self) -> Close {
+        self.error.map_or(Close::Reset, Close::ResetStream)
+    }
+
     /// Which bytes are counted, and how many of them pass; `None` if that cannot be said in bytes.
     fn limit(&self) -> Option<(Way, Moving<ByteSize>)> {
         match (self.at, &self.after) {
@@ -279,6 +309,15 @@ mod tests {
         let connect = fault("reset: connect");
         assert!(connect.on_bytes().is_none() && connect.works_on(Protocol::Tcp).is_ok());
         assert_eq!(connect.stages(), [Stage::Connect]);
+    }
+
+    #[test]
+    fn a_code_is_for_a_stream() {
+        let effect = effect("reset: { error: REFUSED_STREAM }", Stage::End);
+        let Effect::Close(Close::ResetStream(error)) = effect else { panic!("{effect:?}") };
+        assert_eq!((error.code(), error.name()), (7, "REFUSED_STREAM"));
+        assert_eq!(codes("reset: { at: connect, error: CANCEL }"), [Code::E0414]);
+        assert_eq!(codes("reset: { error: NOPE }"), [Code::E0205]);
     }
 
     #[test]

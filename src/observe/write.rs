@@ -6,8 +6,8 @@ use crate::{
         hex::Hex,
         line::{
             ByHandLine, CallLine, ClientLine, ConnLine, ConnectionLine, DuplicateLine,
-            DuplicateTimes, ExchangeLine, FaultLine, KeysLine, Line, PhaseLine, ProxyLine,
-            RelayLine, RequestLine, SentLine, Times, UpstreamLine,
+            DuplicateTimes, ExchangeLine, FaultLine, Http2Line, KeysLine, Line, PhaseLine,
+            ProxyLine, RelayLine, RequestLine, SentLine, Times, UpstreamLine,
         },
     },
 };
@@ -132,6 +132,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
         }),
         outcome: exchange.outcome().name().into(),
         ended_by: exchange.ended_by.name().into(),
+        http2: exchange.http2.map(|http2| Http2Line { reset: http2.reset }),
     }
 }
 

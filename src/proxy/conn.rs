@@ -20,6 +20,7 @@ use futures_util::{
     future::OptionFuture,
     stream::{FuturesUnordered, StreamExt},
 };
+use h2::Reason;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -114,7 +115,7 @@ async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S>
     }
     match ctl.killed() {
         None => Some(io),
-        Some(Close::Reset) => {
+        Some(Close::Reset | Close::ResetStream(_)) => {
             io.reset_on_close();
             None
         }
@@ -218,7 +219,14 @@ async fn http1<S: Stream>(
         };
         match call {
             // It is polled again, and sees to it.
-            Call::Look => {}
+            Call::Look => match ctl.take_away() {
+                None => {}
+                Some(Reason::NO_ERROR) => Pin::new(&mut connection).graceful_shutdown(),
+                Some(_) => {
+                    ctl.kill(Close::Fin);
+                    break;
+                }
+            },
             // A client that uses it again had every chance to know better: that is told of.
             Call::Drain if !shared.ending.draining.is_cancelled() && ctl.drain() => {
                 given_up = Some(Box::pin(sleep(LATE))).into();

@@ -46,13 +46,11 @@ impl UpstreamError {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve_failed",
-            Self::Connect(_) => "connect_failed",
+            Self::Connect(_) | Self::Unready => "connect_failed",
             Self::ConnectTimeout(_) => "connect_timeout",
             Self::Tls(_) => "tls_failed",
-            Self::Broken(_) => "broken",
             Self::Stream(error) if error.is_reset() => "stream_reset",
-            Self::Stream(_) => "broken",
-            Self::Unready => "connect_failed",
+            Self::Broken(_) | Self::Stream(_) => "broken",
             Self::Timeout(_) => "timeout",
             Self::Switched => "switched",
             Self::Upload(_) => "upload_broken",

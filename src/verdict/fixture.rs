@@ -237,6 +237,7 @@ impl Op<'_> {
             sent: 0,
             complete: true,
             ended_by: EndedBy::Completed,
+            http2: None,
             t_first: start,
             t_head: start,
             t_received: start,

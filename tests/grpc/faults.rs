@@ -108,10 +108,19 @@ async fn a_status_of_http_is_made_a_code() {
         (503, Code::Unavailable),
         (504, Code::Unavailable),
     ] {
-        let drill = Drill::of(&faults(&format!("{{ respond: {status} }}"))).await;
+        let fault = format!("{{ respond: {{ status: {status}, body: '' }} }}");
+        let drill = Drill::of(&faults(&fault)).await;
         let met = drill.client().await.double(number(1)).await.expect_err("it is turned away");
         assert_eq!(met.code(), code, "{status}: {met:?}");
     }
+}
+
+/// tonic takes the text of a proxy in between for a message.
+#[tokio::test]
+async fn tonic_stumbles_over_the_body_of_an_http_error() {
+    let drill = Drill::of(&faults("{ respond: 503 }")).await;
+    let met = drill.client().await.double(number(1)).await.expect_err("it is turned away");
+    assert_eq!(met.code(), Code::Internal, "{met:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     event::{
         ByHand, Call, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, HandChange,
-        Keys, PhaseEdge, Relay, Upstream,
+        Http2, Keys, PhaseEdge, Relay, Upstream,
     },
     grpc::Code,
     observe::{
@@ -121,6 +121,7 @@ fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
         sent: 2,
         complete: true,
         ended_by: EndedBy::Completed,
+        http2: None,
         t_first: start,
         t_head: start,
         t_received: start,
@@ -164,6 +165,7 @@ fn did() -> impl Strategy<Value = Did> {
             Did::Hung,
             Did::Closed,
             Did::Reset,
+            Did::SentAway,
             Did::Duplicated,
             Did::LostResponse,
             Did::Malformed,
@@ -295,6 +297,9 @@ fn any_exchange() -> impl Strategy<Value = Event> {
                 sent: bytes.1,
                 complete,
                 ended_by,
+                http2: (t[1] % 2 == 0).then(|| Http2 {
+                    reset: u32::try_from(t[2]).ok().filter(|code| code % 2 == 0),
+                }),
                 t_first: t[1],
                 t_head: t[2],
                 t_received: t[3],

@@ -11,6 +11,7 @@ use crate::{
         upstream::Upstream,
     },
 };
+use h2::ext::Protocol;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
     future::Future,
@@ -36,6 +37,11 @@ struct Hop {
 impl Forward {
     pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
         Self { hop: Arc::new(Hop { upstream, host, ending }) }
+    }
+
+    /// Whether the upstream may be spoken to over HTTP/2.
+    pub(crate) fn may_speak_two(&self) -> bool {
+        self.hop.upstream.may_speak_two()
     }
 }
 
@@ -92,7 +98,9 @@ impl Hop {
 
 /// Refuses what could be read in two ways, or is not ours to do.
 fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
-    let (status, why) = if request.method() == Method::CONNECT {
+    let bare =
+        request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none();
+    let (status, why) = if bare {
         (StatusCode::NOT_IMPLEMENTED, "`CONNECT` is for a forward proxy")
     } else if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
         (StatusCode::BAD_REQUEST, "it names more than one host")

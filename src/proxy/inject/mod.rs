@@ -196,6 +196,10 @@ impl Injection {
                 Effect::EditBody(body) => {
                     edit::request(&mut request, body, self.ticket.over()).await
                 }
+                Effect::GoAway(error) => {
+                    self.ctl.connection().send_away(*error);
+                    continue;
+                }
                 _ => false,
             };
             self.edited(&dealing, changed);

@@ -31,7 +31,8 @@ use crate::{
 };
 use body::Held;
 use connect::Offer;
-use http::{Request, Response, Version, uri::Scheme};
+use h2::ext::Protocol;
+use http::{Request, Response, StatusCode, Version, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -61,6 +62,10 @@ impl Upstream {
     pub(crate) fn new(connector: Connector, http: UpstreamHttp, meters: Arc<Meters>) -> Self {
         let (pool, sessions) = (Arc::default(), Arc::default());
         Self { connector: Arc::new(connector), pool, sessions, http, meters }
+    }
+
+    pub(crate) fn may_speak_two(&self) -> bool {
+        self.http != UpstreamHttp::Http1
     }
 
     /// The authority to put into `host` where one is needed.
@@ -95,6 +100,10 @@ impl Upstream {
         mut dialled: Option<Pooled>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
+        if request.extensions().get::<Protocol>().is_some() {
+            let why = "the upstream speaks HTTP/1, which has another way to other protocols";
+            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
+        }
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
         let last = request.version() == Version::HTTP_10;
@@ -202,7 +211,7 @@ impl Upstream {
         draft: &Draft,
     ) -> Response<Reply> {
         let telling = draft.answered(response.status(), response.headers());
-        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response.extensions_mut().insert(Arc::new(connection.into_tunnel()));
             return response.map(|_| Reply::empty());
         }
