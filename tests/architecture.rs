@@ -14,6 +14,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     // 0: words
     ("units", &[]),
     ("dice", &[]),
+    ("ca", &[]),
     ("diag", &[]),
     ("yaml", &["diag"]),
     ("grpc", &[]),
@@ -33,7 +34,10 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe", "grpc"]),
     (
         "proxy",
-        &["units", "dice", "fault", "select", "scenario", "config", "event", "engine", "grpc"],
+        &[
+            "units", "dice", "ca", "fault", "select", "scenario", "config", "event", "engine",
+            "grpc",
+        ],
     ),
     (
         "report",
@@ -63,8 +67,9 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
-            "event", "engine", "observe", "verdict", "proxy", "report", "demo", "control", "drill",
+            "units", "dice", "ca", "diag", "timeline", "read", "fault", "select", "scenario",
+            "config", "event", "engine", "observe", "verdict", "proxy", "report", "demo",
+            "control", "drill",
         ],
     ),
 ];
@@ -76,7 +81,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum::", &["control/"]),
     ("prometheus_client::", &["control/metrics.rs"]),
     ("serde_yaml::", &["yaml.rs"]),
-    ("rustls::", &["proxy/upstream/"]),
+    ("rustls::", &["proxy/upstream/", "proxy/tls/", "ca/"]),
+    ("rcgen::", &["ca/"]),
     ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),
     ("rustix::", &["proxy/timer.rs", "cli/run/"]),
     ("annotate_snippets::", &["diag/render.rs"]),

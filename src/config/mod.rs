@@ -9,14 +9,16 @@ mod file;
 mod fit;
 mod proxy;
 mod schema;
+mod tls;
 mod token;
 
 pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{fit, misfit_of};
-pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp, UpstreamTls};
+pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;
+pub use tls::{Identity, Terminate, UpstreamTls};
 pub use token::{Secret, Token, TokenError};
 
 use crate::{

@@ -2,9 +2,9 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamHttp, UpstreamTls},
+    config::{HostHeader, ProxyEntry, Terminate, UpstreamHttp, UpstreamTls},
     fault::catalog::Protocol,
-    proxy::{Connector, TlsRoots, TlsSettings},
+    proxy::{Connector, Terminator, TlsRoots, TlsSettings},
     select::Users,
     units::UpstreamAddr,
 };
@@ -38,6 +38,8 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// How TLS is spoken with clients, if it is.
+    pub terminate: Option<Terminate>,
 }
 
 impl Spec {
@@ -55,6 +57,7 @@ impl Spec {
             http: UpstreamHttp::Same,
             mark: true,
             tls: None,
+            terminate: None,
         }
     }
 
@@ -72,6 +75,7 @@ impl Spec {
             http: entry.http,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            terminate: entry.terminate.clone(),
         }
     }
 
@@ -86,6 +90,7 @@ impl Spec {
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
+            Protocol::Http if self.terminate.is_some() => "https",
             Protocol::Http => "http",
             Protocol::Tcp => "tcp",
         }
@@ -111,7 +116,8 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.connector().map(drop)
+        self.connector()?;
+        self.terminator().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -122,6 +128,12 @@ impl Spec {
     pub async fn probe(&self) -> Result<(), String> {
         let connector = self.connector().map_err(|error| error.to_string())?;
         connector.probe().await
+    }
+
+    /// What speaks TLS with its clients.
+    pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
+        Ok(terminator.map(Arc::new))
     }
 
     /// The way to its upstream.

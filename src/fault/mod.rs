@@ -21,6 +21,7 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+pub mod frames;
 mod goaway;
 mod grpc;
 mod h2_error;
@@ -47,6 +48,7 @@ mod support;
 pub mod toxic;
 mod truncate;
 mod unreachable;
+mod websocket;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
@@ -108,6 +110,10 @@ pub enum Offset {
     /// After this fraction of the length the head announced; of a body of unknown length,
     /// after this fraction of its first 64 KiB.
     Fraction(f64),
+    /// After so many server-sent events.
+    Events(u64),
+    /// So long after the head.
+    Time(Duration),
     /// After so many messages of a gRPC call; in a body of anything else, nowhere.
     Messages(u64),
 }
@@ -192,8 +198,8 @@ pub enum Effect {
     Cut {
         /// Where.
         after: Offset,
-        /// How.
-        close: Close,
+        /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
+        close: Option<Close>,
     },
     /// Break the response off, and have trailers say how it went.
     Finish {
@@ -246,6 +252,13 @@ pub enum Denial {
     Always,
 }
 
+/// What a fault does to one WebSocket: a filter for each of its two directions, which may know of each
+/// other.
+pub trait Lanes: fmt::Debug + Send + Sync {
+    /// The filter of one direction, from where its frames stand now.
+    fn lane(&self, way: Way, at: frames::Parser) -> Box<dyn ByteFilter>;
+}
+
 /// Something that can go wrong, as the scenario describes it.
 pub trait Fault: fmt::Debug + Send + Sync {
     /// The stages at which it wants to be asked; it is asked at no other.
@@ -266,6 +279,16 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// Whether [`filter`](Self::filter) ever returns one.
     fn shapes_connections(&self) -> bool {
+        false
+    }
+
+    /// What it does to the messages of one WebSocket, made when the fault first meets the socket.
+    fn lanes(&self, _connection: Dice) -> Option<Arc<dyn Lanes>> {
+        None
+    }
+
+    /// Whether [`lanes`](Self::lanes) ever returns any.
+    fn shapes_sockets(&self) -> bool {
         false
     }
 

@@ -70,6 +70,8 @@ pub(crate) struct ConnCtl {
     killed_by_edge: AtomicBool,
     /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
     drained: AtomicU64,
+    /// Whether the client speaks TLS with us.
+    over_tls: AtomicBool,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -132,6 +134,7 @@ impl ConnCtl {
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             drained: AtomicU64::new(0),
+            over_tls: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),
@@ -317,6 +320,16 @@ impl ConnCtl {
     /// Whether it was closed at the edge of a phase, while nothing was under way on it.
     pub(crate) fn is_drained(&self) -> bool {
         self.drained().is_some()
+    }
+
+    /// Notes that the client speaks TLS with us.
+    pub(crate) fn set_over_tls(&self) {
+        self.over_tls.store(true, Ordering::Release);
+    }
+
+    /// Whether the client speaks TLS with us.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.connection().over_tls.load(Ordering::Acquire)
     }
 
     /// Ends the connection as soon as what is written has left.

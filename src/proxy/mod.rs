@@ -5,16 +5,17 @@
 //! [`ByteFilter`](crate::fault::ByteFilter)s.
 
 mod ask;
+mod calls;
 mod conn;
 mod ctl;
 mod drain;
 mod edit;
 mod error;
+mod events;
 mod http;
 mod http2;
 mod inbound;
 mod inject;
-mod left;
 mod listener;
 mod memory;
 mod meters;
@@ -27,12 +28,14 @@ mod streams;
 mod tcp;
 mod tee;
 mod timer;
+mod tls;
 mod upstream;
 
 pub use crate::config::{HostHeader, UpstreamHttp};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
+pub use tls::Terminator;
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Speaks TLS with its clients; without it they speak none.
+    pub terminator: Option<Arc<Terminator>>,
     /// Which version of HTTP the upstream is spoken to in.
     pub http: UpstreamHttp,
     /// What counts its bytes, also over several lives of it.
@@ -64,6 +69,7 @@ impl Default for Settings {
         Self {
             mark: true,
             host: HostHeader::Keep,
+            terminator: None,
             http: UpstreamHttp::Same,
             meters: Arc::default(),
         }
@@ -130,15 +136,15 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, http } = settings;
+        let Settings { meters, mark, host, terminator, http } = settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                Carry::Http(Forward::new(upstream, host, ending.clone(), timer.clone()))
             }
             Protocol::Tcp => Carry::Tcp(upstream),
         };
-        let shared = Shared { recorder, carry, meters, mark, ending, timer };
+        let shared = Shared { recorder, carry, terminator, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address: None, listening: None }
     }
 

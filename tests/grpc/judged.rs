@@ -68,21 +68,6 @@ async fn a_pushback_is_a_retry_after() {
         let met = play(&drill, 6, 2, waits).await;
         assert!(met.len() == 12 && met.iter().all(|status| status.code() == Code::Unavailable));
         let verdict = drill.verdict(12).await;
-        for e in drill.exchanges(12).await {
-            eprintln!(
-                "DBG conn {} seq {} first {} head {} recv {} told {} end {} body {:x} att {:?} wait {:?}",
-                e.conn,
-                e.seq,
-                e.t_first,
-                e.t_head,
-                e.t_received,
-                e.t_sent_first,
-                e.t_end,
-                e.detail.as_ref().unwrap().body_hash,
-                e.detail.as_ref().unwrap().keys.attempt,
-                e.detail.as_ref().unwrap().retry_wait
-            );
-        }
         let told = finding(&verdict, "retry_after");
         assert_eq!(told.grade, grade, "{}", told.said);
         assert_eq!(told.figures["ways"][0]["status"], "UNAVAILABLE", "{:?}", told.figures);

@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, HostHeader, UpstreamTls},
+    config::{self, Admin, HostHeader, Terminate, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -168,6 +168,7 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
         host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
         mark: !args.no_mark,
         tls: Some(UpstreamTls { ca: args.upstream_ca.clone(), verify: !args.upstream_insecure }),
+        terminate: args.terminate.then(Terminate::default),
         ..Spec::tcp(DEFAULT_PROXY, args.listen, &upstream.to_string())
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;

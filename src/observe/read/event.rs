@@ -2,16 +2,17 @@
 
 use crate::{
     event::{
-        ByHand, Call, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange,
-        HandChange, Http2, Keys, PhaseEdge, Relay, Upstream,
+        ByHand, Call, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event,
+        Exchange, Flow, HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
     grpc::Code,
     observe::{
         Preface,
         hex::Hex,
         line::{
-            ByHandLine, CallLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine, KeysLine,
-            PhaseLine, ProxyLine, RelayLine, UpstreamLine,
+            ByHandLine, CallLine, CloseLine, ConnectionLine, DuplicateLine, ExchangeLine,
+            FaultLine, FlowLine, KeysLine, PhaseLine, ProxyLine, RelayLine, TunnelLine,
+            UpstreamLine,
         },
         read::words::Words,
     },
@@ -43,7 +44,7 @@ impl Back {
         }
     }
 
-    pub(super) fn exchange(&mut self, line: ExchangeLine<'_>) -> Result<Event, Wrong> {
+    pub(super) fn exchange(&mut self, line: ExchangeLine<'_>) -> Result<Exchange, Wrong> {
         let ExchangeLine { conn, client, t, request, keys, sent, .. } = line;
         let (upstream, upstream_error) = self.upstream(&line.upstream)?;
         let method = Method::from_bytes(request.method.as_bytes())
@@ -64,7 +65,7 @@ impl Back {
                 keys: keys_of(keys),
             })
         });
-        Ok(Event::Exchange(Box::new(Exchange {
+        Ok(Exchange {
             proxy: self.proxy(&line.proxy),
             conn: conn.id,
             seq: conn.seq,
@@ -96,6 +97,23 @@ impl Back {
             t_end: t.end,
             grpc: line.grpc.map(call).transpose()?,
             detail,
+        })
+    }
+
+    pub(super) fn tunnel(
+        &mut self,
+        line: ExchangeLine<'_>,
+        own: &TunnelLine<'_>,
+    ) -> Result<Event, Wrong> {
+        let close = |close: &CloseLine<'_>| {
+            let by = ClosedBy::named(&close.by).ok_or_else(|| unknown("closer", &close.by))?;
+            Ok::<_, Wrong>(SocketClose { code: close.code, by })
+        };
+        Ok(Event::Tunnel(Box::new(Tunnel {
+            exchange: self.exchange(line)?,
+            up: flow(&own.up),
+            down: flow(&own.down),
+            close: own.close.as_ref().map(close).transpose()?,
         })))
     }
 
@@ -219,6 +237,10 @@ impl Back {
 fn place(names: &[String], name: &str, what: &str) -> Result<usize, Wrong> {
     let found = names.iter().position(|known| known == name);
     found.ok_or_else(|| format!("{}, which the first line does not name", about(what, name)))
+}
+
+const fn flow(line: &FlowLine) -> Flow {
+    Flow { bytes: line.bytes, frames: line.frames, messages: line.messages, passed: line.passed }
 }
 
 fn ended_by(name: &str) -> Result<EndedBy, Wrong> {

@@ -8,6 +8,7 @@ use crate::{
         error::UpstreamError,
         http::{hop, upgrade},
         reply::Reply,
+        timer::Timer,
         upstream::Upstream,
     },
 };
@@ -32,11 +33,12 @@ struct Hop {
     upstream: Upstream,
     host: HostHeader,
     ending: Ending,
+    timer: Timer,
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, ending }) }
+    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending, timer: Timer) -> Self {
+        Self { hop: Arc::new(Hop { upstream, host, ending, timer }) }
     }
 
     /// Whether the upstream may be spoken to over HTTP/2.
@@ -77,7 +79,8 @@ impl Hop {
         let mut response = self.upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
-                return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
+                let timer = self.timer.clone();
+                return Ok(upgrade::tunnel(response, downstream, &draft, &self.ending, timer));
             }
             return Err(UpstreamError::Switched);
         }

@@ -2,6 +2,7 @@
 
 mod forward;
 mod hop;
+mod tunnel;
 mod upgrade;
 
 pub(crate) use forward::Forward;

@@ -3,7 +3,7 @@
 
 use crate::proxy::{
     http2::announce::{Frames, Limit},
-    socket::{Socket, Stream},
+    socket::Front,
 };
 use std::{
     io::{self, IoSlice},
@@ -18,33 +18,30 @@ use tokio::{
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Lent<S: Stream> {
+pub(super) struct Lent<F: Front> {
     /// There until it is given back.
-    socket: Option<Socket<S>>,
-    back: Option<oneshot::Sender<Socket<S>>>,
+    socket: Option<F>,
+    back: Option<oneshot::Sender<F>>,
     /// What is said of streams in what is written.
     limit: Arc<Limit>,
     frames: Frames,
 }
 
-impl<S: Stream> Lent<S> {
+impl<F: Front> Lent<F> {
     /// A socket, and where it comes back when it is dropped.
-    pub(super) fn new(
-        socket: Socket<S>,
-        limit: Arc<Limit>,
-    ) -> (Self, oneshot::Receiver<Socket<S>>) {
+    pub(super) fn new(socket: F, limit: Arc<Limit>) -> (Self, oneshot::Receiver<F>) {
         let (back, here) = oneshot::channel();
         let (socket, back, frames) = (Some(socket), Some(back), Frames::default());
         (Self { socket, back, limit, frames }, here)
     }
 
-    fn socket(&mut self) -> io::Result<Pin<&mut Socket<S>>> {
+    fn socket(&mut self) -> io::Result<Pin<&mut F>> {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
         self.socket.as_mut().map(Pin::new).ok_or_else(gone)
     }
 }
 
-impl<S: Stream> Lent<S> {
+impl<F: Front> Lent<F> {
     /// So much of `buf` was taken; `all` is where all of it would have led to.
     fn passed(&mut self, buf: &[u8], wrote: usize, all: Frames) {
         if wrote == buf.len() {
@@ -55,7 +52,7 @@ impl<S: Stream> Lent<S> {
     }
 }
 
-impl<S: Stream> Drop for Lent<S> {
+impl<F: Front> Drop for Lent<F> {
     fn drop(&mut self) {
         if let (Some(socket), Some(back)) = (self.socket.take(), self.back.take()) {
             // Nobody waits for it if its task was dropped.
@@ -64,7 +61,7 @@ impl<S: Stream> Drop for Lent<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for Lent<S> {
+impl<F: Front> AsyncRead for Lent<F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +71,7 @@ impl<S: Stream> AsyncRead for Lent<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for Lent<S> {
+impl<F: Front> AsyncWrite for Lent<F> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

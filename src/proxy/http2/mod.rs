@@ -17,7 +17,7 @@ use crate::proxy::{
     conn::{Call, Calls, Shared},
     ctl::ConnCtl,
     http::Forward,
-    socket::{Socket, Stream},
+    socket::Front,
 };
 use announce::{Limit, NO_NEWS};
 use futures_util::{
@@ -55,12 +55,12 @@ const MAX_ERRORS: usize = 1024;
 const IDLE: Duration = Duration::from_secs(70);
 
 /// Serves a connection on which HTTP/2 is spoken to its end, and gives the socket back.
-pub(crate) async fn serve<S: Stream>(
-    socket: Socket<S>,
+pub(crate) async fn serve<F: Front>(
+    socket: F,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> Option<Socket<S>> {
+) -> Option<F> {
     // A client that was told to go may have said more by then.
     ctl.expects_more();
     let limit = Arc::<Limit>::default();
@@ -111,8 +111,8 @@ fn settings(forward: &Forward) -> Builder {
     builder
 }
 
-async fn run<S: Stream>(
-    mut connection: Connection<Lent<S>, Parcel>,
+async fn run<F: Front>(
+    mut connection: Connection<Lent<F>, Parcel>,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,

@@ -3,18 +3,19 @@
 use crate::{
     engine::Dealing,
     fault::{Effect, Offset, Stage},
-    grpc::is_grpc,
     proxy::{
+        calls::Calls,
         ctl::lock,
         edit,
+        events::Events,
         inject::Injection,
-        left::Left,
-        reply::{End, Reply},
+        reply::{Cutting, End, Place, Reply},
     },
 };
 use http::{Response, header};
 use http_body::Body as _;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What a fraction of a body of unknown length is taken of.
 const UNKNOWN_LENGTH: u64 = 64 * 1024;
@@ -76,25 +77,30 @@ impl Injection {
         }
         for dealing in self.ask(Stage::Cut) {
             let (after, end) = match &dealing.effect {
-                Effect::Cut { after, close } => (*after, End::Close(*close)),
+                Effect::Cut { after, close } => (*after, close.map_or(End::Stall, End::Close)),
                 Effect::Finish { after, trailers } => (*after, End::Trailers(Arc::clone(trailers))),
                 _ => continue,
             };
-            let left = match after {
-                Offset::Bytes(bytes) => Left::Bytes(bytes),
-                Offset::Fraction(part) => Left::Bytes(part_of(part, announced(&response))),
-                Offset::Messages(count) => {
-                    if !is_grpc(response.headers()) {
-                        continue;
-                    }
-                    Left::messages(count)
-                }
+            let place = match after {
+                Offset::Bytes(bytes) => Place::Bytes(bytes),
+                Offset::Fraction(part) => Place::Bytes(part_of(part, announced(&response))),
+                Offset::Events(events) => match Events::of(response.headers(), events) {
+                    Some(events) => Place::Events(events),
+                    None => continue,
+                },
+                Offset::Messages(most) => match Calls::of(response.headers(), most) {
+                    Some(calls) => Place::Messages(calls),
+                    None => continue,
+                },
+                Offset::Time(time) => Place::Time(Instant::now() + time),
             };
             if let End::Trailers(_) = end {
                 // It may be shorter than that, and whole.
                 response.headers_mut().remove(header::CONTENT_LENGTH);
             }
-            response = response.map(|body| body.cut(left, end, dealing, self.draft.clone()));
+            let hold = self.ticket.hold(&dealing);
+            let cut = Cutting { place, end, hold };
+            response = response.map(|body| body.cut(cut, dealing, self.draft.clone()));
         }
         response
     }

@@ -116,6 +116,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
     injector.notice_traffic();
     let user = injector.users().identify(&view);
     let _first = ctl.user.set(user.key);
+    let (now, first) = (injector.micros(), ctl.take_first_byte());
     Exchange {
         proxy: injector.proxy_id(),
         conn: ctl.id,
@@ -138,8 +139,9 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         complete: false,
         ended_by: EndedBy::Completed,
         http2: (parts.version == Version::HTTP_2).then(Http2::default),
-        t_first: ctl.take_first_byte(),
-        t_head: injector.micros(),
+        // What else came on a connection of many streams tells nothing of this one.
+        t_first: if ctl.is_stream() { now } else { first },
+        t_head: now,
         t_received: 0,
         t_forwarded: 0,
         t_answered: 0,

@@ -6,6 +6,7 @@ use std::{
     fmt,
     future::{Future, ready},
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -52,6 +53,11 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static 
     /// Makes the coming close a RST instead of a FIN.
     fn reset_on_close(&self) {}
 
+    /// The address that the client connected to, if it is one.
+    fn local(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// Whether the client is still there, though bytes may wait to be read.
     fn presence(&self) -> Presence {
         Presence::There
@@ -75,6 +81,10 @@ impl Stream for TcpStream {
     fn reset_on_close(&self) {
         // Fails only on a socket that is gone already.
         let _gone = self.set_zero_linger();
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     fn presence(&self) -> Presence {

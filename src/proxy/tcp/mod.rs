@@ -7,6 +7,8 @@
 
 mod pipe;
 
+pub(crate) use pipe::{Pipe, Plain, Stop};
+
 use crate::{
     event::{EndedBy, Relay},
     fault::{Close, Way},
@@ -23,7 +25,6 @@ use futures_util::{
     FutureExt as _,
     stream::{FuturesUnordered, StreamExt},
 };
-use pipe::{Pipe, Stop};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -32,7 +33,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::{sleep, timeout},
 };
 
@@ -141,7 +142,7 @@ fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
 
 /// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
 /// bytes unread would turn the FIN into a RST, and what was sent before it might be lost.
-async fn see_out<S: Stream>(mut side: S) {
+pub(crate) async fn see_out<S: AsyncRead + AsyncWrite + Unpin>(mut side: S) {
     let mut scrap = vec![0; 16 * 1024];
     if side.shutdown().await.is_ok() {
         while matches!(side.read(&mut scrap).await, Ok(1..)) {}

@@ -32,7 +32,7 @@ use crate::{
 use body::Held;
 use connect::Offer;
 use h2::ext::Protocol;
-use http::{Request, Response, StatusCode, Version, uri::Scheme};
+use http::{HeaderMap, Request, Response, StatusCode, Version, header, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -81,7 +81,9 @@ impl Upstream {
     ) -> Result<Response<Reply>, UpstreamError> {
         let interims = Interims::new(&mut request, &draft.ctl);
         let two = match self.http {
-            UpstreamHttp::Same => request.version() == Version::HTTP_2,
+            UpstreamHttp::Same => {
+                request.version() == Version::HTTP_2 && self.may_be_two(&request, draft)
+            }
             UpstreamHttp::Http1 => false,
             UpstreamHttp::Http2 => true,
         };
@@ -91,6 +93,13 @@ impl Upstream {
         }
         interims.attach(&mut request);
         self.send_one(request, None, draft).await
+    }
+
+    /// Whether the upstream may be expected to speak HTTP/2 with a client that does. Over TLS it says so
+    /// itself. In plain text whoever speaks HTTP/2 with us would speak it with the upstream; whoever came
+    /// over TLS chose it for us, and services behind what terminates TLS speak HTTP/1, except for gRPC.
+    fn may_be_two(&self, request: &Request<Ask>, draft: &Draft) -> bool {
+        self.connector.is_tls() || !draft.ctl.is_over_tls() || is_grpc(request.headers())
     }
 
     /// Sends it over HTTP/1, at first on this connection if there is one.
@@ -241,6 +250,11 @@ enum Dialled {
     Two(Place),
     /// The upstream chose HTTP/1.
     One(Box<Pooled>),
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
