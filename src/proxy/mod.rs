@@ -8,6 +8,7 @@ mod ask;
 mod calls;
 mod conn;
 mod ctl;
+mod cut;
 mod drain;
 mod edit;
 mod error;

@@ -20,7 +20,8 @@ use tokio::time::{Instant, sleep};
 /// A drill that plays.
 #[derive(Debug)]
 pub(crate) struct Drill {
-    pub(crate) run: Run,
+    /// Plays as long as it is there.
+    _run: Run,
     pub(crate) proxy: Proxy,
     pub(crate) upstream: Counting,
     scenario: Arc<Scenario>,
@@ -65,7 +66,7 @@ impl Drill {
             Run::start(Arc::clone(&scenario), &Play::with_seed(Seed(7)), Arc::clone(&recorder));
         let (injector, _hand) = run.open(run.site("default", Protocol::Http));
         let proxy = proxy(injector, Arc::clone(&recorder));
-        Self { run, proxy, upstream, scenario, recorder, heard: Mutex::default() }
+        Self { _run: run, proxy, upstream, scenario, recorder, heard: Mutex::default() }
     }
 
     pub(crate) async fn client(&self) -> Client {

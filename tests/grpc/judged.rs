@@ -70,7 +70,7 @@ async fn a_pushback_is_a_retry_after() {
         let verdict = drill.verdict(12).await;
         let told = finding(&verdict, "retry_after");
         assert_eq!(told.grade, grade, "{}", told.said);
-        assert_eq!(told.figures["ways"][0]["status"], "UNAVAILABLE", "{:?}", told.figures);
+        assert_eq!(told.figures["by"][0]["status"], "UNAVAILABLE", "{:?}", told.figures);
         // The service had taken none of them, so none was sent again in spite of that.
         let duplicates = finding(&verdict, "duplicates");
         assert_eq!(duplicates.figures["unsafe_resends"], 0, "{}", duplicates.said);

@@ -6,10 +6,11 @@ use crate::{
     proxy::{
         calls::Calls,
         ctl::lock,
+        cut::{Cutting, End, Place},
         edit,
         events::Events,
         inject::Injection,
-        reply::{Cutting, End, Place, Reply},
+        reply::Reply,
     },
 };
 use http::{Response, header};
