@@ -202,6 +202,8 @@ pub enum Did {
     LostResponse,
     /// Wrote something that is no HTTP, and closed the connection with a FIN.
     Malformed,
+    /// Had the connection's TLS handshake go wrong, or its end.
+    Handshake,
     /// Changed what the head or the body says.
     Edited,
     /// Broke the response off.
@@ -228,6 +230,7 @@ impl Did {
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
             Self::Malformed => "malformed",
+            Self::Handshake => "handshake",
             Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",

@@ -52,6 +52,7 @@ impl Did {
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,
+            Self::Handshake,
             Self::Edited,
             Self::Cut,
             Self::Shaped,

@@ -163,6 +163,13 @@ fn every_fault_keeps_to_its_layer() {
                     && fault.shapes_sockets(),
                 "{text}"
             ),
+            Layer::Handshake => assert!(
+                fault.gate().is_none()
+                    && !fault.shapes_connections()
+                    && stages == [Stage::Connect]
+                    && fault.needs_tls(),
+                "{text}"
+            ),
             Layer::Message => assert!(
                 fault.gate().is_none() && !stages.is_empty() && !fault.shapes_connections(),
                 "{text}"
@@ -188,6 +195,7 @@ fn what_denies_says_so_and_nothing_else_does() {
                             || canned.headers.get("grpc-status").is_some_and(|code| code != "0")
                     }
                     Effect::GoAway(error) => error != H2Error::NO_ERROR,
+                    Effect::Handshake(flaw) => flaw.denies() == Denial::Always,
                     Effect::Hang { .. }
                     | Effect::Close(_)
                     | Effect::Say(_)

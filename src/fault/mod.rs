@@ -45,6 +45,7 @@ mod slice;
 mod slow_close;
 #[cfg(test)]
 mod support;
+mod tls;
 pub mod toxic;
 mod truncate;
 mod unreachable;
@@ -54,6 +55,7 @@ pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
 pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
+pub use tls::Flaw;
 
 use crate::{
     dice::Dice,
@@ -208,6 +210,8 @@ pub enum Effect {
         /// What they say.
         trailers: Arc<HeaderMap>,
     },
+    /// Have the TLS handshake go wrong.
+    Handshake(Flaw),
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
 }
@@ -302,6 +306,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// is wrong, in a line for whoever wrote it.
     fn works_on(&self, _protocol: Protocol) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    fn needs_tls(&self) -> bool {
+        false
     }
 
     /// What it exists to break of what byte filters keep.

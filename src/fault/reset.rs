@@ -223,7 +223,7 @@ impl Reset {
         match (self.at, &self.after) {
             (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response, _) | (At::Connect, _) => None,
+            (At::Response | At::Connect, _) => None,
         }
     }
 }

@@ -58,8 +58,9 @@ pub(crate) struct Ask {
     stall: Option<Pin<Box<Sleep>>>,
     /// The client sends the body only when it is told to, and that is for the upstream to say.
     waits_for_word: bool,
-    /// It is a conversation, in which either side may be silent for as long as it likes.
-    converses: bool,
+    /// How long nothing of it may come; `None` for a conversation, in which either side may be silent
+    /// for as long as it likes.
+    patience: Option<Duration>,
     gate: Option<Gate>,
     /// The upstream answered without asking for the body: it stays where it is.
     unwanted: bool,
@@ -86,7 +87,7 @@ impl Ask {
             .get(header::EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let ended = body.is_end_stream();
-        let converses = converses(headers, &draft);
+        let patience = (!converses(headers, &draft)).then_some(STALL);
         let mut ask = Self {
             body: Some(body),
             ahead: VecDeque::new(),
@@ -98,7 +99,7 @@ impl Ask {
             messages: counter(headers),
             stall: None,
             waits_for_word: expects && !ended,
-            converses,
+            patience,
             gate: None,
             unwanted: false,
             tees: Vec::new(),
@@ -124,7 +125,7 @@ impl Ask {
             messages: None,
             stall: None,
             waits_for_word: false,
-            converses: false,
+            patience: None,
             gate: None,
             unwanted: false,
             tees: Vec::new(),
@@ -282,10 +283,10 @@ impl Ask {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
-            if self.converses {
+            let Some(patience) = self.patience else {
                 return Poll::Pending;
-            }
-            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+            };
+            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(patience)));
             ready!(stall.as_mut().poll(cx));
             while self.draft.ctl.upload_held() {
                 // The time is the fault's, not the client's.

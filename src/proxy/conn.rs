@@ -9,13 +9,15 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         http2,
+        introduce::Refusals,
         meters::Meters,
         socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
-        tls::{self, Alpn, Secure, Terminator},
+        tls::{self, Alpn, Routes, Secure, Terminator},
         upstream::Connector,
     },
+    select::Network,
 };
 use futures_util::{
     future::OptionFuture,
@@ -53,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+    /// Who has to say whom a connection is from; with none of them nobody has to.
+    pub(crate) accept: Vec<Network>,
+    pub(crate) refusals: Refusals,
 }
 
 /// How what comes on a connection is carried to the upstream.
@@ -62,6 +67,8 @@ pub(crate) enum Carry {
     Http(Forward),
     /// Byte by byte.
     Tcp(Connector),
+    /// Byte by byte, to the upstream of the name that the client asks for.
+    Sni(Routes),
 }
 
 /// Serves a connection to its end, after what was dealt to it when it was accepted.
@@ -73,7 +80,7 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
             tasks.spawn(serve_https(io, ctl, Arc::clone(shared)))
         }
         Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
-        Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
+        Carry::Tcp(_) | Carry::Sni(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
     };
 }
 
@@ -127,8 +134,19 @@ async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let _first = ctl.user.set(user);
     let mut relay = Relay { user, ..Relay::default() };
     let mut ended_by = None;
-    if let (Some(io), Carry::Tcp(connector)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+    match (welcomed(io, &ctl, &shared).await, &shared.carry) {
+        (Some(io), Carry::Tcp(connector)) => {
+            ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+        }
+        (Some(io), Carry::Sni(routes)) => {
+            // In a box of its own, which those that carry any bytes need not have.
+            let routed = Box::pin(tls::route(io, &ctl, routes, &shared.ending)).await;
+            if let Some((io, connector)) = routed {
+                let served = Box::pin(tcp::serve(io, &ctl, connector, &shared, &mut relay));
+                ended_by = Some(served.await);
+            }
+        }
+        _ => {}
     }
     let mut dealt = ctl.welcome.dealt.clone();
     dealt.append(&mut lock(&ctl.wire));

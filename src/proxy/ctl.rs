@@ -5,6 +5,7 @@ use crate::{
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
     proxy::{
+        introduce::Ends,
         meters::Meters,
         streams::{Branch, Trunk},
     },
@@ -41,6 +42,8 @@ pub(crate) enum Stand {
 pub(crate) struct ConnCtl {
     pub(crate) id: u64,
     pub(crate) peer: SocketAddr,
+    /// Both of its ends, if they have addresses.
+    pub(crate) ends: Option<Ends>,
     pub(crate) key: ConnKey,
     /// When it was accepted, in microseconds of the drill.
     pub(crate) accepted: u64,
@@ -117,6 +120,7 @@ impl ConnCtl {
         Self {
             id,
             peer,
+            ends: None,
             key,
             accepted: injector.micros(),
             user: Arc::default(),
@@ -150,12 +154,19 @@ impl ConnCtl {
         }
     }
 
+    /// The same, with both of its ends and when it was accepted.
+    pub(crate) fn from(mut self, ends: Option<Ends>, accepted: u64) -> Self {
+        (self.ends, self.accepted) = (ends, accepted);
+        self
+    }
+
     /// A control block for a request of our own on behalf of this connection's client, who is told
     /// nothing of it.
     pub(crate) fn detached(&self) -> Self {
         let (injector, recorder) = (self.injector.clone(), Arc::clone(&self.recorder));
         let meters = Arc::default();
         Self::new(self.id, self.peer, self.key, Welcome::default(), injector, recorder, meters)
+            .from(self.ends, self.accepted)
     }
 
     pub(crate) fn injector(&self) -> &Injector {

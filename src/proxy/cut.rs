@@ -1,4 +1,4 @@
-//! A response's body that breaks off.
+//! A response's body that breaks off, or stops coming, somewhere in the middle.
 
 use crate::{
     engine::{Dealing, Hold},
@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -33,6 +33,17 @@ pub(crate) enum Place {
     Messages(Calls),
     /// At this time.
     Time(Instant),
+}
+
+/// What comes after a break.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The end of the connection.
+    Close(Close),
+    /// Nothing, until the fault lets go.
+    Stall,
+    /// These trailers.
+    Trailers(Arc<HeaderMap>),
 }
 
 /// How and where a body breaks off.
@@ -59,24 +70,15 @@ pub(crate) struct Cut {
     ctl: Arc<ConnCtl>,
 }
 
-/// What comes after a break.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// The end of the connection.
-    Close(Close),
-    /// Nothing, until the fault lets go.
-    Stall,
-    /// These trailers.
-    Trailers(Arc<HeaderMap>),
-}
-
 impl Cut {
+    /// A body that breaks off somewhere, if it is longer.
     pub(super) fn new(body: Reply, how: Cutting, by: Dealing, draft: Draft) -> Self {
         let ctl = Arc::clone(&draft.ctl);
-        let (rest, is_free, timer) = (None, false, Timer::default());
-        Self { body, how, rest, is_free, timer, by: Some((by, draft)), ctl }
+        let (timer, by) = (Timer::default(), Some((by, draft)));
+        Self { body, how, rest: None, is_free: false, timer, by, ctl }
     }
 
+    /// Whether nothing more comes of it.
     pub(super) fn is_end_stream(&self) -> bool {
         self.rest.is_none() && self.body.is_end_stream()
     }
@@ -139,6 +141,7 @@ impl Cut {
         }
     }
 
+    /// The next of it.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

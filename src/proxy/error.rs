@@ -22,7 +22,7 @@ pub(crate) enum UpstreamError {
     #[error("the upstream's connection broke before it answered")]
     Broken(#[source] hyper::Error),
     /// The stream, or its connection, broke before an answer.
-    #[error("the upstream's connection broke before it answered")]
+    #[error("the upstream did not answer over HTTP/2")]
     Stream(#[source] h2::Error),
     /// Connections were made, and took no request.
     #[error("the upstream closes each connection before it takes a request")]

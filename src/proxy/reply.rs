@@ -32,7 +32,6 @@ const LOST_LIMIT: usize = 16 * 1024 * 1024;
 const LOST_TIME: Duration = Duration::from_secs(30);
 /// What is kept of it, so that the drill's end can let it go after all.
 const KEPT_LIMIT: usize = 256 * 1024;
-
 /// A response's body.
 #[derive(Debug)]
 pub(crate) enum Reply {

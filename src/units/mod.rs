@@ -10,6 +10,7 @@ mod duration;
 mod factor;
 mod messages;
 mod percent;
+mod place;
 mod requests;
 
 pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upstream};
@@ -18,6 +19,7 @@ pub use duration::show_duration;
 pub use factor::Factor;
 pub use messages::MessageCount;
 pub use percent::Percent;
+pub use place::{Place, bytes_upstream, http_upstream, unix_path};
 pub use requests::RequestRate;
 
 /// A value with a unit, as scenario files write it.

@@ -74,7 +74,8 @@ async fn it_tries_four_times_and_waits_longer_each_time() {
     assert_eq!(finding(&findings, "duplicates")["figures"]["unsafe_resends"], 0);
     let shape = &finding(&findings, "backoff")["figures"]["shape"];
     assert!(shape == "exponential" || shape == "growing", "{shape}");
-    assert_ne!(finding(&findings, "deadline")["grade"], "fail");
+    let deadline = finding(&findings, "deadline");
+    assert_eq!(deadline["grade"], "pass", "{deadline}");
 }
 
 #[tokio::test]
@@ -96,13 +97,14 @@ async fn it_honours_a_pushback() {
     assert!(exchanges.iter().all(|line| line["grpc"]["no_retry"] == true));
 }
 
-/// The service did the work of each call, and the client cannot know.
+/// The service did the work, and the client cannot know.
 #[tokio::test]
 #[ignore = "needs grpcio from PyPI; .ci/run installs it and runs this"]
 async fn what_it_repeats_of_work_that_was_done_is_told() {
     let (upstream, counting) = start().await;
     let (_, findings) = play("lost", "{ lose_response: 503, times: 1 }", upstream).await;
-    assert_eq!(counting.seen.lock().expect("no panic").len(), 2 * OPERATIONS);
+    // Calls of one method are one operation to `times`, which does not look into them.
+    assert_eq!(counting.seen.lock().expect("no panic").len(), OPERATIONS + 1);
     let found = finding(&findings, "duplicates");
-    assert_eq!((&found["grade"], &found["figures"]["duplicated"]), (&"fail".into(), &8.into()));
+    assert_eq!((&found["grade"], &found["figures"]["duplicated"]), (&"fail".into(), &1.into()));
 }

@@ -1,12 +1,12 @@
 //! The innermost service: rewrite what belongs to a hop, send upstream, give back.
 
 use crate::{
-    config::HostHeader,
+    config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
         drain::Ending,
         error::UpstreamError,
-        http::{hop, upgrade},
+        http::{forwarded, hop, upgrade},
         reply::Reply,
         timer::Timer,
         upstream::Upstream,
@@ -32,13 +32,20 @@ pub(crate) struct Forward {
 struct Hop {
     upstream: Upstream,
     host: HostHeader,
+    forwarded: Forwarded,
     ending: Ending,
     timer: Timer,
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending, timer: Timer) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, ending, timer }) }
+    pub(crate) fn new(
+        upstream: Upstream,
+        host: HostHeader,
+        forwarded: Forwarded,
+        ending: Ending,
+        timer: Timer,
+    ) -> Self {
+        Self { hop: Arc::new(Hop { upstream, host, forwarded, ending, timer }) }
     }
 
     /// Whether the upstream may be spoken to over HTTP/2.
@@ -70,6 +77,7 @@ impl Hop {
         check(&request)?;
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
+        forwarded::add(&mut request, self.forwarded, &draft.ctl);
         if let Some(host) = self.host_of(&request) {
             request.headers_mut().insert(header::HOST, host);
         }

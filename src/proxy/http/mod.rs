@@ -1,6 +1,7 @@
 //! What every request goes through, top to bottom.
 
 mod forward;
+mod forwarded;
 mod hop;
 mod tunnel;
 mod upgrade;

@@ -1,10 +1,7 @@
 //! A socket that comes back: what serves HTTP/2 takes it for good, and it still has to be closed
 //! with care.
 
-use crate::proxy::{
-    http2::announce::{Frames, Limit},
-    socket::Front,
-};
+use crate::proxy::http2::announce::{Frames, Limit};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -18,30 +15,33 @@ use tokio::{
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(super) struct Lent<F: Front> {
+pub(super) struct Lent<Io> {
     /// There until it is given back.
-    socket: Option<F>,
-    back: Option<oneshot::Sender<F>>,
+    socket: Option<Io>,
+    back: Option<oneshot::Sender<Io>>,
     /// What is said of streams in what is written.
     limit: Arc<Limit>,
     frames: Frames,
 }
 
-impl<F: Front> Lent<F> {
+impl<Io> Lent<Io> {
     /// A socket, and where it comes back when it is dropped.
-    pub(super) fn new(socket: F, limit: Arc<Limit>) -> (Self, oneshot::Receiver<F>) {
+    pub(super) fn new(socket: Io, limit: Arc<Limit>) -> (Self, oneshot::Receiver<Io>) {
         let (back, here) = oneshot::channel();
         let (socket, back, frames) = (Some(socket), Some(back), Frames::default());
         (Self { socket, back, limit, frames }, here)
     }
 
-    fn socket(&mut self) -> io::Result<Pin<&mut F>> {
+    fn socket(&mut self) -> io::Result<Pin<&mut Io>>
+    where
+        Io: Unpin,
+    {
         let gone = || io::Error::from(io::ErrorKind::NotConnected);
         self.socket.as_mut().map(Pin::new).ok_or_else(gone)
     }
 }
 
-impl<F: Front> Lent<F> {
+impl<Io> Lent<Io> {
     /// So much of `buf` was taken; `all` is where all of it would have led to.
     fn passed(&mut self, buf: &[u8], wrote: usize, all: Frames) {
         if wrote == buf.len() {
@@ -52,7 +52,7 @@ impl<F: Front> Lent<F> {
     }
 }
 
-impl<F: Front> Drop for Lent<F> {
+impl<Io> Drop for Lent<Io> {
     fn drop(&mut self) {
         if let (Some(socket), Some(back)) = (self.socket.take(), self.back.take()) {
             // Nobody waits for it if its task was dropped.
@@ -61,7 +61,7 @@ impl<F: Front> Drop for Lent<F> {
     }
 }
 
-impl<F: Front> AsyncRead for Lent<F> {
+impl<Io: AsyncRead + Unpin> AsyncRead for Lent<Io> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl<F: Front> AsyncRead for Lent<F> {
     }
 }
 
-impl<F: Front> AsyncWrite for Lent<F> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Lent<Io> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -17,7 +17,6 @@ use crate::proxy::{
     conn::{Call, Calls, Shared},
     ctl::ConnCtl,
     http::Forward,
-    socket::Front,
 };
 use announce::{Limit, NO_NEWS};
 use futures_util::{
@@ -30,7 +29,10 @@ use h2::{
 };
 use lent::Lent;
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep},
+};
 
 /// What a client opens a connection with on which it speaks HTTP/2 (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -54,18 +56,22 @@ const MAX_ERRORS: usize = 1024;
 /// A connection without a stream is told to go after so long; browsers and pools come again.
 const IDLE: Duration = Duration::from_secs(70);
 
-/// Serves a connection on which HTTP/2 is spoken to its end, and gives the socket back.
-pub(crate) async fn serve<F: Front>(
-    socket: F,
+/// Serves a connection on which HTTP/2 is spoken to its end, and gives back what it was spoken on: a
+/// [`Socket`](crate::proxy::socket::Socket), or TLS over one.
+pub(crate) async fn serve<Io>(
+    io: Io,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> Option<F> {
+) -> Option<Io>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     // A client that was told to go may have said more by then.
     ctl.expects_more();
     let limit = Arc::<Limit>::default();
     announced(ctl, &limit);
-    let (lent, back) = Lent::new(socket, Arc::clone(&limit));
+    let (lent, back) = Lent::new(io, Arc::clone(&limit));
     {
         let mut calls = pin!(FuturesUnordered::new());
         calls.push(Calls::new(ctl, &shared.ending).next());
@@ -111,8 +117,8 @@ fn settings(forward: &Forward) -> Builder {
     builder
 }
 
-async fn run<F: Front>(
-    mut connection: Connection<Lent<F>, Parcel>,
+async fn run<Io: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: Connection<Lent<Io>, Parcel>,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,

@@ -16,6 +16,7 @@ use crate::{
         conn::{Call, Calls, Shared},
         ctl::ConnCtl,
         error::UpstreamError,
+        introduce::Who,
         socket::{Looks, Presence, Sent, Stream},
         timer::Timer,
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
@@ -55,7 +56,7 @@ pub(crate) async fn serve<S: Stream>(
     calls.push(Calls::new(ctl, &shared.ending).next());
     let dialled = {
         let dial = async {
-            let dialled = timeout(CONNECT_TIMEOUT, connector.connect()).await;
+            let dialled = timeout(CONNECT_TIMEOUT, connector.connect(Who::Client(ctl.ends))).await;
             dialled.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
         };
         // In a box of its own: it is big, and gone once the connection stands.

@@ -25,14 +25,13 @@ pub use tls::{TlsError, TlsRoots, TlsSettings};
 use crate::{
     config::UpstreamHttp,
     proxy::{
-        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, meters::Meters, record::Draft,
-        reply::Reply,
+        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, introduce::Who,
+        meters::Meters, record::Draft, reply::Reply,
     },
 };
 use body::Held;
 use connect::Offer;
-use h2::ext::Protocol;
-use http::{HeaderMap, Request, Response, StatusCode, Version, header, uri::Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -109,7 +108,7 @@ impl Upstream {
         mut dialled: Option<Pooled>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
-        if request.extensions().get::<Protocol>().is_some() {
+        if request.method() == Method::CONNECT {
             let why = "the upstream speaks HTTP/1, which has another way to other protocols";
             return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
         }
@@ -119,13 +118,14 @@ impl Upstream {
         if !last {
             *request.version_mut() = Version::HTTP_11;
         }
+        let who = Who::Client(draft.ctl.ends);
         loop {
             let (mut connection, reused) = match dialled.take() {
                 Some(connection) => (connection, false),
-                None => match self.pool.take() {
+                None => match self.pool.take(self.connector.key(who)) {
                     Some(connection) => (connection, true),
                     // In a box of its own: it is big, and needed once for many requests.
-                    None => (Box::pin(self.dial()).await?, false),
+                    None => (Box::pin(self.dial(who)).await?, false),
                 },
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
@@ -161,7 +161,7 @@ impl Upstream {
         let scheme = if self.connector.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         // A session that turns out to be closed is no reason to fail; one that was just made is.
         for again in [true, true, false] {
-            let place = match self.place().await? {
+            let place = match self.place(Who::Client(draft.ctl.ends)).await? {
                 Dialled::Two(place) => place,
                 Dialled::One(connection) => {
                     interims.attach(&mut request);
@@ -187,28 +187,29 @@ impl Upstream {
     }
 
     /// A connection over HTTP/2 with room for a request.
-    async fn place(&self) -> Result<Dialled, UpstreamError> {
-        if let Some(place) = self.sessions.with_room() {
+    async fn place(&self, who: Who) -> Result<Dialled, UpstreamError> {
+        let whose = self.connector.key(who);
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
         let _one_at_a_time = self.sessions.dialling.lock().await;
-        if let Some(place) = self.sessions.with_room() {
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
         // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
         if self.http == UpstreamHttp::Same
             && self.connector.is_tls()
-            && let Some(pooled) = self.pool.take()
+            && let Some(pooled) = self.pool.take(whose)
         {
             return Ok(Dialled::One(Box::new(pooled)));
         }
         let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
-        let (io, two) = self.connected(offer).await?;
+        let (io, two) = self.connected(offer, who).await?;
         if !two {
-            let pooled = Pooled::new(io).await.map_err(UpstreamError::Broken)?;
+            let pooled = Pooled::new(io, whose).await.map_err(UpstreamError::Broken)?;
             return Ok(Dialled::One(Box::new(pooled)));
         }
-        let session = Session::new(io).await.map_err(UpstreamError::Stream)?;
+        let session = Session::new(io, whose).await.map_err(UpstreamError::Stream)?;
         Ok(Dialled::Two(self.sessions.put(session)))
     }
 
@@ -231,14 +232,14 @@ impl Upstream {
         })
     }
 
-    async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let (io, _one) = self.connected(Offer::One).await?;
-        Pooled::new(io).await.map_err(UpstreamError::Broken)
+    async fn dial(&self, who: Who) -> Result<Pooled, UpstreamError> {
+        let (io, _one) = self.connected(Offer::One, who).await?;
+        Pooled::new(io, self.connector.key(who)).await.map_err(UpstreamError::Broken)
     }
 
     /// A new connection, and whether HTTP/2 is to be spoken on it.
-    async fn connected(&self, offer: Offer) -> Result<(Metered, bool), UpstreamError> {
-        let (io, two) = timeout(CONNECT_TIMEOUT, self.connector.connect_as(offer))
+    async fn connected(&self, offer: Offer, who: Who) -> Result<(Metered, bool), UpstreamError> {
+        let (io, two) = timeout(CONNECT_TIMEOUT, self.connector.connect_as(offer, who))
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         Ok((Metered::new(io, Arc::clone(&self.meters)), two))
