@@ -8,6 +8,7 @@ mod address;
 mod bytes;
 mod duration;
 mod factor;
+mod messages;
 mod percent;
 mod place;
 mod requests;
@@ -16,6 +17,7 @@ pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upst
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;
+pub use messages::MessageCount;
 pub use percent::Percent;
 pub use place::{Place, bytes_upstream, http_upstream, unix_path};
 pub use requests::RequestRate;
