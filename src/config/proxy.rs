@@ -1,7 +1,7 @@
 //! `proxies`: each by its name, with where it listens and what it stands in front of.
 
 use crate::{
-    config::{admin::address, token::beside},
+    config::{admin::address, allow::Allow, token::beside},
     diag::{Code, Diagnostic, Span},
     fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
@@ -21,7 +21,8 @@ pub struct ProxyEntry {
     pub name: String,
     /// Where clients connect; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`.
+    /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`, and the hosts
+    /// that it reaches, as [`Allow`] writes them, for `forward`.
     pub upstream: String,
     /// What it understands of the traffic.
     pub protocol: Protocol,
@@ -65,7 +66,7 @@ pub struct Places {
     pub name: Span,
     /// The value of `listen`.
     pub listen: Span,
-    /// The value of `upstream`.
+    /// The value of `upstream`, or of `allow`.
     pub upstream: Span,
 }
 
@@ -78,14 +79,19 @@ pub(super) static PROXY: Shape = Shape {
             Kind::Text,
             "where clients connect: an address and a port, or a port on loopback; 0 is a free one",
         ),
-        Field::required(
+        Field::optional(
             "upstream",
             Kind::Text,
-            "the service behind it: `http://127.0.0.1:3000`, or `127.0.0.1:5432` for `tcp`",
+            "the service behind it: `http://127.0.0.1:3000`, or `127.0.0.1:5432` for `tcp`; needed but for `forward`",
+        ),
+        Field::optional(
+            "allow",
+            Kind::Any(&[Kind::Text, Kind::List(&Kind::Text)]),
+            "the hosts that a proxy with `protocol: forward` reaches: `api.example.com` (ports 80 and 443), `\"*.example.org\"`, `127.0.0.1:8080`; `\"*\"` is every host",
         ),
         Field::optional(
             "protocol",
-            Kind::Word(&["http", "tcp"]),
+            Kind::Word(&["http", "tcp", "forward"]),
             "what the traffic is understood as; `http` if left out",
         ),
         Field::optional(
@@ -124,8 +130,11 @@ static TLS: Shape = Shape {
     ],
 };
 
-const PROTOCOLS: [(&str, Protocol); 2] =
-    [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
+const PROTOCOLS: [(&str, Protocol); 3] = [
+    (Protocol::Http.name(), Protocol::Http),
+    (Protocol::Tcp.name(), Protocol::Tcp),
+    (Protocol::Forward.name(), Protocol::Forward),
+];
 
 impl ProxyEntry {
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -209,8 +218,7 @@ fn read(
         None => Some(Protocol::Http),
     };
     let listen = fields.get("listen").and_then(|node| address(node, reader));
-    let upstream = fields.get("upstream").zip(protocol);
-    let upstream = upstream.and_then(|(node, protocol)| upstream_of(node, protocol, reader));
+    let behind = protocol.and_then(|protocol| behind(&fields, protocol, reader));
     let enabled = flag(&fields, "enabled", reader);
     let mark = flag(&fields, "mark", reader);
     let users = fields.get("users").map(|node| Users::read(node, reader));
@@ -219,7 +227,7 @@ fn read(
         reader.choice(node, &words)
     });
     let tls = fields.get("tls").map(|node| tls(node, reader));
-    let (upstream, protocol) = (upstream?, protocol?);
+    let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
         name: name.value.clone(),
@@ -234,9 +242,45 @@ fn read(
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
-            upstream: fields.get("upstream")?.span,
+            upstream: upstream_span,
         },
     })
+}
+
+/// What a proxy stands in front of, and where that is written.
+fn behind(
+    fields: &Fields<'_>,
+    protocol: Protocol,
+    reader: &mut Reader<'_>,
+) -> Option<(String, Span)> {
+    let (key, other) = match protocol {
+        Protocol::Forward => ("allow", "upstream"),
+        Protocol::Http | Protocol::Tcp => ("upstream", "allow"),
+    };
+    if let Some(span) = fields.key_span(other) {
+        let (title, help) = match protocol {
+            Protocol::Forward => (
+                "a forward proxy goes where each request says, so `upstream` means nothing to it",
+                "write the host into `allow`, or remove `protocol: forward`",
+            ),
+            Protocol::Http | Protocol::Tcp => (
+                "`allow` is for proxies that go where each request says",
+                "add `protocol: forward`, or remove `allow`",
+            ),
+        };
+        reader.problem(Diagnostic::new(Code::E0414, title, span).help(help));
+    }
+    let Some(node) = fields.get(key) else {
+        if fields.key_span(other).is_none() {
+            let title = format!("a proxy for {} needs `{key}`", protocol.name());
+            let field = PROXY.fields.iter().find(|field| field.name == key);
+            let doc = field.map_or("", |field| field.doc);
+            let problem = Diagnostic::new(Code::E0103, title, fields.span);
+            reader.problem(problem.help(format!("`{key}`: {doc}")));
+        }
+        return None;
+    };
+    Some((upstream_of(node, protocol, reader)?, node.span))
 }
 
 /// A yes or no that is yes if left out.
@@ -249,6 +293,9 @@ pub(super) fn upstream_of(
     protocol: Protocol,
     reader: &mut Reader<'_>,
 ) -> Option<String> {
+    if protocol == Protocol::Forward {
+        return Allow::read(node, reader).map(|allow| allow.to_string());
+    }
     let text = reader.name(node)?;
     let read = match protocol {
         // Of bytes as well as of requests: which was meant has to be said.
@@ -262,7 +309,7 @@ pub(super) fn upstream_of(
             }
             Err(why) => Err(why.to_string()),
         },
-        Protocol::Tcp => tcp_upstream(&text).map_err(|why| why.to_string()),
+        Protocol::Tcp | Protocol::Forward => tcp_upstream(&text).map_err(|why| why.to_string()),
     };
     read.map_err(|why| {
         let title = format!("`{text}` is no upstream of a proxy for {}", protocol.name());
@@ -292,6 +339,12 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);
             reader.problem(problem.help(format!("remove `{key}`, or `protocol: tcp`")));
+        }
+    } else if protocol == Protocol::Forward {
+        if let Some(span) = fields.key_span("host") {
+            let title =
+                "a forward proxy sends each host its own name, so `host` means nothing to it";
+            reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove `host`"));
         }
     } else if let Some(span) = fields.key_span("tls").filter(|_| upstream.starts_with("http://")) {
         let title = "the upstream is spoken to without TLS";

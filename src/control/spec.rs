@@ -2,7 +2,7 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamTls},
+    config::{Allow, HostHeader, ProxyEntry, UpstreamTls},
     fault::catalog::Protocol,
     proxy::{Connector, TlsRoots, TlsSettings},
     select::Users,
@@ -22,7 +22,8 @@ pub struct Spec {
     pub listen: SocketAddr,
     /// The same as it was written, until it listens.
     pub written: String,
-    /// The service behind it: a URL without a path for HTTP, else `host:port`.
+    /// The service behind it: a URL without a path for HTTP, `host:port` for bytes, and the hosts that a
+    /// forward proxy reaches, as [`Allow`] writes them.
     pub upstream: String,
     /// What it understands of its traffic.
     pub protocol: Protocol,
@@ -82,7 +83,7 @@ impl Spec {
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
-            Protocol::Http => "http",
+            Protocol::Http | Protocol::Forward => "http",
             Protocol::Tcp => "tcp",
         }
     }
@@ -125,13 +126,17 @@ impl Spec {
         if self.protocol == Protocol::Tcp {
             return Ok(Connector::tcp(&self.upstream));
         }
-        let upstream: UpstreamAddr = self.upstream.parse()?;
         let roots = match &self.tls {
             Some(UpstreamTls { ca: Some(file), .. }) => TlsRoots::File(file.clone()),
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
             _ => TlsRoots::System,
         };
-        Ok(Connector::new(&upstream, &TlsSettings { roots })?)
+        let tls = TlsSettings { roots };
+        if self.protocol == Protocol::Forward {
+            return Ok(Connector::asked(self.upstream.parse::<Allow>()?, &tls)?);
+        }
+        let upstream: UpstreamAddr = self.upstream.parse()?;
+        Ok(Connector::new(&upstream, &tls)?)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     engine::{
         active::flag,
-        armed::{Armed, Origin, Whom},
+        armed::{Armed, Origin, Tunnel, Whom},
         counted::Counted,
         injector::{ConnKey, Injector},
         shared::{Shared, lock},
@@ -34,6 +34,8 @@ pub struct Chain {
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
     counted: Arc<Counted>,
+    /// What it became a tunnel by, if it did.
+    tunnel: Option<Tunnel>,
     /// Whether the links' points are those of the user.
     knows_user: bool,
     way: Way,
@@ -124,6 +126,7 @@ impl Chain {
             conn,
             user,
             counted,
+            tunnel: None,
             knows_user: false,
             way,
             links: Vec::new(),
@@ -134,6 +137,17 @@ impl Chain {
             closing: None,
             untold: Vec::new(),
         }
+    }
+
+    /// The chain of what runs through a tunnel: faults on the connection itself are below it.
+    pub fn of_tunnel(
+        injector: &Injector,
+        conn: ConnKey,
+        user: Arc<OnceLock<u64>>,
+        counted: Arc<Counted>,
+        (tunnel, way): (Tunnel, Way),
+    ) -> Self {
+        Self { tunnel: Some(tunnel), ..Self::new(injector, conn, user, counted, way) }
     }
 
     /// Whether bytes may pass it by: nothing is in force for them and nothing is held.
@@ -338,9 +352,9 @@ impl Chain {
     fn whom(&self) -> Whom {
         Whom {
             user: self.user.get().copied(),
-            nth: 0,
+            nth: self.tunnel.map_or(0, |tunnel| tunnel.nth),
             conn: (self.conn.peer, self.conn.nth),
-            targets: 0,
+            targets: self.tunnel.map_or(0, |tunnel| tunnel.targets),
             operation: 0,
         }
     }
@@ -365,7 +379,7 @@ impl Chain {
         if self.finished {
             return;
         }
-        for (armed, _) in in_force.faults().filter(|(armed, _)| armed.fault.shapes_connections()) {
+        for (armed, _) in in_force.faults() {
             if self.links.iter().any(|link| link.armed.uid == armed.uid) {
                 continue;
             }
@@ -377,9 +391,10 @@ impl Chain {
 
     /// The link of a fault that has something to do with this direction.
     fn link(&self, armed: &Arc<Armed>) -> Option<Link> {
+        let shaper = armed.shaper(self.tunnel.as_ref())?;
         let whom = self.whom();
         let (_, connection, shared) = armed.dice(&whom);
-        let filter = armed.fault.filter(self.way, connection, shared)?;
+        let filter = shaper.filter(self.way, connection, shared)?;
         self.counted.consider(&armed.count);
         Some(Link {
             armed: Arc::clone(armed),

@@ -18,7 +18,7 @@ mod shared;
 mod station;
 mod ticket;
 
-pub use armed::{FaultCount, FaultTally};
+pub use armed::{FaultCount, FaultTally, Tunnel};
 pub use chain::Chain;
 pub use controls::{Controls, Status};
 pub use counted::Counted;

@@ -7,7 +7,7 @@ use crate::{
     proxy::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
-        http::{Forward, stack},
+        http::{Forward, Granted, stack},
         meters::Meters,
         socket::{Socket, Stream},
         tcp,
@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use futures_util::{
+    FutureExt as _,
     future::OptionFuture,
     stream::{FuturesUnordered, StreamExt},
 };
@@ -73,6 +74,11 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
         http(io, &ctl, forward, &shared).await;
     }
+    let granted = lock(&ctl.granted).take();
+    if let Some(granted) = granted {
+        // In a box of its own: it is big, and most connections never need it.
+        return Box::pin(tunnel::<S>(*granted, &ctl, &shared)).await;
+    }
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -86,6 +92,24 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         tell(&ctl, &shared, dealt, ctl.ended_by(), None);
     }
+}
+
+/// Serves the tunnel that a connection became.
+async fn tunnel<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, shared: &Shared) {
+    let Granted { client, upstream, t_connected, tunnel } = granted;
+    let user = ctl.user.get().copied().unwrap_or_default();
+    let mut relay = Relay { user, t_connected, ..Relay::default() };
+    let mut ended_by = None;
+    // It is there by now, or never will be: the answer did not leave.
+    if let Some(Ok(client)) = client.now_or_never()
+        && let Ok(parts) = client.downcast::<TokioIo<Socket<S>>>()
+    {
+        let (io, ahead) = (parts.io.into_inner(), parts.read_buf);
+        let served = tcp::tunnel(io, ahead, ctl, (upstream, tunnel), shared, &mut relay);
+        ended_by = Some(served.await);
+    }
+    let dealt = std::mem::take(&mut *lock(&ctl.wire));
+    tell(ctl, shared, dealt, ended_by.unwrap_or_else(|| ctl.ended_by()), Some(relay));
 }
 
 async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {

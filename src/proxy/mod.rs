@@ -40,7 +40,7 @@ use listener::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use timer::Timer;
 use tokio::{io::DuplexStream, task::JoinHandle};
-use upstream::Upstream;
+use upstream::{Asked, Upstream};
 
 /// A proxy's settings.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> Self {
-        let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
-        proxy.address = Some(door.address());
+        let (timer, address) = (Timer::fine(), Some(door.address()));
+        let mut proxy = Self::with_timer(upstream, settings, injector, recorder, timer, address);
         let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
         proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
         proxy
@@ -108,7 +108,7 @@ impl Proxy {
         recorder: Arc<Recorder>,
     ) -> Self {
         // Their time may be a test's own, which the kernel knows nothing of.
-        Self::with_timer(upstream, settings, injector, recorder, Timer::Coarse)
+        Self::with_timer(upstream, settings, injector, recorder, Timer::Coarse, None)
     }
 
     fn with_timer(
@@ -117,18 +117,23 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
         timer: Timer,
+        address: Option<SocketAddr>,
     ) -> Self {
         let ending = Ending::default();
         let Settings { meters, mark, host } = settings;
-        let carry = match injector.protocol() {
-            Protocol::Http => {
+        let carry = match (injector.protocol(), upstream.routes()) {
+            (Protocol::Tcp, _) => Carry::Tcp(upstream),
+            (Protocol::Http | Protocol::Forward, Some(routes)) => {
+                let asked = Asked::new(routes.clone(), address, Arc::clone(&meters));
+                Carry::Http(Forward::asked(asked, ending.clone()))
+            }
+            (Protocol::Http | Protocol::Forward, None) => {
                 let upstream = Upstream::new(upstream, Arc::clone(&meters));
                 Carry::Http(Forward::new(upstream, host, ending.clone()))
             }
-            Protocol::Tcp => Carry::Tcp(upstream),
         };
         let shared = Shared { recorder, carry, meters, mark, ending, timer };
-        Self { shared: Arc::new(shared), injector, address: None, listening: None }
+        Self { shared: Arc::new(shared), injector, address, listening: None }
     }
 
     /// Where it listens, if it does.

@@ -59,7 +59,10 @@ where
             match answer.await {
                 Ok(response) => Ok(response),
                 Err(error) => {
-                    tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
+                    // What is not allowed is said once of each host.
+                    if !matches!(error, UpstreamError::NotAllowed { .. }) {
+                        tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
+                    }
                     note(&draft, &error);
                     Ok(answer_for(&error))
                 }

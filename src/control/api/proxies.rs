@@ -30,8 +30,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// The keys of a proxy in a config file, its name aside.
-const OTHERS: [&str; 8] =
-    ["listen", "upstream", "protocol", "enabled", "users", "host", "mark", "tls"];
+const OTHERS: [&str; 9] =
+    ["listen", "upstream", "allow", "protocol", "enabled", "users", "host", "mark", "tls"];
 
 async fn list(State(app): State<Arc<App>>) -> Json {
     let all = app.registry.list();

@@ -7,9 +7,9 @@ use crate::{
         ctl::{ConnCtl, lock},
         drain::Ending,
         error::UpstreamError,
-        http::{hop, upgrade},
+        http::{connect, hop, target::Target, upgrade},
         reply::Reply,
-        upstream::Upstream,
+        upstream::{Asked, Upstream},
     },
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -30,14 +30,34 @@ pub(crate) struct Forward {
 
 #[derive(Debug)]
 struct Hop {
-    upstream: Upstream,
+    way: Way,
     host: HostHeader,
     ending: Ending,
 }
 
+/// Where requests go.
+#[derive(Debug)]
+enum Way {
+    /// All to one upstream.
+    One(Upstream),
+    /// Each where it says.
+    Asked(Asked),
+}
+
 impl Forward {
     pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, ending }) }
+        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending }) }
+    }
+
+    /// To whatever each request names.
+    pub(crate) fn asked(asked: Asked, ending: Ending) -> Self {
+        let (way, host) = (Way::Asked(asked), HostHeader::Keep);
+        Self { hop: Arc::new(Hop { way, host, ending }) }
+    }
+
+    /// Whether requests say where they go.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.hop.way, Way::Asked(_))
     }
 }
 
@@ -61,7 +81,26 @@ impl Hop {
         mut request: Request<Ask>,
     ) -> Result<Response<Reply>, UpstreamError> {
         let draft = request.body().draft().clone();
-        check(&request)?;
+        let asked;
+        let upstream = match &self.way {
+            Way::One(upstream) => {
+                check(&request)?;
+                upstream
+            }
+            Way::Asked(ways) => {
+                let target = request.extensions_mut().remove::<Target>();
+                match target.unwrap_or_else(|| Target::Wrong("nobody read its target".into())) {
+                    Target::Wrong(why) => return Err(UpstreamError::bad_request(why)),
+                    Target::Tunnel(place) => return connect::answer(request, &place, ways).await,
+                    Target::Upstream(place, tls) => {
+                        check(&request)?;
+                        hop::drop_credentials(request.headers_mut());
+                        asked = ways.at(&place, tls)?;
+                        &asked
+                    }
+                }
+            }
+        };
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
         if let Some(host) = self.host_of(&request) {
@@ -71,7 +110,7 @@ impl Hop {
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
         let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
         relay_interims(&mut request, &draft.ctl);
-        let mut response = self.upstream.send(request, &draft).await?;
+        let mut response = upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
                 return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
@@ -84,8 +123,10 @@ impl Hop {
 
     /// The `host` to write into a request, if it is not to keep its own or its lack of one.
     fn host_of(&self, request: &Request<Ask>) -> Option<HeaderValue> {
-        if self.host == HostHeader::Rewrite {
-            return Some(self.upstream.authority().clone());
+        if self.host == HostHeader::Rewrite
+            && let Way::One(upstream) = &self.way
+        {
+            return Some(upstream.authority().clone());
         }
         // A target that names the host overrules the field (RFC 9112 §3.2.2).
         let named = request.uri().authority()?;
@@ -104,7 +145,7 @@ fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
     } else {
         return Ok(());
     };
-    Err(UpstreamError::Refused(status, why))
+    Err(UpstreamError::Refused(status, why.into()))
 }
 
 /// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.

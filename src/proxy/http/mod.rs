@@ -1,10 +1,14 @@
 //! HTTP/1.1: the stack, top to bottom.
 
+mod connect;
 mod forward;
 mod hop;
+mod target;
 mod upgrade;
 
+pub(crate) use connect::Granted;
 pub(crate) use forward::Forward;
+pub(crate) use target::path_of;
 
 use crate::proxy::{
     conn::Shared,
@@ -32,7 +36,10 @@ pub(crate) fn stack(
 > + Clone
 + Send
 + 'static {
+    let is_asked = forward.is_asked();
     ServiceBuilder::new()
+        // Before anybody sees it: a forward proxy's requests are to be like all others.
+        .map_request(move |request| if is_asked { target::name(request) } else { request })
         // Outermost, so that it sees every exchange, also the ones a fault kills.
         .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.

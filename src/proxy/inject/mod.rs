@@ -17,13 +17,14 @@ use crate::{
         ctl::{ConnCtl, lock},
         edit,
         error::Aborted,
+        http::path_of,
         record::Draft,
         reply::Reply,
         second::Second,
     },
     select::{RequestView, User},
 };
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use std::{
     future::{Future, pending},
     pin::Pin,
@@ -139,7 +140,7 @@ impl Injection {
         }
         let view = RequestView {
             method: request.method(),
-            path: request.uri().path(),
+            path: path_of(request.uri()),
             query: request.uri().query(),
             headers: request.headers(),
             version: request.version(),
@@ -208,6 +209,7 @@ impl Injection {
                 loss.get_or_insert(dealing);
             }
         }
+        let request_is_tunnel = request.method() == Method::CONNECT;
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;
@@ -215,6 +217,10 @@ impl Injection {
         let delays = self.ask(Stage::ResponseDelay);
         if !delays.is_empty() {
             self.delay(&delays).await;
+        }
+        if request_is_tunnel {
+            // It says nothing that could be changed, and what follows it is the tunnel's.
+            return Ok(response);
         }
         let (response, announced) = self.edit(response).await;
         Ok(self.shape(response, announced))

@@ -6,6 +6,7 @@ use crate::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
         error::Aborted,
+        http::path_of,
         record::{Draft, Recorded, Teller},
         reply::Reply,
     },
@@ -102,7 +103,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
     let injector = ctl.injector();
     let view = RequestView {
         method: &parts.method,
-        path: parts.uri.path(),
+        path: path_of(&parts.uri),
         query: parts.uri.query(),
         headers: &parts.headers,
         version: parts.version,

@@ -74,6 +74,8 @@ pub(crate) struct Socket<S: Stream> {
     last_bytes: Option<Sent>,
     /// A fault on the bytes ends the connection as soon as those it let through have left.
     closing: Option<Close>,
+    /// It is over but for its end.
+    farewell: bool,
 }
 
 impl<S: Stream> Socket<S> {
@@ -100,6 +102,7 @@ impl<S: Stream> Socket<S> {
             said_goodbye: false,
             last_bytes: None,
             closing: None,
+            farewell: false,
         }
     }
 
@@ -230,6 +233,29 @@ impl<S: Stream> Socket<S> {
     }
 }
 
+/// As the client's side of a tunnel.
+impl<S: Stream> Stream for Socket<S> {
+    fn reset_on_close(&self) {
+        self.io.reset_on_close();
+    }
+
+    fn say_farewell(&mut self) {
+        self.farewell = true;
+    }
+
+    fn presence(&self) -> Presence {
+        self.io.presence()
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_has_input(cx)
+    }
+
+    fn all_sent(&self) -> Sent {
+        self.io.all_sent()
+    }
+}
+
 impl<S: Stream> Drop for Socket<S> {
     fn drop(&mut self) {
         if self.ctl.killed() == Some(Close::Reset) {
@@ -245,6 +271,9 @@ impl<S: Stream> AsyncRead for Socket<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.farewell {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
         self.check()?;
         if self.ctl.is_drained() && !self.said_goodbye {
             // Idle, and all is flushed: there is nothing before it.
@@ -354,6 +383,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.farewell {
+            return Pin::new(&mut self.io).poll_shutdown(cx);
+        }
         self.check()?;
         if !self.broken && !self.passes_straight() {
             self.down.finish();

@@ -4,7 +4,7 @@
 //! does not take at once is kept. So an idle connection costs next to nothing.
 
 use crate::{
-    engine::Chain,
+    engine::{Chain, Tunnel},
     fault::{Close, Out, Way},
     proxy::{
         ctl::ConnCtl,
@@ -80,6 +80,8 @@ pub(super) struct Pipe {
     ending: bool,
     over: bool,
     passed: u64,
+    /// The receiver may hold what was written, until it is flushed.
+    unflushed: Option<bool>,
     alarm: Alarm,
     /// At a sender that may not be read.
     looks: Looks,
@@ -88,8 +90,24 @@ pub(super) struct Pipe {
 impl Pipe {
     pub(super) fn new(ctl: &Arc<ConnCtl>, way: Way, timer: timer::Timer) -> Self {
         let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+        Self::with(Chain::new(ctl.injector(), ctl.key, user, counted, way), ctl, timer)
+    }
+
+    /// One of a tunnel.
+    pub(super) fn of_tunnel(
+        ctl: &Arc<ConnCtl>,
+        tunnel: Tunnel,
+        way: Way,
+        timer: timer::Timer,
+    ) -> Self {
+        let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+        let chain = Chain::of_tunnel(ctl.injector(), ctl.key, user, counted, (tunnel, way));
+        Self { unflushed: Some(false), ..Self::with(chain, ctl, timer) }
+    }
+
+    fn with(chain: Chain, ctl: &Arc<ConnCtl>, timer: timer::Timer) -> Self {
         Self {
-            chain: Chain::new(ctl.injector(), ctl.key, user, counted, way),
+            chain,
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
             source: Source::Open,
@@ -97,8 +115,19 @@ impl Pipe {
             ending: false,
             over: false,
             passed: 0,
+            unflushed: None,
             alarm: Alarm::new(timer),
             looks: Looks::default(),
+        }
+    }
+
+    /// Takes what was read before it began.
+    pub(super) fn begin_with(&mut self, ahead: Bytes) {
+        if ahead.is_empty() {
+        } else if self.chain.is_idle() {
+            self.outgoing = ahead;
+        } else {
+            self.chain.push(ahead);
         }
     }
 
@@ -166,13 +195,21 @@ impl Pipe {
         loop {
             // Filters can make for any number of rounds; others have their turn in between.
             ready!(poll_proceed(cx)).made_progress();
+            if self.unflushed == Some(true) {
+                match Pin::new(&mut *to).poll_flush(cx) {
+                    // What comes meanwhile goes behind it.
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(())) => self.unflushed = Some(false),
+                    Poll::Ready(Err(_)) => return Poll::Ready(Stop::NotTaken),
+                }
+            }
             if !self.outgoing.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, &self.outgoing) {
                     Poll::Pending => return self.poll_closing(cx),
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Stop::NotTaken),
                     Poll::Ready(Ok(count)) => {
                         self.outgoing.advance(count);
-                        self.passed += count as u64;
+                        self.wrote(count);
                         written.add(count);
                         continue;
                     }
@@ -208,7 +245,10 @@ impl Pipe {
                     continue;
                 }
                 Some(Out::Close(close)) => return Poll::Ready(Stop::Closed(close)),
-                None if self.source == Source::Left && self.chain.is_empty() => {
+                None if self.source == Source::Left
+                    && self.chain.is_empty()
+                    && self.unflushed != Some(true) =>
+                {
                     return Poll::Ready(Stop::Emptied);
                 }
                 None => {}
@@ -224,6 +264,11 @@ impl Pipe {
             let at = self.ctl.injector().instant(tick);
             ready!(self.alarm.poll_at(at, cx));
         }
+    }
+
+    fn wrote(&mut self, count: usize) {
+        self.passed += count as u64;
+        self.unflushed = self.unflushed.map(|_| true);
     }
 
     /// While nothing moves: a fault may end the connection all the same.
@@ -254,7 +299,7 @@ impl Pipe {
                 match Pin::new(&mut *to).poll_write(cx, rest) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Stop::NotTaken)),
                     Poll::Ready(Ok(sent)) => {
-                        self.passed += sent as u64;
+                        self.wrote(sent);
                         written.add(sent);
                         rest = &rest[sent..];
                     }

@@ -1,19 +1,25 @@
 //! Dialling the upstream: name, TCP, TLS.
 
 use crate::{
+    config::Allow,
     proxy::{
         error::UpstreamError,
         socket::{Presence, Sent, Stream},
-        upstream::tls::{TlsError, TlsSettings},
+        upstream::{
+            CONNECT_TIMEOUT,
+            asked::Routes,
+            tls::{TlsError, TlsSettings},
+        },
     },
-    units::UpstreamAddr,
+    units::{HostPort, UpstreamAddr},
 };
 use http::HeaderValue;
-use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, pki_types::ServerName};
 use std::{
     fmt,
     future::Future,
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -21,6 +27,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -36,6 +43,8 @@ pub trait Dial: fmt::Debug + Send + Sync {
 pub struct Connector {
     way: Way,
     authority: HeaderValue,
+    /// An address that it does not go to: our own.
+    not: Option<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -46,6 +55,8 @@ enum Way {
         tls: Option<(TlsConnector2, ServerName<'static>)>,
     },
     Custom(Arc<dyn Dial>),
+    /// Each request says.
+    Asked(Routes),
     /// The address has no port, or one that is no number.
     Nowhere,
 }
@@ -77,7 +88,57 @@ impl Connector {
             None
         };
         let way = Way::Tcp { host, port: upstream.port(), tls };
-        Ok(Self { way, authority })
+        Ok(Self { way, authority, not: None })
+    }
+
+    /// A connector to a place, over TLS if there is a config for it.
+    pub(super) fn to(
+        place: &HostPort,
+        tls: Option<&Arc<ClientConfig>>,
+        not: Option<SocketAddr>,
+    ) -> Result<Self, TlsError> {
+        let host = place.host.bare();
+        let tls = match tls {
+            Some(config) => {
+                let name = ServerName::try_from(host.clone());
+                let name = name.map_err(|_| TlsError::Name(host.clone()))?;
+                Some((TlsConnector2(TlsConnector::from(Arc::clone(config))), name))
+            }
+            None => None,
+        };
+        let way = Way::Tcp { host, port: place.port, tls };
+        Ok(Self { way, authority: HeaderValue::from_static("upstream"), not })
+    }
+
+    /// A connector to whatever each request names, as far as it is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the settings of TLS cannot be honoured.
+    pub fn asked(allow: Allow, tls: &TlsSettings) -> Result<Self, TlsError> {
+        Routes::new(allow, tls, None).map(Self::by)
+    }
+
+    /// The same, but whatever is asked for is dialled so.
+    ///
+    /// # Errors
+    ///
+    /// As [`asked`](Self::asked).
+    pub fn asked_through(allow: Allow, dial: Arc<dyn Dial>) -> Result<Self, TlsError> {
+        Routes::new(allow, &TlsSettings::default(), Some(dial)).map(Self::by)
+    }
+
+    fn by(routes: Routes) -> Self {
+        let authority = HeaderValue::from_static("upstream");
+        Self { way: Way::Asked(routes), authority, not: None }
+    }
+
+    /// Where requests may go, if it is they who say.
+    pub(crate) fn routes(&self) -> Option<&Routes> {
+        match &self.way {
+            Way::Asked(routes) => Some(routes),
+            _ => None,
+        }
     }
 
     /// A connector to `host:port`, whose bytes are not looked into. What is not such an address is
@@ -91,12 +152,13 @@ impl Connector {
             }
             _ => Way::Nowhere,
         };
-        Self { way, authority: HeaderValue::from_static("upstream") }
+        Self { way, authority: HeaderValue::from_static("upstream"), not: None }
     }
 
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
-        Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
+        let authority = HeaderValue::from_static("upstream");
+        Self { way: Way::Custom(dial), authority, not: None }
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -105,6 +167,9 @@ impl Connector {
     ///
     /// Fails as a request would.
     pub async fn probe(&self) -> Result<(), String> {
+        if self.routes().is_some() {
+            return Ok(());
+        }
         self.connect().await.map(drop).map_err(|error| error.with_causes())
     }
 
@@ -112,10 +177,16 @@ impl Connector {
         &self.authority
     }
 
-    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+    /// A connection, if it does not take too long.
+    pub(crate) async fn connect_in_time(&self) -> Result<UpstreamIo, UpstreamError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
+        connected.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
+    }
+
+    async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
-            Way::Nowhere => {
+            Way::Nowhere | Way::Asked(_) => {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
@@ -125,6 +196,9 @@ impl Connector {
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
+            if self.not.is_some_and(|own| is_same(own, address)) {
+                return Err(UpstreamError::Circle);
+            }
             match TcpStream::connect(address).await {
                 Ok(stream) => {
                     // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
@@ -143,6 +217,15 @@ impl Connector {
         }
         Err(UpstreamError::Connect(last))
     }
+}
+
+/// Whether whoever dials an address reaches what listens on `own`, as far as the address tells. Of all
+/// addresses, those of other interfaces would take a look at each.
+fn is_same(own: SocketAddr, address: SocketAddr) -> bool {
+    let (listens, asked) = (own.ip().to_canonical(), address.ip().to_canonical());
+    // Nobody's address is one's own, when it is dialled.
+    let is_own = asked.is_loopback() || asked.is_unspecified();
+    own.port() == address.port() && (listens == asked || (listens.is_unspecified() && is_own))
 }
 
 /// A connection to the upstream.

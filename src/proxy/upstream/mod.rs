@@ -6,12 +6,14 @@
 //! The pool is our own, over hyper's connections, since we need what a client library hides: which
 //! connection carried what, whether it was fresh, and its end together with the client's.
 
+mod asked;
 mod body;
 mod connect;
 mod metered;
 mod pool;
 mod tls;
 
+pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
@@ -24,7 +26,7 @@ use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How long a connection to the upstream may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +46,11 @@ pub(crate) struct Upstream {
 impl Upstream {
     pub(crate) fn new(connector: Connector, meters: Arc<Meters>) -> Self {
         Self { connector: Arc::new(connector), pool: Arc::default(), meters }
+    }
+
+    /// With so many idle connections kept at most.
+    pub(crate) fn keeping(connector: Connector, meters: Arc<Meters>, idle: usize) -> Self {
+        Self { pool: Arc::new(Pool::of(idle)), ..Self::new(connector, meters) }
     }
 
     /// The authority to put into `host` where one is needed.
@@ -107,9 +114,7 @@ impl Upstream {
     }
 
     async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let io = timeout(CONNECT_TIMEOUT, self.connector.connect())
-            .await
-            .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
+        let io = self.connector.connect_in_time().await?;
         let io = Metered::new(io, Arc::clone(&self.meters));
         Pooled::new(io).await.map_err(UpstreamError::Broken)
     }

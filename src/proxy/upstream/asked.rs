@@ -1,0 +1,121 @@
+//! Upstreams that requests name themselves: as many as are allowed, each with a pool of its own.
+
+use crate::{
+    config::Allow,
+    proxy::{
+        ctl::lock,
+        error::UpstreamError,
+        meters::Meters,
+        upstream::{
+            Dial, Upstream, UpstreamIo,
+            connect::Connector,
+            tls::{TlsError, TlsSettings},
+        },
+    },
+    units::HostPort,
+};
+use rustls::ClientConfig;
+use std::{
+    collections::{HashSet, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+/// Upstreams whose connections are kept; the one that was not asked for the longest goes first.
+const MAX_KNOWN: usize = 64;
+/// Idle connections kept to each.
+const MAX_IDLE: usize = 64;
+/// Hosts that were turned away and are told of, each once. Beyond them the log is silent.
+const MAX_TOLD: usize = 256;
+
+/// Where a forward proxy may go, and how it gets there.
+#[derive(Clone, Debug)]
+pub(crate) struct Routes {
+    allow: Allow,
+    tls: Arc<ClientConfig>,
+    /// Whatever is asked for is dialled so.
+    dial: Option<Arc<dyn Dial>>,
+}
+
+impl Routes {
+    pub(super) fn new(
+        allow: Allow,
+        tls: &TlsSettings,
+        dial: Option<Arc<dyn Dial>>,
+    ) -> Result<Self, TlsError> {
+        Ok(Self { allow, tls: tls.client_config()?, dial })
+    }
+}
+
+/// The upstreams of a forward proxy.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    routes: Routes,
+    /// Where the proxy itself listens, which would be a circle.
+    own: Option<SocketAddr>,
+    meters: Arc<Meters>,
+    /// The one asked for last at the back.
+    known: Mutex<VecDeque<(HostPort, bool, Upstream)>>,
+    told: Mutex<HashSet<HostPort>>,
+}
+
+impl Asked {
+    pub(crate) fn new(routes: Routes, own: Option<SocketAddr>, meters: Arc<Meters>) -> Self {
+        Self { routes, own, meters, known: Mutex::default(), told: Mutex::default() }
+    }
+
+    /// The upstream at a place.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not allowed, or cannot be spoken TLS with.
+    pub(crate) fn at(&self, place: &HostPort, tls: bool) -> Result<Upstream, UpstreamError> {
+        self.check(place)?;
+        let mut known = lock(&self.known);
+        let at = known.iter().position(|(known, over, _)| known == place && *over == tls);
+        let entry = if let Some(entry) = at.and_then(|at| known.remove(at)) {
+            entry
+        } else {
+            let connector = self.connector(place, tls)?;
+            let upstream = Upstream::keeping(connector, Arc::clone(&self.meters), MAX_IDLE);
+            (place.clone(), tls, upstream)
+        };
+        let upstream = entry.2.clone();
+        known.push_back(entry);
+        if known.len() > MAX_KNOWN {
+            known.pop_front();
+        }
+        Ok(upstream)
+    }
+
+    /// A connection for a tunnel to a place.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not allowed, or cannot be reached.
+    pub(crate) async fn dial(&self, place: &HostPort) -> Result<UpstreamIo, UpstreamError> {
+        self.check(place)?;
+        self.connector(place, false)?.connect_in_time().await
+    }
+
+    /// Says once of each place that is not allowed that it is not.
+    fn check(&self, place: &HostPort) -> Result<(), UpstreamError> {
+        if self.routes.allow.allows(place) {
+            return Ok(());
+        }
+        let mut told = lock(&self.told);
+        if told.len() < MAX_TOLD && told.insert(place.clone()) {
+            tracing::warn!(%place, "turned away: not among the hosts of `allow`");
+        }
+        Err(UpstreamError::NotAllowed { place: place.clone() })
+    }
+
+    fn connector(&self, place: &HostPort, tls: bool) -> Result<Connector, UpstreamError> {
+        if let Some(dial) = &self.routes.dial {
+            return Ok(Connector::custom(Arc::clone(dial)));
+        }
+        let tls = tls.then_some(&self.routes.tls);
+        let connector = Connector::to(place, tls, self.own);
+        connector.map_err(|error| UpstreamError::bad_request(error.to_string()))
+    }
+}
