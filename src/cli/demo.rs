@@ -159,6 +159,7 @@ fn list() -> String {
 /// The same drill as `firedrill run` would play, in front of the shop.
 fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
     run::Args {
+        forward: Vec::new(),
         scenario: args.scenario.clone(),
         upstream: Some(format!("http://{shop}")),
         config: None,

@@ -59,6 +59,17 @@ impl Allow {
         self.0.iter().any(|rule| rule.hosts.holds(host))
     }
 
+    /// Whether any host that may be reached is of this name, or below it.
+    pub fn meets(&self, name: &str) -> bool {
+        let below = format!(".{name}");
+        self.0.iter().any(|rule| match &rule.hosts {
+            Hosts::Any => true,
+            Hosts::One(Host::Name(one)) => one == name || one.ends_with(&below),
+            Hosts::One(Host::Address(_)) => false,
+            Hosts::Below(end) => end.ends_with(&below) || below.ends_with(end.as_str()),
+        })
+    }
+
     /// Each as it is written.
     pub fn rules(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)
