@@ -179,6 +179,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         log: run::LogForm::Text,
         upstream_ca: None,
         upstream_insecure: false,
+        terminate: false,
         rewrite_host: false,
         no_mark: false,
         command: Vec::new(),

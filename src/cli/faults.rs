@@ -99,5 +99,6 @@ fn layer(layer: Layer) -> &'static str {
         Layer::Listener => "listener",
         Layer::Connection => "connection",
         Layer::Message => "request",
+        Layer::Socket => "websocket",
     }
 }

@@ -10,6 +10,7 @@ mod file;
 mod fit;
 mod proxy;
 mod schema;
+mod tls;
 mod token;
 
 pub use admin::Admin;
@@ -17,8 +18,9 @@ pub use allow::{Allow, AllowError};
 pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{fit, misfit_of};
-pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamTls};
+pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;
+pub use tls::{Identity, Terminate, UpstreamTls};
 pub use token::{Secret, Token, TokenError};
 
 use crate::{

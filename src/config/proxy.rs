@@ -1,7 +1,11 @@
 //! `proxies`: each by its name, with where it listens and what it stands in front of.
 
 use crate::{
-    config::{admin::address, allow::Allow, token::beside},
+    config::{
+        admin::address,
+        allow::Allow,
+        tls::{self, Terminate, UpstreamTls},
+    },
     diag::{Code, Diagnostic, Span},
     fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
@@ -9,7 +13,7 @@ use crate::{
     units::{UpstreamAddr, tcp_upstream},
     yaml::{Node, Spanned},
 };
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr};
 
 /// Longer names are hard on variables, URLs and reports.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -34,8 +38,12 @@ pub struct ProxyEntry {
     pub host: HostHeader,
     /// Whether injected answers carry the header that tells them from genuine ones.
     pub mark: bool,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
+    /// How to speak TLS with clients, if they do.
+    pub terminate: Option<Terminate>,
     /// Where it says so.
     pub places: Places,
 }
@@ -50,13 +58,16 @@ pub enum HostHeader {
     Rewrite,
 }
 
-/// How to speak TLS with an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamTls {
-    /// Trust the certificates of this PEM file, and no others.
-    pub ca: Option<PathBuf>,
-    /// Whether its certificate has to be right.
-    pub verify: bool,
+/// Which version of HTTP the upstream is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// The one that the client speaks; over TLS the upstream chooses whether it is HTTP/2.
+    #[default]
+    Same,
+    /// HTTP/1.1, whatever the client speaks.
+    Http1,
+    /// HTTP/2, whatever the client speaks.
+    Http2,
 }
 
 /// Where the parts of a proxy stand in its file.
@@ -110,23 +121,17 @@ pub(super) static PROXY: Shape = Shape {
             Kind::Flag,
             "whether injected answers carry a header that says so; yes if left out",
         ),
-        Field::optional("tls", Kind::Map(&TLS), "how to speak TLS with an https upstream"),
-    ],
-};
-
-static TLS: Shape = Shape {
-    what: "`tls`",
-    fields: &[
         Field::optional(
-            "ca",
-            Kind::Text,
-            "a PEM file: its certificates are trusted, and no others",
+            "upstream_http",
+            Kind::Word(&["same", "http1", "http2"]),
+            "the version of HTTP that the upstream is spoken to in; `same` as the client's if left out",
         ),
         Field::optional(
-            "verify",
-            Kind::Flag,
-            "whether the upstream's certificate has to be right; yes if left out",
+            "terminate",
+            Kind::Any(&[Kind::Flag, Kind::Map(&tls::TERMINATE)]),
+            "whether clients speak TLS with the proxy, and the certificate they are shown",
         ),
+        Field::optional("tls", Kind::Map(&tls::TLS), "how to speak TLS with an https upstream"),
     ],
 };
 
@@ -135,6 +140,9 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     (Protocol::Tcp.name(), Protocol::Tcp),
     (Protocol::Forward.name(), Protocol::Forward),
 ];
+
+const VERSIONS: [(&str, UpstreamHttp); 3] =
+    [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
 
 impl ProxyEntry {
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -226,7 +234,9 @@ fn read(
         let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
         reader.choice(node, &words)
     });
-    let tls = fields.get("tls").map(|node| tls(node, reader));
+    let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
+    let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
+    let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
     let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -237,8 +247,10 @@ fn read(
         enabled,
         users: users.flatten(),
         host: host.flatten().unwrap_or_default(),
+        http: http.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
+        terminate: terminate.flatten(),
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
@@ -284,7 +296,7 @@ fn behind(
 }
 
 /// A yes or no that is yes if left out.
-fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
+pub(super) fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
     fields.get(key).and_then(|node| reader.boolean(node)).unwrap_or(true)
 }
 
@@ -318,23 +330,10 @@ pub(super) fn upstream_of(
     .ok()
 }
 
-fn tls(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
-    let fields = reader.fields(node, &TLS)?;
-    let ca = fields.get("ca").map(|node| reader.name(node));
-    let verify = flag(&fields, "verify", reader);
-    if let (Some(span), false) = (fields.key_span("ca"), verify) {
-        let title = "`ca` says whom to trust, `verify: no` trusts anybody";
-        reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove one of them"));
-        return None;
-    }
-    let ca = ca.flatten().map(|name| beside(&name, reader));
-    Some(UpstreamTls { ca, verify })
-}
-
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
     if protocol == Protocol::Tcp {
-        for key in ["users", "host", "mark", "tls"] {
+        for key in ["users", "host", "mark", "upstream_http", "tls", "terminate"] {
             let Some(span) = fields.key_span(key) else { continue };
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);
@@ -345,6 +344,11 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
             let title =
                 "a forward proxy sends each host its own name, so `host` means nothing to it";
             reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove `host`"));
+        }
+        if let Some(span) = fields.key_span("terminate") {
+            let title = "clients speak plain HTTP with a forward proxy, and TLS through it";
+            let problem = Diagnostic::new(Code::E0414, title, span);
+            reader.problem(problem.help("remove `terminate`"));
         }
     } else if let Some(span) = fields.key_span("tls").filter(|_| upstream.starts_with("http://")) {
         let title = "the upstream is spoken to without TLS";

@@ -166,7 +166,7 @@ impl Registry {
         if spec == before {
             return Ok(proxied);
         }
-        spec.connector()?;
+        spec.check()?;
         let moves = spec.listen != before.listen || spec.upstream != before.upstream;
         if moves || !spec.enabled {
             proxied.stop().await;
@@ -210,7 +210,7 @@ impl Registry {
             if old.listen == spec.listen && old.upstream == spec.upstream {
                 return Ok(proxied);
             }
-            spec.connector()?;
+            spec.check()?;
             // A new address is listened on, and what is to be on the proxy is on it, before the old one
             // is given up.
             if spec.enabled && !gives_up(&old, spec.listen) {
@@ -251,7 +251,7 @@ impl Registry {
         let _one = self.changing.lock().await;
         let mut changed = Vec::new();
         for spec in specs {
-            spec.connector()?;
+            spec.check()?;
             if lock(&self.proxies).contains_key(&spec.name) && gone.contains(&spec.name) {
                 continue;
             }
@@ -314,7 +314,7 @@ impl Registry {
         if self.find(&spec.name).is_some() {
             return Err(RegistryError::Exists(spec.name));
         }
-        spec.connector()?;
+        spec.check()?;
         // Before it is known to anybody, so that one that cannot listen never was.
         let door = match door {
             None if spec.enabled => Some(open(spec.listen)?),
@@ -377,6 +377,8 @@ impl Registry {
         let settings = Settings {
             mark: inner.spec.mark,
             host: inner.spec.host,
+            terminator: inner.spec.terminator()?,
+            http: inner.spec.http,
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;

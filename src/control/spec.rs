@@ -2,9 +2,9 @@
 
 use super::RegistryError;
 use crate::{
-    config::{Allow, HostHeader, ProxyEntry, UpstreamTls},
+    config::{Allow, HostHeader, ProxyEntry, Terminate, UpstreamHttp, UpstreamTls},
     fault::catalog::Protocol,
-    proxy::{Connector, TlsRoots, TlsSettings},
+    proxy::{Connector, Terminator, TlsRoots, TlsSettings},
     select::Users,
     units::UpstreamAddr,
 };
@@ -33,10 +33,14 @@ pub struct Spec {
     pub users: Option<Arc<Users>>,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Which version of HTTP its upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// Whether injected answers say that they are.
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// How TLS is spoken with clients, if it is.
+    pub terminate: Option<Terminate>,
 }
 
 impl Spec {
@@ -51,8 +55,10 @@ impl Spec {
             enabled: true,
             users: None,
             host: HostHeader::Keep,
+            http: UpstreamHttp::Same,
             mark: true,
             tls: None,
+            terminate: None,
         }
     }
 
@@ -67,8 +73,10 @@ impl Spec {
             enabled: entry.enabled,
             users: entry.users.clone().map(Arc::new),
             host: entry.host,
+            http: entry.http,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            terminate: entry.terminate.clone(),
         }
     }
 
@@ -83,6 +91,7 @@ impl Spec {
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
+            Protocol::Http | Protocol::Forward if self.terminate.is_some() => "https",
             Protocol::Http | Protocol::Forward => "http",
             Protocol::Tcp => "tcp",
         }
@@ -108,7 +117,8 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.connector().map(drop)
+        self.connector()?;
+        self.terminator().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -119,6 +129,12 @@ impl Spec {
     pub async fn probe(&self) -> Result<(), String> {
         let connector = self.connector().map_err(|error| error.to_string())?;
         connector.probe().await
+    }
+
+    /// What speaks TLS with its clients.
+    pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
+        Ok(terminator.map(Arc::new))
     }
 
     /// The way to its upstream.

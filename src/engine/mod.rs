@@ -15,6 +15,7 @@ mod hand;
 mod injector;
 mod ordinals;
 mod shared;
+mod socket;
 mod station;
 mod ticket;
 
@@ -26,6 +27,7 @@ pub use forecast::Forecast;
 pub use hand::{ByHand, Hand, HandError, HandFault, MOST_BY_HAND, Memo};
 pub use injector::{ConnKey, Injector, Welcome};
 pub use shared::Change;
+pub use socket::Socket;
 pub use station::Site;
 pub use ticket::{Dealing, Hold, Ticket};
 

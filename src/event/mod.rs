@@ -6,10 +6,12 @@
 
 mod detail;
 mod recorder;
+mod tunnel;
 mod words;
 
 pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
+pub use tunnel::{ClosedBy, Flow, SocketClose, Tunnel};
 
 use http::Method;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +21,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 pub enum Event {
     /// An exchange ended.
     Exchange(Box<Exchange>),
+    /// A connection ended that had switched protocols; the exchange that made it do so was told before.
+    Tunnel(Box<Tunnel>),
     /// A connection ended that carried no exchange, or whose last bytes never became one.
     Connection(Connection),
     /// A request was sent to the upstream again, or was to be.
@@ -202,6 +206,8 @@ pub enum Did {
     Shaped,
     /// Shaped the connection's bytes while this exchange was on it.
     Wire,
+    /// Did something to the messages of the socket that the exchange opened.
+    Messages,
 }
 
 impl Did {
@@ -221,6 +227,7 @@ impl Did {
             Self::Cut => "cut",
             Self::Shaped => "shaped",
             Self::Wire => "wire",
+            Self::Messages => "messages",
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     fault::{
         Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
         limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
-        respond, slice, slow_close, truncate, unreachable,
+        respond, slice, slow_close, truncate, unreachable, websocket,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -21,6 +21,8 @@ pub enum Layer {
     Connection,
     /// One request or its response.
     Message,
+    /// The messages of a WebSocket that stands, whose handshake is chosen like any request.
+    Socket,
 }
 
 /// What a proxy understands of the traffic it carries.
@@ -103,6 +105,7 @@ pub static CATALOG: &[Entry] = &[
     slice::ENTRY,
     limit_data::ENTRY,
     slow_close::ENTRY,
+    websocket::ENTRY,
 ];
 
 /// The fault of this name.

@@ -154,6 +154,13 @@ fn every_fault_keeps_to_its_layer() {
                     && stages.iter().all(|stage| *stage == Stage::Connect),
                 "{text}"
             ),
+            Layer::Socket => assert!(
+                fault.gate().is_none()
+                    && stages.is_empty()
+                    && !fault.shapes_connections()
+                    && fault.shapes_sockets(),
+                "{text}"
+            ),
             Layer::Message => assert!(
                 fault.gate().is_none() && !stages.is_empty() && !fault.shapes_connections(),
                 "{text}"

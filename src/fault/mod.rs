@@ -21,6 +21,7 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+pub mod frames;
 mod hang;
 mod headers;
 mod latency;
@@ -43,6 +44,7 @@ mod support;
 pub mod toxic;
 mod truncate;
 mod unreachable;
+mod websocket;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
@@ -96,6 +98,10 @@ pub enum Offset {
     /// After this fraction of the length the head announced; of a body of unknown length,
     /// after this fraction of its first 64 KiB.
     Fraction(f64),
+    /// After so many server-sent events.
+    Events(u64),
+    /// So long after the head.
+    Time(Duration),
 }
 
 /// An answer without the upstream.
@@ -174,8 +180,8 @@ pub enum Effect {
     Cut {
         /// Where.
         after: Offset,
-        /// How.
-        close: Close,
+        /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
+        close: Option<Close>,
     },
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
@@ -219,6 +225,13 @@ pub enum Denial {
     Always,
 }
 
+/// What a fault does to one WebSocket: a filter for each of its two directions, which may know of each
+/// other.
+pub trait Lanes: fmt::Debug + Send + Sync {
+    /// The filter of one direction, from where its frames stand now.
+    fn lane(&self, way: Way, at: frames::Parser) -> Box<dyn ByteFilter>;
+}
+
 /// Something that can go wrong, as the scenario describes it.
 pub trait Fault: fmt::Debug + Send + Sync {
     /// The stages at which it wants to be asked; it is asked at no other.
@@ -239,6 +252,16 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// Whether [`filter`](Self::filter) ever returns one.
     fn shapes_connections(&self) -> bool {
+        false
+    }
+
+    /// What it does to the messages of one WebSocket, made when the fault first meets the socket.
+    fn lanes(&self, _connection: Dice) -> Option<Arc<dyn Lanes>> {
+        None
+    }
+
+    /// Whether [`lanes`](Self::lanes) ever returns any.
+    fn shapes_sockets(&self) -> bool {
         false
     }
 

@@ -43,7 +43,8 @@ pub(super) const ENTRY: Entry = Entry {
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
-`after` so many bytes or this share of it, by default before the first. On a proxy with `protocol:
+`after` so many bytes, this share of it, so many server-sent events (`3 events`) or a time, by default
+before the first. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
     examples: &["reset: {}", "reset: connect", "reset: { at: response, after: 10KiB }"],
@@ -62,7 +63,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "after",
             After::KIND,
-            "with `at: response`: how much of the body arrives, a size or a share; by default none",
+            "with `at: response`: how much of the body arrives: a size, a share, `3 events` or a time such as `30s`; by default none",
         ),
     ],
 };
@@ -127,7 +128,9 @@ impl Fault for Reset {
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         match self.at {
             At::Connect | At::Request => Effect::Close(Close::Reset),
-            At::Response => Effect::Cut { after: self.after.at(&cx.moment), close: Close::Reset },
+            At::Response => {
+                Effect::Cut { after: self.after.at(&cx.moment), close: Some(Close::Reset) }
+            }
         }
     }
 
@@ -137,6 +140,10 @@ impl Fault for Reset {
 
     fn works_on(&self, protocol: Protocol) -> Result<(), String> {
         match (protocol, &self.after) {
+            (Protocol::Tcp, After::Events(_) | After::Time(_)) => Err(format!(
+                "`after: {}` needs `protocol: http`: on bytes nobody knows where an answer begins",
+                self.after.show()
+            )),
             (Protocol::Tcp, After::Share(share)) => Err(format!(
                 "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
                 share.show()
@@ -176,7 +183,7 @@ impl Reset {
         match (self.at, &self.after) {
             (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response, After::Share(_)) | (At::Connect, _) => None,
+            (At::Response, _) | (At::Connect, _) => None,
         }
     }
 }
@@ -226,7 +233,7 @@ mod tests {
             ("reset: { at: response, after: 25% }", Offset::Fraction(0.25)),
         ] {
             let effect = effect(entry, Stage::Cut);
-            let Effect::Cut { after, close: Close::Reset } = effect else {
+            let Effect::Cut { after, close: Some(Close::Reset) } = effect else {
                 panic!("{entry}: {effect:?}")
             };
             assert_eq!(after, wanted, "{entry}");

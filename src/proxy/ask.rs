@@ -6,6 +6,7 @@ use crate::{
     proxy::{
         ctl::lock,
         error::BodyError,
+        inbound::Inbound,
         record::Draft,
         tee::{Kept, Tee},
     },
@@ -13,7 +14,6 @@ use crate::{
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
@@ -38,7 +38,7 @@ const EXPECT_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Ask {
     /// None for one that was sent before.
-    body: Option<Incoming>,
+    body: Option<Inbound>,
     /// Read ahead while the request was held.
     ahead: VecDeque<Frame<Bytes>>,
     ahead_bytes: usize,
@@ -69,7 +69,7 @@ struct Gate {
 impl Ask {
     /// The body of a request with these header fields.
     pub(crate) fn new(
-        body: Incoming,
+        body: Inbound,
         headers: &HeaderMap,
         draft: Draft,
         capture: Option<Capture>,

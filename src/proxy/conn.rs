@@ -8,10 +8,12 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
         http::{Forward, Granted, stack},
+        http2,
         meters::Meters,
-        socket::{Socket, Stream},
+        socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
+        tls::{self, Alpn, Secure, Terminator},
         upstream::Connector,
     },
 };
@@ -45,6 +47,8 @@ const LATE: Duration = Duration::from_secs(60);
 pub(crate) struct Shared {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) carry: Carry,
+    /// Speaks TLS with its clients, if anybody does.
+    pub(crate) terminator: Option<Arc<Terminator>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
@@ -65,6 +69,9 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
     let tasks = &shared.ending.tasks;
     // Each in a task of its own size: what HTTP needs is several times what bytes do.
     match &shared.carry {
+        Carry::Http(_) if shared.terminator.is_some() => {
+            tasks.spawn(serve_https(io, ctl, Arc::clone(shared)))
+        }
         Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
         Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
     };
@@ -72,13 +79,38 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
 
 async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        http(io, &ctl, forward, &shared).await;
+        http(Socket::new(io, Arc::clone(&ctl)).open(), &ctl, forward, &shared).await;
     }
     let granted = lock(&ctl.granted).take();
     if let Some(granted) = granted {
         // In a box of its own: it is big, and most connections never need it.
         return Box::pin(tunnel::<S>(*granted, &ctl, &shared)).await;
     }
+    farewell(&ctl, &shared);
+}
+
+async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if let (Some(io), Carry::Http(forward), Some(terminator)) =
+        (welcomed(io, &ctl, &shared).await, &shared.carry, &shared.terminator)
+    {
+        // In a box of its own: it is big, and gone once hands are shaken.
+        match Box::pin(tls::welcome(io, &ctl, terminator, &shared.ending)).await {
+            Some((stream, Alpn::Http1)) => {
+                http(Secure::new(stream), &ctl, forward, &shared).await;
+            }
+            Some((stream, Alpn::Http2)) => {
+                let front = Secure::new(stream);
+                let front = Box::pin(http2::serve(front, &ctl, forward, &shared)).await;
+                see_out(front, &ctl, &shared).await;
+            }
+            None => {}
+        }
+    }
+    farewell(&ctl, &shared);
+}
+
+/// Tells of a connection what its exchanges have not told.
+fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -88,9 +120,9 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
     if ctl.is_drained() {
-        tell(&ctl, &shared, dealt, EndedBy::Drained, None);
+        tell(ctl, shared, dealt, EndedBy::Drained, None);
     } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
-        tell(&ctl, &shared, dealt, ctl.ended_by(), None);
+        tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
 }
 
@@ -183,8 +215,35 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
-    let socket = TokioIo::new(Socket::new(io, Arc::clone(ctl)));
+async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
+    // `None` if it lives on as a tunnel.
+    let mut front = http1(front, ctl, forward, shared).await;
+    if let Some(turned) = front.take_if(|front| front.turns_to_http2()) {
+        // In a box of its own, since others have no need of it.
+        front = Box::pin(http2::serve(turned, ctl, forward, shared)).await;
+    }
+    see_out(front, ctl, shared).await;
+}
+
+/// Ends a connection on which nothing is served any more.
+async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
+    let Some(mut front) = front else { return };
+    ctl.closed();
+    tokio::select! {
+        () = front.linger() => {}
+        () = shared.ending.stopping.cancelled() => {}
+    }
+}
+
+/// Serves a connection as HTTP/1 until it ends, or turns out to be HTTP/2, and gives its front back
+/// unless it became a tunnel.
+async fn http1<F: Front>(
+    front: F,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) -> Option<F> {
+    let socket = TokioIo::new(front);
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -228,15 +287,7 @@ async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &
         }
         calls.push(more.next());
     }
-    // `None` if it lives on as a tunnel.
-    if let Some(parts) = connection.into_parts() {
-        let mut socket = parts.io.into_inner();
-        ctl.closed();
-        tokio::select! {
-            () = socket.linger() => {}
-            () = shared.ending.stopping.cancelled() => {}
-        }
-    }
+    Some(connection.into_parts()?.io.into_inner())
 }
 
 /// What a connection is called for from outside.

@@ -4,7 +4,11 @@ use crate::{
     engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
-    proxy::{http::Granted, meters::Meters},
+    proxy::{
+        http::Granted,
+        meters::Meters,
+        streams::{Branch, Trunk},
+    },
 };
 use bytes::Bytes;
 use std::{
@@ -67,6 +71,8 @@ pub(crate) struct ConnCtl {
     killed_by_edge: AtomicBool,
     /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
     drained: AtomicU64,
+    /// Whether the client speaks TLS with us.
+    over_tls: AtomicBool,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -81,6 +87,10 @@ pub(crate) struct ConnCtl {
     notify: Notify,
     injector: Injector,
     pub(crate) meters: Arc<Meters>,
+    /// What makes it the control block of one stream of a connection that carries many.
+    pub(super) branch: Option<Box<Branch>>,
+    /// What its streams have in common, if it carries many.
+    pub(super) trunk: Trunk,
 }
 
 impl ConnCtl {
@@ -94,6 +104,19 @@ impl ConnCtl {
         meters: Arc<Meters>,
     ) -> Self {
         meters.begin();
+        Self::blank(id, peer, key, welcome, injector, recorder, meters)
+    }
+
+    /// One that is not counted.
+    pub(super) fn blank(
+        id: u64,
+        peer: SocketAddr,
+        key: ConnKey,
+        welcome: Welcome,
+        injector: Injector,
+        recorder: Arc<Recorder>,
+        meters: Arc<Meters>,
+    ) -> Self {
         Self {
             id,
             peer,
@@ -114,6 +137,7 @@ impl ConnCtl {
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             drained: AtomicU64::new(0),
+            over_tls: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),
@@ -125,6 +149,8 @@ impl ConnCtl {
             notify: Notify::new(),
             injector,
             meters,
+            branch: None,
+            trunk: Trunk::default(),
         }
     }
 
@@ -144,6 +170,10 @@ impl ConnCtl {
         &self.recorder
     }
 
+    pub(super) const fn recorder_of(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
     /// The number of a new exchange, from one.
     pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
         self.interims_allowed.store(http11, Ordering::Release);
@@ -151,7 +181,7 @@ impl ConnCtl {
         self.body_broken.store(false, Ordering::Release);
         self.answer_begun.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
-        self.seq.fetch_add(1, Ordering::Relaxed) + 1
+        self.connection().seq.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Bytes came from the client: if no request is under way, they are the next one's first.
@@ -164,7 +194,7 @@ impl ConnCtl {
     /// When the first byte of the request that begins now came; zero for one that was sent before
     /// the last one was answered.
     pub(crate) fn take_first_byte(&self) -> u64 {
-        self.first_byte.swap(0, Ordering::Relaxed)
+        self.connection().first_byte.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn exchanges(&self) -> u32 {
@@ -189,6 +219,11 @@ impl ConnCtl {
         self.body_done.load(Ordering::Acquire)
     }
 
+    /// The client may say more after our last word.
+    pub(crate) fn expects_more(&self) {
+        self.body_done.store(false, Ordering::Release);
+    }
+
     pub(crate) fn set_body_done(&self) {
         self.body_done.store(true, Ordering::Release);
     }
@@ -203,7 +238,7 @@ impl ConnCtl {
 
     /// Whether nothing can be read now, and a byte fault is in force that may be why.
     pub(crate) fn upload_held(&self) -> bool {
-        self.upload_held.load(Ordering::Acquire)
+        self.connection().upload_held.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_upload_held(&self, held: bool) {
@@ -251,6 +286,7 @@ impl ConnCtl {
         let _first =
             self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
         self.notify.notify_one();
+        self.wake_stream();
     }
 
     /// Ends the connection now, as the edge of a phase wants it.
@@ -281,6 +317,16 @@ impl ConnCtl {
     /// Whether it was closed at the edge of a phase, while nothing was under way on it.
     pub(crate) fn is_drained(&self) -> bool {
         self.drained().is_some()
+    }
+
+    /// Notes that the client speaks TLS with us.
+    pub(crate) fn set_over_tls(&self) {
+        self.over_tls.store(true, Ordering::Release);
+    }
+
+    /// Whether the client speaks TLS with us.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.connection().over_tls.load(Ordering::Acquire)
     }
 
     /// Ends the connection as soon as what is written has left.
@@ -329,6 +375,14 @@ impl ConnCtl {
         }
     }
 
+    /// What was done to the bytes that it went by, since that was last told.
+    fn take_wire(&self) -> Vec<Dealt> {
+        match &self.branch {
+            Some(branch) => branch.of.wire_since(branch.begun),
+            None => std::mem::take(&mut *lock(&self.wire)),
+        }
+    }
+
     fn next_leaving(&self) -> Option<Box<Exchange>> {
         lock(&self.leaving).pop_front()
     }
@@ -357,7 +411,7 @@ impl ConnCtl {
         } else if self.killed().is_some() {
             exchange.ended_by = EndedBy::ProxyFin;
         }
-        for dealt in std::mem::take(&mut *lock(&self.wire)) {
+        for dealt in self.take_wire() {
             if !exchange.dealt.contains(&dealt) {
                 exchange.dealt.push(dealt);
             }
@@ -365,8 +419,18 @@ impl ConnCtl {
         self.recorder.say(Event::Exchange(exchange));
     }
 
+    /// How it is being ended, if it is: a stream ends with its connection, too.
     pub(crate) fn killed(&self) -> Option<Close> {
+        self.killed_itself().or_else(|| self.branch.as_ref()?.of.killed())
+    }
+
+    pub(super) fn killed_itself(&self) -> Option<Close> {
         decode(self.kill.load(Ordering::Acquire))
+    }
+
+    /// How it is to end once what is written has left, if it is.
+    pub(super) fn ends_after_flush(&self) -> Option<Close> {
+        decode(self.after_flush.load(Ordering::Acquire))
     }
 
     /// Waits until somebody has something to say: a kill, an interim answer.
@@ -393,11 +457,22 @@ impl ConnCtl {
 
     /// When the client went, in microseconds of the drill; zero if it is there.
     pub(crate) fn gone_at(&self) -> u64 {
-        self.gone_at.load(Ordering::Acquire)
+        match (self.gone_at.load(Ordering::Acquire), &self.branch) {
+            (0, Some(branch)) => branch.of.gone_at(),
+            (at, _) => at,
+        }
+    }
+
+    /// Whether the client reset the stream, if it is one.
+    pub(super) fn gone_itself(&self) -> bool {
+        self.gone_at.load(Ordering::Acquire) > 0
     }
 
     /// How an exchange that broke off now did so.
     pub(crate) fn ended_by(&self) -> EndedBy {
+        if let Some(ended_by) = self.stream_ended_by() {
+            return ended_by;
+        }
         match (self.killed(), self.gone_at()) {
             (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
             (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
@@ -413,7 +488,10 @@ impl ConnCtl {
 
 impl Drop for ConnCtl {
     fn drop(&mut self) {
-        self.meters.end();
+        match &self.branch {
+            Some(branch) => branch.of.stream_ended(),
+            None => self.meters.end(),
+        }
     }
 }
 

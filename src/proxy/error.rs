@@ -1,6 +1,7 @@
 //! What can go wrong on the data plane, for real.
 
 use crate::units::HostPort;
+use h2::Reason;
 use http::StatusCode;
 use std::{borrow::Cow, io, time::Duration};
 
@@ -22,6 +23,12 @@ pub(crate) enum UpstreamError {
     /// The connection broke before an answer.
     #[error("the upstream's connection broke before it answered")]
     Broken(#[source] hyper::Error),
+    /// The stream, or its connection, broke before an answer.
+    #[error("the upstream's connection broke before it answered")]
+    Stream(#[source] h2::Error),
+    /// Connections were made, and took no request.
+    #[error("the upstream closes each connection before it takes a request")]
+    Unready,
     /// No answer in time.
     #[error("the upstream did not answer within {0:?}")]
     Timeout(Duration),
@@ -56,13 +63,16 @@ impl UpstreamError {
     }
 
     /// One word for headers and records.
-    pub(crate) const fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve_failed",
             Self::Connect(_) => "connect_failed",
             Self::ConnectTimeout(_) => "connect_timeout",
             Self::Tls(_) => "tls_failed",
             Self::Broken(_) => "broken",
+            Self::Stream(error) if error.is_reset() => "stream_reset",
+            Self::Stream(_) => "broken",
+            Self::Unready => "connect_failed",
             Self::Timeout(_) => "timeout",
             Self::Switched => "switched",
             Self::Upload(_) => "upload_broken",
@@ -85,12 +95,23 @@ impl UpstreamError {
 
     /// Whether a connection was never made: the upstream cannot have heard of the request.
     pub(crate) const fn was_never_sent(&self) -> bool {
-        !matches!(self, Self::Broken(_) | Self::Timeout(_) | Self::Switched | Self::Upload(_))
+        !matches!(
+            self,
+            Self::Broken(_) | Self::Stream(_) | Self::Timeout(_) | Self::Switched | Self::Upload(_)
+        )
     }
 
     /// Whether the upstream reset the connection as soon as it had it.
     pub(crate) fn is_reset(&self) -> bool {
         matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionReset)
+    }
+
+    /// The code with which the upstream reset the request's stream, if that is what it did.
+    pub(crate) fn reset(&self) -> Option<Reason> {
+        match self {
+            Self::Stream(error) if error.is_reset() && error.is_remote() => error.reason(),
+            _ => None,
+        }
     }
 
     /// Whether it is the upstream's failure, or the way's to it, and not the client's.
@@ -118,7 +139,7 @@ impl UpstreamError {
         match self {
             Self::ConnectTimeout(_) | Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Upload(BodyError::Stalled(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::Upload(BodyError::Broken) => StatusCode::BAD_REQUEST,
+            Self::Upload(BodyError::Broken | BodyError::Reset(_)) => StatusCode::BAD_REQUEST,
             Self::Refused(status, _) => *status,
             Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
             Self::Circle => StatusCode::LOOP_DETECTED,
@@ -141,6 +162,9 @@ pub(crate) enum BodyError {
     /// Nothing came for too long.
     #[error("no byte of the body came for {0:?}")]
     Stalled(Duration),
+    /// The other side reset the stream it came on, with this code.
+    #[error("the body's stream was reset with the code {0}")]
+    Reset(u32),
 }
 
 /// The connection is being ended on purpose: there is no answer to give.

@@ -10,7 +10,10 @@ mod ctl;
 mod drain;
 mod edit;
 mod error;
+mod events;
 mod http;
+mod http2;
+mod inbound;
 mod inject;
 mod listener;
 mod memory;
@@ -20,15 +23,18 @@ mod reply;
 mod rescue;
 mod second;
 mod socket;
+mod streams;
 mod tcp;
 mod tee;
 mod timer;
+mod tls;
 mod upstream;
 
-pub use crate::config::HostHeader;
+pub use crate::config::{HostHeader, UpstreamHttp};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
+pub use tls::Terminator;
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
@@ -49,13 +55,23 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Speaks TLS with its clients; without it they speak none.
+    pub terminator: Option<Arc<Terminator>>,
+    /// Which version of HTTP the upstream is spoken to in.
+    pub http: UpstreamHttp,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mark: true, host: HostHeader::Keep, meters: Arc::default() }
+        Self {
+            mark: true,
+            host: HostHeader::Keep,
+            terminator: None,
+            http: UpstreamHttp::Same,
+            meters: Arc::default(),
+        }
     }
 }
 
@@ -120,19 +136,19 @@ impl Proxy {
         address: Option<SocketAddr>,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host } = settings;
+        let Settings { meters, mark, host, terminator, http } = settings;
         let carry = match (injector.protocol(), upstream.routes()) {
             (Protocol::Tcp, _) => Carry::Tcp(upstream),
             (Protocol::Http | Protocol::Forward, Some(routes)) => {
-                let asked = Asked::new(routes.clone(), address, Arc::clone(&meters));
-                Carry::Http(Forward::asked(asked, ending.clone()))
+                let asked = Asked::new(routes.clone(), address, http, Arc::clone(&meters));
+                Carry::Http(Forward::asked(asked, ending.clone(), timer.clone()))
             }
             (Protocol::Http | Protocol::Forward, None) => {
-                let upstream = Upstream::new(upstream, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
+                Carry::Http(Forward::new(upstream, host, ending.clone(), timer.clone()))
             }
         };
-        let shared = Shared { recorder, carry, meters, mark, ending, timer };
+        let shared = Shared { recorder, carry, terminator, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address, listening: None }
     }
 

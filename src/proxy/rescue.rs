@@ -64,6 +64,11 @@ where
                         tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
                     }
                     note(&draft, &error);
+                    if let Some(reason) = error.reset().filter(|_| draft.ctl.is_stream()) {
+                        // A reset says more than an answer could, such as that nothing was done.
+                        draft.ctl.reset_by_upstream(reason);
+                        return Err(Aborted);
+                    }
                     Ok(answer_for(&error))
                 }
             }

@@ -73,7 +73,7 @@ impl DraftEntry {
             catalog::Layer::Listener => Reach::Listener,
             catalog::Layer::Connection => Reach::Bytes,
             catalog::Layer::Message if stages == [Stage::Connect] => Reach::Accept,
-            catalog::Layer::Message => Reach::Message,
+            catalog::Layer::Message | catalog::Layer::Socket => Reach::Message,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     dice,
-    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Upstream},
+    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Tunnel, Upstream},
     verdict::label::Labels,
 };
 use http::Method;
@@ -206,6 +206,27 @@ impl Attempt {
         attempt.class = attempt.classify();
         attempt.wrong = attempt.went_wrong();
         Some(attempt)
+    }
+
+    /// What a tunnel was that did not end as its ends wanted: an attempt to keep it, which failed when it
+    /// broke, so that the next handshake is seen as what comes of that. However long it lived before,
+    /// that is no latency and no timeout.
+    pub fn of_tunnel(tunnel: &Tunnel, labels: &mut Labels) -> Option<Self> {
+        if tunnel.exchange.complete {
+            return None;
+        }
+        let attempt = Self::of(&tunnel.exchange, labels)?;
+        let end = attempt.end;
+        Some(Self {
+            start: end,
+            received: end,
+            forwarded: end,
+            answered: end,
+            told: end,
+            held: false,
+            dripped: false,
+            ..attempt
+        })
     }
 
     /// Whether the client got what it asked for.

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {
     pub forward: Vec<String>,
 
     /// A file with proxies, instead of `--upstream`, and perhaps an admin address
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "terminate"])]
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -65,6 +65,10 @@ pub(in crate::cli) struct Args {
     /// Trust any certificate of an https upstream
     #[arg(long)]
     pub upstream_insecure: bool,
+
+    /// Speak TLS with clients, with certificates that `firedrill ca` signs
+    #[arg(long)]
+    pub terminate: bool,
 
     /// Send the upstream its own name as `host` instead of the client's
     #[arg(long)]

@@ -26,7 +26,9 @@ use crate::{
     verdict::Judge,
 };
 use rustix::process::Signal as Told;
-use std::{future::Future, io, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    future::Future, io, iter, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -351,7 +353,8 @@ fn lines(registry: &Registry, scenario: &Scenario, seed: Seed) -> Vec<String> {
         && only.name == DEFAULT_PROXY
     {
         let spec = only.spec();
-        return vec![format!("http://{} -> {}  {what}", spec.listen, spec.upstream)];
+        let line = format!("{}://{} -> {}  {what}", spec.scheme(), spec.listen, spec.upstream);
+        return iter::once(line).chain(place::trust(registry)).collect();
     }
     place::lines(registry).into_iter().chain([what]).collect()
 }

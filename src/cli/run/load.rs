@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, Allow, HostHeader, UpstreamTls},
+    config::{self, Admin, Allow, HostHeader, Terminate, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -186,7 +186,10 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
     };
     let upstream: UpstreamAddr =
         upstream.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
-    let spec = spec(Protocol::Http, &upstream.to_string());
+    let spec = Spec {
+        terminate: args.terminate.then(Terminate::default),
+        ..spec(Protocol::Http, &upstream.to_string())
+    };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
     Ok(spec)
 }

@@ -72,7 +72,7 @@ fn leaves_out(entry: &str, allow: &Allow) -> bool {
     let bare = entry.trim_start_matches("*.").trim_start_matches('.');
     // An address of IPv6 stands there without brackets.
     let host = match bare.parse::<std::net::Ipv6Addr>() {
-        Ok(address) => Some(Host::Address(address.to_canonical().into())),
+        Ok(address) => Some(Host::Address(address.to_canonical())),
         Err(_) => HostPort::parse(bare, Some(80)).map(|place| place.host),
     };
     match host {

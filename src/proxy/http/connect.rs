@@ -11,7 +11,7 @@ use crate::{
     },
     units::HostPort,
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 
 /// A tunnel that was granted, and begins when that is written.
@@ -33,6 +33,10 @@ pub(super) async fn answer(
     place: &HostPort,
     asked: &Asked,
 ) -> Result<Response<Reply>, UpstreamError> {
+    if request.version() == Version::HTTP_2 {
+        let why = "`CONNECT` over HTTP/2 is not spoken here; HTTP/1.1 is";
+        return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
+    }
     let upstream = asked.dial(place).await?;
     let draft = request.body().draft().clone();
     let ctl = &draft.ctl;

@@ -4,20 +4,19 @@ use crate::{
     config::HostHeader,
     proxy::{
         ask::Ask,
-        ctl::{ConnCtl, lock},
         drain::Ending,
         error::UpstreamError,
         http::{connect, hop, target::Target, upgrade},
         reply::Reply,
+        timer::Timer,
         upstream::{Asked, Upstream},
     },
 };
-use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll},
 };
 use tower::Service;
@@ -33,6 +32,7 @@ struct Hop {
     way: Way,
     host: HostHeader,
     ending: Ending,
+    timer: Timer,
 }
 
 /// Where requests go.
@@ -45,14 +45,14 @@ enum Way {
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending }) }
+    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending, timer: Timer) -> Self {
+        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending, timer }) }
     }
 
     /// To whatever each request names.
-    pub(crate) fn asked(asked: Asked, ending: Ending) -> Self {
+    pub(crate) fn asked(asked: Asked, ending: Ending, timer: Timer) -> Self {
         let (way, host) = (Way::Asked(asked), HostHeader::Keep);
-        Self { hop: Arc::new(Hop { way, host, ending }) }
+        Self { hop: Arc::new(Hop { way, host, ending, timer }) }
     }
 
     /// Whether requests say where they go.
@@ -109,11 +109,11 @@ impl Hop {
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
         let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
-        relay_interims(&mut request, &draft.ctl);
         let mut response = upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
-                return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
+                let timer = self.timer.clone();
+                return Ok(upgrade::tunnel(response, downstream, &draft, &self.ending, timer));
             }
             return Err(UpstreamError::Switched);
         }
@@ -146,35 +146,4 @@ fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
         return Ok(());
     };
     Err(UpstreamError::Refused(status, why.into()))
-}
-
-/// Passes interim answers on, and lets a body that waits for `100 Continue` go on it.
-fn relay_interims(request: &mut Request<Ask>, ctl: &Arc<ConnCtl>) {
-    // hyper writes the 100 to the client itself, when the body is first read.
-    let word = Mutex::new(request.body_mut().wait_for_word());
-    let ctl = Arc::clone(ctl);
-    hyper::ext::on_informational(request, move |interim| {
-        if interim.status() == StatusCode::CONTINUE {
-            if let Some(word) = lock(&word).take() {
-                // Fails only if the body is gone, and the connection with it.
-                let _gone = word.send(());
-            }
-        } else if ctl.allows_interims() {
-            ctl.push_interim(interim_bytes(interim.status(), interim.headers()));
-        }
-    });
-}
-
-fn interim_bytes(status: StatusCode, headers: &http::HeaderMap) -> Bytes {
-    let mut bytes = BytesMut::new();
-    let reason = status.canonical_reason().unwrap_or("Interim");
-    bytes.put_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
-    for (name, value) in headers {
-        bytes.put_slice(name.as_str().as_bytes());
-        bytes.put_slice(b": ");
-        bytes.put_slice(value.as_bytes());
-        bytes.put_slice(b"\r\n");
-    }
-    bytes.put_slice(b"\r\n");
-    bytes.freeze()
 }

@@ -1,9 +1,10 @@
-//! HTTP/1.1: the stack, top to bottom.
+//! What every request goes through, top to bottom.
 
 mod connect;
 mod forward;
 mod hop;
 mod target;
+mod tunnel;
 mod upgrade;
 
 pub(crate) use connect::Granted;
@@ -14,26 +15,22 @@ use crate::proxy::{
     conn::Shared,
     ctl::ConnCtl,
     error::Aborted,
+    inbound::Inbound,
     inject::InjectLayer,
     record::{RecordLayer, Recorded},
     rescue::RescueLayer,
 };
 use http::{Request, Response};
-use hyper::body::Incoming;
 use std::sync::Arc;
 use tower::{Service, ServiceBuilder};
 
 /// The services that one connection's requests go through.
-pub(crate) fn stack(
+pub(crate) fn stack<B: Into<Inbound>>(
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<Recorded>,
-    Error = Aborted,
-    Future: Send + 'static,
-> + Clone
+) -> impl Service<Request<B>, Response = Response<Recorded>, Error = Aborted, Future: Send + 'static>
++ Clone
 + Send
 + 'static {
     let is_asked = forward.is_asked();

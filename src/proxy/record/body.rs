@@ -44,6 +44,11 @@ impl Recorded {
         this
     }
 
+    /// Whether nothing follows the head, whatever length that announces.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.ended
+    }
+
     fn done(&mut self, complete: bool) {
         if !self.ended {
             self.ended = true;

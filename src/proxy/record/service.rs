@@ -7,6 +7,7 @@ use crate::{
         ctl::{ConnCtl, Stand, lock},
         error::Aborted,
         http::path_of,
+        inbound::Inbound,
         record::{Draft, Recorded, Teller},
         reply::Reply,
     },
@@ -14,7 +15,6 @@ use crate::{
 };
 use http::{Request, Response, Version, header};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use std::{
     future::Future,
     pin::Pin,
@@ -50,8 +50,9 @@ impl<S> Layer<S> for RecordLayer {
     }
 }
 
-impl<S> Service<Request<Incoming>> for Record<S>
+impl<S, B> Service<Request<B>> for Record<S>
 where
+    B: Into<Inbound>,
     S: Service<Request<Ask>, Response = Response<Reply>, Error = Aborted>,
     S::Future: Send + 'static,
 {
@@ -63,9 +64,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let http11 = request.version() >= Version::HTTP_11;
         let (parts, body) = request.into_parts();
+        let body = body.into();
         let seq = self.ctl.begin(http11, !body.is_end_stream());
         let exchange = open(&self.ctl, &parts, seq, self.ctl.recorder().wants_details());
         let capture = exchange.detail.is_some().then(|| Capture::of(&parts.headers));
@@ -127,7 +129,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         method: parts.method.clone(),
         targets: injector.targets(&view),
         // What was dealt to the connection is told once, with its first exchange.
-        dealt: if seq == 1 { ctl.welcome.dealt.clone() } else { Vec::new() },
+        dealt: if seq == 1 { ctl.connection().welcome.dealt.clone() } else { Vec::new() },
         upstream: Upstream::NotSent,
         upstream_error: None,
         status: 0,

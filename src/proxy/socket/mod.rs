@@ -6,6 +6,7 @@
 
 mod head;
 mod input;
+mod opening;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{
 };
 use bytes::{Buf, Bytes};
 use head::HeadTimer;
+use opening::Opening;
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
@@ -76,10 +78,30 @@ pub(crate) struct Socket<S: Stream> {
     closing: Option<Close>,
     /// It is over but for its end.
     farewell: bool,
+    carries: Carries,
+    opening: Opening,
+}
+
+/// What a connection's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// Requests and answers.
+    Messages,
+    /// TLS: what the bytes mean, and what is said in between, is known above that.
+    Tls,
 }
 
 impl<S: Stream> Socket<S> {
     pub(crate) fn new(io: S, ctl: Arc<ConnCtl>) -> Self {
+        Self::carrying(Carries::Messages, io, ctl)
+    }
+
+    /// A connection whose bytes are TLS, which somebody above it speaks.
+    pub(crate) fn below_tls(io: S, ctl: Arc<ConnCtl>) -> Self {
+        Self::carrying(Carries::Tls, io, ctl)
+    }
+
+    fn carrying(carries: Carries, io: S, ctl: Arc<ConnCtl>) -> Self {
         let chain = |way| {
             let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
             Chain::new(ctl.injector(), ctl.key, user, counted, way)
@@ -103,7 +125,30 @@ impl<S: Stream> Socket<S> {
             last_bytes: None,
             closing: None,
             farewell: false,
+            carries,
+            opening: Opening::Known,
         }
+    }
+
+    /// Its own end of the connection, for last words that no fault may hold; `None` if what was said
+    /// before is still held, or lost.
+    pub(crate) fn bare(&mut self) -> Option<&mut S> {
+        let is_clear = !self.broken
+            && self.outgoing.is_empty()
+            && self.closing.is_none()
+            && self.down.is_empty()
+            && self.ctl.killed() != Some(Close::Reset);
+        is_clear.then_some(&mut self.io)
+    }
+
+    /// Says for TLS whether somebody waits for input: by itself it reads on when it has some.
+    pub(crate) const fn is_read(&mut self, reading: bool) {
+        self.watch.is_reading(reading);
+    }
+
+    /// The control block that it shares.
+    pub(crate) fn ctl(&self) -> &Arc<ConnCtl> {
+        &self.ctl
     }
 
     fn check(&self) -> io::Result<()> {
@@ -113,9 +158,8 @@ impl<S: Stream> Socket<S> {
         Ok(())
     }
 
-    /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
-    /// not become a RST. To be called when nothing else is served any more.
-    pub(crate) async fn linger(&mut self) {
+    /// See [`Front::linger`].
+    async fn see_out(&mut self) {
         if self.read_ended || self.ctl.killed() == Some(Close::Reset) {
             return;
         }
@@ -166,7 +210,7 @@ impl<S: Stream> Socket<S> {
 
     /// Sends interim answers on their way, as long as they come before the answer.
     fn send_interims(&mut self) {
-        if self.ctl.has_interims() {
+        if self.has_interims() {
             let before_answer = self.ctl.is_before_answer();
             for interim in self.ctl.take_interims() {
                 if before_answer {
@@ -222,8 +266,25 @@ impl<S: Stream> Socket<S> {
     fn passes_straight(&mut self) -> bool {
         self.outgoing.is_empty()
             && self.closing.is_none()
-            && !self.ctl.has_interims()
+            && !self.has_interims()
             && self.down.is_idle()
+    }
+
+    /// Whether its bytes are known as the messages they are.
+    fn is_plain(&self) -> bool {
+        self.carries == Carries::Messages
+    }
+
+    /// Whether it has something to say in between.
+    fn has_interims(&self) -> bool {
+        self.is_plain() && self.ctl.has_interims()
+    }
+
+    /// Bytes of an answer are written.
+    fn writes(&self) {
+        if self.is_plain() {
+            self.ctl.writes();
+        }
     }
 
     /// Tells the record what was done to this connection's bytes.
@@ -256,6 +317,27 @@ impl<S: Stream> Stream for Socket<S> {
     }
 }
 
+/// What a connection's requests are read from and its answers written to.
+pub(crate) trait Front: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
+    /// not become a RST. To be called when nothing else is served any more.
+    fn linger(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Whether HTTP/2 is spoken, as came out while it was read as HTTP/1. If so it is read from the
+    /// beginning again.
+    fn turns_to_http2(&mut self) -> bool;
+}
+
+impl<S: Stream> Front for Socket<S> {
+    fn turns_to_http2(&mut self) -> bool {
+        self.turns()
+    }
+
+    fn linger(&mut self) -> impl Future<Output = ()> + Send {
+        self.see_out()
+    }
+}
+
 impl<S: Stream> Drop for Socket<S> {
     fn drop(&mut self) {
         if self.ctl.killed() == Some(Close::Reset) {
@@ -275,13 +357,18 @@ impl<S: Stream> AsyncRead for Socket<S> {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
         self.check()?;
-        if self.ctl.is_drained() && !self.said_goodbye {
+        if self.is_plain() && self.ctl.is_drained() && !self.said_goodbye {
             // Idle, and all is flushed: there is nothing before it.
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.said_goodbye = true;
         }
-        let read = self.poll_input(cx, buf);
-        self.watch.is_reading(read.is_pending());
+        let read = match self.opening {
+            Opening::Known => self.poll_input(cx, buf),
+            _ => self.poll_opening(cx, buf),
+        };
+        if self.is_plain() {
+            self.watch.is_reading(read.is_pending());
+        }
         if read.is_pending() {
             let this = &mut *self;
             let held = !this.up.is_idle();
@@ -304,7 +391,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         let this = &mut *self;
         loop {
             if this.passes_straight() {
-                this.ctl.writes();
+                this.writes();
                 let write = Pin::new(&mut this.io).poll_write(cx, buf);
                 return this.watched(write, cx);
             }
@@ -320,7 +407,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             let take = buf.len().min(this.down.room()).min(CHUNK);
             if take > 0 {
-                this.ctl.writes();
+                this.writes();
                 this.down.push(Bytes::copy_from_slice(&buf[..take]));
                 let _more_later = this.poll_drain(cx)?;
                 this.note_wire();
@@ -348,7 +435,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         if self.passes_straight() {
             let this = &mut *self;
-            this.ctl.writes();
+            this.writes();
             let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
             return this.watched(write, cx);
         }
@@ -365,7 +452,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         let this = &mut *self;
         this.watch.poll(&this.io, &this.ctl, cx)?;
         // Only now: whoever flushes has written all that comes before.
-        let last_words = this.ctl.take_last_words();
+        let last_words = if this.is_plain() { this.ctl.take_last_words() } else { Bytes::new() };
         if !last_words.is_empty() {
             this.down.push(last_words);
             ready!(this.poll_drain(cx))?;
@@ -378,7 +465,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         if self.ctl.resets_after_flush() {
             ready!(self.poll_all_sent(cx));
         }
-        self.ctl.flushed();
+        if self.is_plain() {
+            self.ctl.flushed();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -387,6 +476,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             return Pin::new(&mut self.io).poll_shutdown(cx);
         }
         self.check()?;
+        if self.is_turning() {
+            return Poll::Ready(Ok(()));
+        }
         if !self.broken && !self.passes_straight() {
             self.down.finish();
             if self.poll_drain(cx)?.is_pending() {

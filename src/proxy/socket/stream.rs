@@ -6,6 +6,7 @@ use std::{
     fmt,
     future::{Future, ready},
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -54,6 +55,10 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static 
 
     /// From now on it is only to be ended and emptied, whatever faults say.
     fn say_farewell(&mut self) {}
+    /// The address that the client connected to, if it is one.
+    fn local(&self) -> Option<IpAddr> {
+        None
+    }
 
     /// Whether the client is still there, though bytes may wait to be read.
     fn presence(&self) -> Presence {
@@ -78,6 +83,10 @@ impl Stream for TcpStream {
     fn reset_on_close(&self) {
         // Fails only on a socket that is gone already.
         let _gone = self.set_zero_linger();
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     fn presence(&self) -> Presence {

@@ -7,6 +7,8 @@
 
 mod pipe;
 
+pub(crate) use pipe::{Pipe, Plain, Stop};
+
 use crate::{
     engine::Tunnel,
     event::{EndedBy, Relay},
@@ -24,7 +26,6 @@ use futures_util::{
     FutureExt as _,
     stream::{FuturesUnordered, StreamExt},
 };
-use pipe::{Pipe, Stop};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -33,7 +34,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::{sleep, timeout},
 };
 
@@ -55,7 +56,7 @@ pub(crate) async fn serve<S: Stream>(
     calls.push(Calls::new(ctl, &shared.ending).next());
     let dialled = {
         // In a box of its own: it is big, and gone once the connection stands.
-        let mut dial = Box::pin(connector.connect_in_time());
+        let mut dial = Box::pin(connector.connect());
         loop {
             tokio::select! {
                 biased;
@@ -156,11 +157,12 @@ async fn relayed<S: Stream, C: Future<Output = (Call, Calls)>>(
 }
 
 /// Ends both sides, on their own time: the connection is over, and is told of now.
-fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
+fn say_goodbye<S: Stream>(mut client: S, upstream: UpstreamIo, shared: &Shared) {
     let ending = &shared.ending;
     // Only what is there already is read, if the proxy itself is to go.
     let patience = if ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
     let stopping = ending.stopping.clone();
+    client.say_farewell();
     ending.tasks.spawn(async move {
         let both = async { tokio::join!(see_out(client), see_out(upstream)) };
         tokio::select! {
@@ -172,9 +174,8 @@ fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
 
 /// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
 /// bytes unread would turn the FIN into a RST, and what was sent before it might be lost.
-async fn see_out<S: Stream>(mut side: S) {
+pub(crate) async fn see_out<S: AsyncRead + AsyncWrite + Unpin>(mut side: S) {
     let mut scrap = vec![0; 16 * 1024];
-    side.say_farewell();
     if side.shutdown().await.is_ok() {
         while matches!(side.read(&mut scrap).await, Ok(1..)) {}
     }

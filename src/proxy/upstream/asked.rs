@@ -1,7 +1,7 @@
 //! Upstreams that requests name themselves: as many as are allowed, each with a pool of its own.
 
 use crate::{
-    config::Allow,
+    config::{Allow, UpstreamHttp},
     proxy::{
         ctl::lock,
         error::UpstreamError,
@@ -53,6 +53,7 @@ pub(crate) struct Asked {
     routes: Routes,
     /// Where the proxy itself listens, which would be a circle.
     own: Option<SocketAddr>,
+    http: UpstreamHttp,
     meters: Arc<Meters>,
     /// The one asked for last at the back.
     known: Mutex<VecDeque<(HostPort, bool, Upstream)>>,
@@ -60,8 +61,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn new(routes: Routes, own: Option<SocketAddr>, meters: Arc<Meters>) -> Self {
-        Self { routes, own, meters, known: Mutex::default(), told: Mutex::default() }
+    pub(crate) fn new(
+        routes: Routes,
+        own: Option<SocketAddr>,
+        http: UpstreamHttp,
+        meters: Arc<Meters>,
+    ) -> Self {
+        Self { routes, own, http, meters, known: Mutex::default(), told: Mutex::default() }
     }
 
     /// The upstream at a place.
@@ -77,7 +83,8 @@ impl Asked {
             entry
         } else {
             let connector = self.connector(place, tls)?;
-            let upstream = Upstream::keeping(connector, Arc::clone(&self.meters), MAX_IDLE);
+            let upstream = Upstream::new(connector, self.http, Arc::clone(&self.meters));
+            let upstream = upstream.keeping(MAX_IDLE);
             (place.clone(), tls, upstream)
         };
         let upstream = entry.2.clone();
@@ -95,7 +102,7 @@ impl Asked {
     /// Fails if it is not allowed, or cannot be reached.
     pub(crate) async fn dial(&self, place: &HostPort) -> Result<UpstreamIo, UpstreamError> {
         self.check(place)?;
-        self.connector(place, false)?.connect_in_time().await
+        self.connector(place, false)?.connect().await
     }
 
     /// Says once of each place that is not allowed that it is not.

@@ -5,13 +5,16 @@ use crate::{
     proxy::{
         ctl::lock,
         error::BodyError,
+        inbound::Inbound,
         record::Draft,
-        upstream::pool::{Pool, Pooled},
+        upstream::{
+            pool::{Pool, Pooled},
+            two,
+        },
     },
 };
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
     pin::Pin,
     sync::Arc,
@@ -24,25 +27,26 @@ use std::{
 /// in any other case it is closed, which also tells the upstream that nobody waits any longer.
 #[derive(Debug)]
 pub(crate) struct Body {
-    incoming: Incoming,
-    connection: Option<Pooled>,
-    /// Where the connection goes back to, if it may carry more.
-    pool: Option<Arc<Pool>>,
+    incoming: Inbound,
+    connection: Option<Held>,
     draft: Draft,
     /// A hash of what has come, if the body tells what the request made.
     made: Option<Box<Capture>>,
 }
 
+/// What an answer comes on.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// A connection, and where it goes back to if it may carry more.
+    One(Pooled, Option<Arc<Pool>>),
+    /// One stream of many.
+    Two(#[expect(dead_code, reason = "held for its drop")] two::Held),
+}
+
 impl Body {
-    pub(crate) fn new(
-        incoming: Incoming,
-        connection: Pooled,
-        pool: Option<Arc<Pool>>,
-        draft: Draft,
-        tells: bool,
-    ) -> Self {
+    pub(super) fn new(incoming: Inbound, connection: Held, draft: Draft, tells: bool) -> Self {
         let made = tells.then(Box::default);
-        let mut body = Self { incoming, connection: Some(connection), pool, draft, made };
+        let mut body = Self { incoming, connection: Some(connection), draft, made };
         if body.incoming.is_end_stream() {
             body.done();
         }
@@ -57,7 +61,7 @@ impl Body {
         if let Some(made) = self.made.take() {
             self.draft.made(made.hash());
         }
-        if let Some(pool) = &self.pool
+        if let Held::One(connection, Some(pool)) = connection
             && self.draft.ctl.body_done()
         {
             pool.put(connection);
@@ -90,7 +94,7 @@ impl http_body::Body for Body {
                 if !self.draft.ctl.body_broken() {
                     lock(&self.draft.exchange).upstream_error = Some("broken_body");
                 }
-                BodyError::Broken
+                error.reset().map_or(BodyError::Broken, |code| BodyError::Reset(code.into()))
             })
         }))
     }

@@ -64,6 +64,32 @@ enum Way {
 /// `TlsConnector` with a `Debug` of its own.
 struct TlsConnector2(TlsConnector);
 
+/// Which versions of HTTP are offered in the handshake of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2.
+    Two,
+    /// Both, HTTP/2 rather.
+    Both,
+}
+
+impl TlsConnector2 {
+    fn offering(&self, offer: Offer) -> TlsConnector {
+        let (one, two) = (b"http/1.1".to_vec(), b"h2".to_vec());
+        let protocols = match offer {
+            // As it was set up.
+            Offer::One => return self.0.clone(),
+            Offer::Two => vec![two],
+            Offer::Both => vec![two, one],
+        };
+        let mut config = ClientConfig::clone(self.0.config());
+        config.alpn_protocols = protocols;
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
 impl fmt::Debug for TlsConnector2 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsConnector")
@@ -106,8 +132,10 @@ impl Connector {
             }
             None => None,
         };
+        let authority = HeaderValue::from_str(&place.to_string())
+            .unwrap_or(HeaderValue::from_static("upstream"));
         let way = Way::Tcp { host, port: place.port, tls };
-        Ok(Self { way, authority: HeaderValue::from_static("upstream"), not })
+        Ok(Self { way, authority, not })
     }
 
     /// A connector to whatever each request names, as far as it is allowed.
@@ -177,13 +205,41 @@ impl Connector {
         &self.authority
     }
 
+    /// Whether it is spoken to over TLS.
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self.way, Way::Tcp { tls: Some(_), .. })
+    }
+
+    /// A connection, and whether HTTP/2 is to be spoken on it.
+    pub(super) async fn connect_as(
+        &self,
+        offer: Offer,
+    ) -> Result<(UpstreamIo, bool), UpstreamError> {
+        let io = self.connect_in_time(offer).await?;
+        let two = match (&io, offer) {
+            (_, Offer::One) => false,
+            (UpstreamIo::Tls(io), _) => io.get_ref().1.alpn_protocol() == Some(b"h2"),
+            // Where nobody can choose it is known beforehand.
+            _ => true,
+        };
+        if !two && offer == Offer::Two {
+            let error = io::Error::other("it does not speak HTTP/2");
+            return Err(UpstreamError::Tls(error));
+        }
+        Ok((io, two))
+    }
+
     /// A connection, if it does not take too long.
-    pub(crate) async fn connect_in_time(&self) -> Result<UpstreamIo, UpstreamError> {
-        let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
+    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+        self.connect_in_time(Offer::One).await
+    }
+
+    async fn connect_in_time(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
+        let connected = timeout(CONNECT_TIMEOUT, self.connect_offering(offer)).await;
         connected.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
     }
 
-    async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
+    async fn connect_offering(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
             Way::Nowhere | Way::Asked(_) => {
@@ -206,7 +262,7 @@ impl Connector {
                     let Some((connector, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };
-                    let stream = connector.0.connect(name.clone(), stream);
+                    let stream = connector.offering(offer).connect(name.clone(), stream);
                     return stream
                         .await
                         .map(|stream| UpstreamIo::Tls(Box::new(stream)))

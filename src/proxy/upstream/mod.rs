@@ -3,28 +3,42 @@
 //! Never a retry: a request that may have reached the upstream is not sent again. Only one that
 //! never left, because its pooled connection turned out to be closed, goes out on a fresh one.
 //!
+//! Over HTTP/1 each connection carries one request at a time, over HTTP/2 many ([`session`]). Which it
+//! is, the settings say; if it is to be what the client speaks, TLS has the upstream choose.
+//!
 //! The pool is our own, over hyper's connections, since we need what a client library hides: which
 //! connection carried what, whether it was fresh, and its end together with the client's.
 
 mod asked;
 mod body;
 mod connect;
+mod interim;
 mod metered;
 mod pool;
+mod session;
 mod tls;
+mod two;
 
 pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
 
-use crate::proxy::{
-    ask::Ask, ctl::lock, error::UpstreamError, meters::Meters, record::Draft, reply::Reply,
+use crate::{
+    config::UpstreamHttp,
+    proxy::{
+        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, meters::Meters, record::Draft,
+        reply::Reply,
+    },
 };
-use http::{Request, Response, Version};
+use body::Held;
+use connect::Offer;
+use http::{HeaderMap, Request, Response, Version, header, uri::Scheme};
+use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
+use session::{Place, Session, Sessions};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -39,18 +53,21 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 pub(crate) struct Upstream {
     connector: Arc<Connector>,
     pool: Arc<Pool>,
+    sessions: Arc<Sessions>,
+    http: UpstreamHttp,
     /// Counts the bytes of its connections.
     meters: Arc<Meters>,
 }
 
 impl Upstream {
-    pub(crate) fn new(connector: Connector, meters: Arc<Meters>) -> Self {
-        Self { connector: Arc::new(connector), pool: Arc::default(), meters }
+    pub(crate) fn new(connector: Connector, http: UpstreamHttp, meters: Arc<Meters>) -> Self {
+        let (pool, sessions) = (Arc::default(), Arc::default());
+        Self { connector: Arc::new(connector), pool, sessions, http, meters }
     }
 
     /// With so many idle connections kept at most.
-    pub(crate) fn keeping(connector: Connector, meters: Arc<Meters>, idle: usize) -> Self {
-        Self { pool: Arc::new(Pool::of(idle)), ..Self::new(connector, meters) }
+    pub(crate) fn keeping(self, idle: usize) -> Self {
+        Self { pool: Arc::new(Pool::of(idle)), ..self }
     }
 
     /// The authority to put into `host` where one is needed.
@@ -64,14 +81,50 @@ impl Upstream {
         mut request: Request<Ask>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
+        let interims = Interims::new(&mut request, &draft.ctl);
+        let two = match self.http {
+            UpstreamHttp::Same => {
+                request.version() == Version::HTTP_2 && self.may_be_two(&request, draft)
+            }
+            UpstreamHttp::Http1 => false,
+            UpstreamHttp::Http2 => true,
+        };
+        if two {
+            // In a box of its own: it is big, and most have no need of it.
+            return Box::pin(self.send_two(request, interims, draft)).await;
+        }
+        interims.attach(&mut request);
+        self.send_one(request, None, draft).await
+    }
+
+    /// Whether the upstream may be expected to speak HTTP/2 with a client that does. Over TLS it says so
+    /// itself. In plain text whoever speaks HTTP/2 with us would speak it with the upstream; whoever came
+    /// over TLS chose it for us, and services behind what terminates TLS speak HTTP/1, except for gRPC.
+    fn may_be_two(&self, request: &Request<Ask>, draft: &Draft) -> bool {
+        self.connector.is_tls() || !draft.ctl.is_over_tls() || is_grpc(request.headers())
+    }
+
+    /// Sends it over HTTP/1, at first on this connection if there is one.
+    async fn send_one(
+        &self,
+        mut request: Request<Ask>,
+        mut dialled: Option<Pooled>,
+        draft: &Draft,
+    ) -> Result<Response<Reply>, UpstreamError> {
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
         let last = request.version() == Version::HTTP_10;
+        if !last {
+            *request.version_mut() = Version::HTTP_11;
+        }
         loop {
-            let (mut connection, reused) = match self.pool.take() {
-                Some(connection) => (connection, true),
-                // In a box of its own: it is big, and needed once for many requests.
-                None => (Box::pin(self.dial()).await?, false),
+            let (mut connection, reused) = match dialled.take() {
+                Some(connection) => (connection, false),
+                None => match self.pool.take() {
+                    Some(connection) => (connection, true),
+                    // In a box of its own: it is big, and needed once for many requests.
+                    None => (Box::pin(self.dial()).await?, false),
+                },
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
             let answer = connection.sender.try_send_request(request);
@@ -96,6 +149,67 @@ impl Upstream {
         }
     }
 
+    /// Sends it over HTTP/2, unless TLS has the upstream choose and it chooses HTTP/1.
+    async fn send_two(
+        &self,
+        mut request: Request<Ask>,
+        interims: Interims,
+        draft: &Draft,
+    ) -> Result<Response<Reply>, UpstreamError> {
+        let scheme = if self.connector.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+        // A session that turns out to be closed is no reason to fail; one that was just made is.
+        for again in [true, true, false] {
+            let place = match self.place().await? {
+                Dialled::Two(place) => place,
+                Dialled::One(connection) => {
+                    interims.attach(&mut request);
+                    return self.send_one(request, Some(*connection), draft).await;
+                }
+            };
+            let authority = self.connector.authority();
+            let sent =
+                two::send(place, request, &interims, draft, scheme.clone(), authority, again);
+            match sent.await {
+                two::Sent::Answered(response, held) => {
+                    let telling = draft.answered(response.status(), response.headers());
+                    return Ok(response.map(|body| {
+                        let (body, held) = (Inbound::Two(body), Held::Two(held));
+                        Reply::Upstream(Body::new(body, held, draft.clone(), telling))
+                    }));
+                }
+                two::Sent::Failed(error) => return Err(error),
+                two::Sent::Unsent(unsent) => request = *unsent,
+            }
+        }
+        Err(UpstreamError::Unready)
+    }
+
+    /// A connection over HTTP/2 with room for a request.
+    async fn place(&self) -> Result<Dialled, UpstreamError> {
+        if let Some(place) = self.sessions.with_room() {
+            return Ok(Dialled::Two(place));
+        }
+        let _one_at_a_time = self.sessions.dialling.lock().await;
+        if let Some(place) = self.sessions.with_room() {
+            return Ok(Dialled::Two(place));
+        }
+        // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
+        if self.http == UpstreamHttp::Same
+            && self.connector.is_tls()
+            && let Some(pooled) = self.pool.take()
+        {
+            return Ok(Dialled::One(Box::new(pooled)));
+        }
+        let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
+        let (io, two) = self.connected(offer).await?;
+        if !two {
+            let pooled = Pooled::new(io).await.map_err(UpstreamError::Broken)?;
+            return Ok(Dialled::One(Box::new(pooled)));
+        }
+        let session = Session::new(io).await.map_err(UpstreamError::Stream)?;
+        Ok(Dialled::Two(self.sessions.put(session)))
+    }
+
     fn answered(
         &self,
         mut response: Response<hyper::body::Incoming>,
@@ -109,15 +223,34 @@ impl Upstream {
             return response.map(|_| Reply::empty());
         }
         let pool = (!last).then(|| Arc::clone(&self.pool));
-        response
-            .map(|body| Reply::Upstream(Body::new(body, connection, pool, draft.clone(), telling)))
+        response.map(|body| {
+            let held = Held::One(connection, pool);
+            Reply::Upstream(Body::new(body.into(), held, draft.clone(), telling))
+        })
     }
 
     async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let io = self.connector.connect_in_time().await?;
-        let io = Metered::new(io, Arc::clone(&self.meters));
+        let (io, _one) = self.connected(Offer::One).await?;
         Pooled::new(io).await.map_err(UpstreamError::Broken)
     }
+
+    /// A new connection, and whether HTTP/2 is to be spoken on it.
+    async fn connected(&self, offer: Offer) -> Result<(Metered, bool), UpstreamError> {
+        let (io, two) = self.connector.connect_as(offer).await?;
+        Ok((Metered::new(io, Arc::clone(&self.meters)), two))
+    }
+}
+
+/// A connection that was made for a request over HTTP/2.
+enum Dialled {
+    Two(Place),
+    /// The upstream chose HTTP/1.
+    One(Box<Pooled>),
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { until: Instant::now(), sleep: None }
     }
 
@@ -91,7 +91,13 @@ impl Patience {
 /// Ends a connection's task, and so the connection, with whoever holds it. This also ends uploads
 /// whose answer came early, which hyper 1.12 would leave open for ever (hyper issue 4176).
 #[derive(Debug)]
-struct TaskGuard(AbortHandle);
+pub(super) struct TaskGuard(AbortHandle);
+
+impl TaskGuard {
+    pub(super) fn new(task: &JoinHandle<()>) -> Self {
+        Self(task.abort_handle())
+    }
+}
 
 impl Drop for TaskGuard {
     fn drop(&mut self) {
@@ -110,7 +116,7 @@ impl Pooled {
             // Its failure reaches whoever waits for the answer.
             let _told = connection.with_upgrades().await;
         });
-        Ok(Self { sender, patience: Patience::new(), task: TaskGuard(task.abort_handle()) })
+        Ok(Self { sender, patience: Patience::new(), task: TaskGuard::new(&task) })
     }
 
     /// Lets the connection live on without us, as a tunnel does.

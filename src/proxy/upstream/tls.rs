@@ -1,5 +1,6 @@
 //! TLS towards the upstream: whom to trust.
 
+use crate::ca::CaError;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -45,6 +46,9 @@ pub enum TlsError {
     /// The file has no certificate.
     #[error("`{0}` holds no certificate; give a PEM file with `BEGIN CERTIFICATE` in it")]
     NoRoots(PathBuf),
+    /// There is no certificate authority of our own.
+    #[error(transparent)]
+    Authority(#[from] CaError),
     /// The library refuses.
     #[error("TLS cannot be set up")]
     Rustls(#[from] rustls::Error),

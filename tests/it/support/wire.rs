@@ -15,6 +15,8 @@ pub(crate) enum End {
     Fin,
     /// With a RST.
     Reset,
+    /// With a FIN before TLS said so.
+    Cut,
 }
 
 /// One end of a connection.
@@ -101,6 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 self.end = Some(End::Reset);
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end = Some(End::Cut);
             }
             Err(error) => panic!("{error}"),
         }

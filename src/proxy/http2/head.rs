@@ -1,0 +1,63 @@
+//! A request's head as HTTP/2 has it, made into what every service understands, and an answer's the
+//! other way (RFC 9113 §8).
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request, uri::PathAndQuery,
+};
+
+/// What has no place in a message over HTTP/2 (RFC 9113 §8.2.2).
+const HOP: [HeaderName; 5] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// A request as it would have come over HTTP/1: its target a path, its host a field, its cookies in
+/// one line. `Err` says why it could be read in two ways.
+pub(super) fn inward<B>(request: Request<B>) -> Result<Request<B>, &'static str> {
+    let (mut parts, body) = request.into_parts();
+    if let Some(authority) = parts.uri.authority() {
+        let mut hosts = parts.headers.get_all(header::HOST).iter();
+        if hosts.any(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+            return Err("it names more than one host");
+        }
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| "it names no host")?;
+        parts.headers.insert(header::HOST, host);
+    }
+    if parts.method != Method::CONNECT {
+        let target = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+    join_cookies(&mut parts);
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Cookies may come one by one, so that each is compressed well; HTTP/1 wants them in one line (RFC
+/// 9113 §8.2.3).
+fn join_cookies(parts: &mut request::Parts) {
+    let mut crumbs = parts.headers.get_all(header::COOKIE).iter();
+    if crumbs.next().is_none() || crumbs.next().is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> =
+        parts.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        parts.headers.insert(header::COOKIE, whole);
+    }
+}
+
+/// Takes out of an answer's fields what HTTP/2 has no place for.
+pub(super) fn outward(headers: &mut HeaderMap) {
+    if !HOP.iter().any(|name| headers.contains_key(name)) {
+        return;
+    }
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in &*headers {
+        if !HOP.contains(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    *headers = kept;
+}

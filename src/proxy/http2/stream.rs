@@ -1,0 +1,169 @@
+//! One stream: its request through the services, its answer back.
+
+use crate::proxy::{
+    conn::Shared,
+    ctl::ConnCtl,
+    error::BodyError,
+    http::{Forward, stack},
+    http2::{Outcome, Parcel, Sending, head},
+    inbound::Received,
+    record::Recorded,
+};
+use h2::{Reason, RecvStream, server::SendResponse};
+use http::{Request, Response, StatusCode};
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::Service as _;
+
+/// Tells what became of a stream's exchange, however it is left.
+struct Open(Arc<ConnCtl>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
+
+/// How a stream ended before all of its answer was sent.
+enum End {
+    /// With a reset of ours.
+    Ours(Reason),
+    /// With the client's.
+    Theirs,
+    /// With its connection.
+    Gone,
+}
+
+impl End {
+    /// With a reset of ours. Noted at once: the exchange is told of as soon as its services are gone.
+    fn ours(ctl: &ConnCtl, reason: Reason) -> Self {
+        ctl.reset_with(reason);
+        Self::Ours(reason)
+    }
+
+    /// With the client's.
+    fn theirs(ctl: &ConnCtl, reason: Reason) -> Self {
+        ctl.reset_with(reason);
+        ctl.client_gone(true);
+        Self::Theirs
+    }
+}
+
+/// Serves a stream to its end.
+pub(super) async fn serve(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Parcel>,
+    ctl: Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) {
+    // Dropped last, when all have noted what they have to say.
+    let open = Open(ctl);
+    let ctl = &open.0;
+    match exchange(request, &mut respond, ctl, forward, shared).await {
+        Ok(()) => ctl.flushed(),
+        Err(End::Ours(reason)) => respond.send_reset(reason),
+        Err(End::Theirs | End::Gone) => {}
+    }
+}
+
+async fn exchange(
+    request: Request<RecvStream>,
+    respond: &mut SendResponse<Parcel>,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) -> Result<(), End> {
+    let Ok(request) = head::inward(request) else {
+        let mut refusal = Response::new(());
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        return respond.send_response(refusal, true).map(drop).map_err(|_| End::Gone);
+    };
+    let (parts, body) = request.into_parts();
+    let body = Received::new(body, &parts.headers);
+    let mut answer = pin!(stack(ctl, forward, shared).call(Request::from_parts(parts, body)));
+    let response = poll_fn(|cx| {
+        let answer = answer.as_mut().poll(cx);
+        inform(respond, ctl);
+        if let Poll::Ready(Ok(response)) = answer {
+            return Poll::Ready(Ok(response));
+        }
+        if let Poll::Ready(end) = poll_end(ctl, cx) {
+            return Poll::Ready(Err(end));
+        }
+        if ctl.ends_after_flush().is_some() {
+            return Poll::Ready(Err(End::ours(ctl, Reason::PROTOCOL_ERROR)));
+        }
+        respond
+            .poll_reset(cx)
+            .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
+    });
+    let (mut parts, body) = response.await?.into_parts();
+    head::outward(&mut parts.headers);
+    let over = body.is_over();
+    let head = Response::from_parts(parts, ());
+    let stream = respond.send_response(head, over).map_err(|_| End::Gone)?;
+    if over {
+        return Ok(());
+    }
+    send(Sending::new(stream, body), ctl).await
+}
+
+/// Sends the answer's body.
+async fn send(mut sending: Sending<Recorded>, ctl: &ConnCtl) -> Result<(), End> {
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(end) = poll_end(ctl, cx) {
+                return Poll::Ready(Err(end));
+            }
+            let end = match sending.poll(cx) {
+                Poll::Pending => {
+                    if ctl.ends_after_flush().is_some() && sending.poll_left(cx).is_ready() {
+                        return Poll::Ready(Err(End::ours(ctl, reason(ctl))));
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Outcome::Sent) => return Poll::Ready(Ok(())),
+                Poll::Ready(Outcome::Stalled) if ctl.upload_held() => {
+                    // That is our doing: the word that there is room is held, too.
+                    sending.patience();
+                    continue;
+                }
+                Poll::Ready(Outcome::Stalled) => End::ours(ctl, Reason::CANCEL),
+                Poll::Ready(Outcome::Reset(reason)) => End::theirs(ctl, reason),
+                Poll::Ready(Outcome::Gone) => End::Gone,
+                Poll::Ready(Outcome::Broken(BodyError::Reset(code))) => End::ours(ctl, code.into()),
+                Poll::Ready(Outcome::Broken(_)) => End::ours(ctl, Reason::INTERNAL_ERROR),
+            };
+            return Poll::Ready(Err(end));
+        }
+    })
+    .await
+}
+
+/// Sends interim answers on their way.
+fn inform(respond: &mut SendResponse<Parcel>, ctl: &ConnCtl) {
+    while let Some(mut interim) = ctl.next_informed() {
+        head::outward(interim.headers_mut());
+        // Fails only if the stream is gone, which is found out anyway.
+        let _gone = respond.send_informational(interim);
+    }
+}
+
+/// Whether the stream is to end now.
+fn poll_end(ctl: &ConnCtl, cx: &mut Context<'_>) -> Poll<End> {
+    ctl.stream_wakes(cx.waker());
+    match ctl.killed() {
+        Some(_) => Poll::Ready(End::ours(ctl, reason(ctl))),
+        None => Poll::Pending,
+    }
+}
+
+/// The code of a reset of ours.
+fn reason(ctl: &ConnCtl) -> Reason {
+    ctl.reset_code().map_or(Reason::INTERNAL_ERROR, Reason::from)
+}

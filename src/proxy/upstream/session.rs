@@ -1,0 +1,162 @@
+//! Connections to the upstream on which HTTP/2 is spoken: many exchanges at a time on few of them.
+
+use crate::proxy::{
+    ctl::lock,
+    http2::{MAX_STREAMS, Parcel},
+    upstream::{metered::Metered, pool::TaskGuard},
+};
+use h2::client::{Builder, SendRequest};
+use std::{
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// Connections that are made before requests have to wait for room on one.
+const MAX_SESSIONS: usize = 64;
+/// How long one may be without a stream, once to twice.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
+/// What the upstream may send on a stream before somebody reads it, and on all of them: one that
+/// nobody reads holds no other.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// What waits to be written of a stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// The largest head of an answer.
+const MAX_HEAD: u32 = 64 * 1024;
+
+/// One of them; dropping it, and all that it carries, closes it.
+#[derive(Debug)]
+pub(super) struct Session {
+    sender: SendRequest<Parcel>,
+    _task: TaskGuard,
+    /// It is closed, or is to carry nothing more.
+    over: Arc<AtomicBool>,
+    /// Exchanges that it carries.
+    active: AtomicUsize,
+    /// It carried nothing when it was last looked at.
+    was_idle: AtomicBool,
+}
+
+impl Session {
+    /// Begins to speak HTTP/2 on a connection.
+    pub(super) async fn new(io: Metered) -> Result<Arc<Self>, h2::Error> {
+        let (sender, connection) = Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buffer_size(SEND_BUFFER)
+            .max_header_list_size(MAX_HEAD)
+            .handshake(io)
+            .await?;
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
+        let task = tokio::spawn(async move {
+            // Its failure reaches whoever waits for an answer.
+            let _told = connection.await;
+            ended.store(true, Ordering::Release);
+        });
+        let task = TaskGuard::new(&task);
+        Ok(Arc::new(Self {
+            sender,
+            _task: task,
+            over,
+            active: AtomicUsize::new(0),
+            was_idle: AtomicBool::new(false),
+        }))
+    }
+
+    /// A place on it for one exchange.
+    pub(super) fn place(self: &Arc<Self>) -> Place {
+        self.active.fetch_add(1, Ordering::AcqRel);
+        Place(Arc::clone(self))
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    fn has_room(&self) -> bool {
+        let most = self.sender.current_max_send_streams().min(MAX_STREAMS as usize);
+        self.active.load(Ordering::Acquire) < most
+    }
+}
+
+/// A place for one exchange; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Session>);
+
+impl Place {
+    /// What sends a request, if the connection takes any.
+    pub(super) async fn ready(&self) -> Result<SendRequest<Parcel>, h2::Error> {
+        self.0.sender.clone().ready().await
+    }
+
+    /// The connection is to carry nothing more.
+    pub(super) fn forget(&self) {
+        self.0.over.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// All that are open.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: Mutex<Vec<Arc<Session>>>,
+    /// One at a time: whoever else needs a connection waits for that one.
+    pub(super) dialling: tokio::sync::Mutex<()>,
+    /// Whether somebody comes by to close those that are idle.
+    swept: AtomicBool,
+}
+
+impl Sessions {
+    /// One with room for another stream; any, if there are too many.
+    pub(super) fn with_room(&self) -> Option<Place> {
+        let mut open = lock(&self.open);
+        open.retain(|session| !session.is_over());
+        if let Some(found) = open.iter().find(|session| session.has_room()) {
+            return Some(found.place());
+        }
+        let full = open.len() >= MAX_SESSIONS;
+        let least = open.iter().min_by_key(|session| session.active.load(Ordering::Acquire));
+        least.filter(|_| full).map(Session::place)
+    }
+
+    /// Takes in a new one, and gives a place on it.
+    pub(super) fn put(self: &Arc<Self>, session: Arc<Session>) -> Place {
+        let place = session.place();
+        lock(&self.open).push(session);
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
+        }
+        place
+    }
+}
+
+/// Closes those without a stream for too long, until none is left.
+async fn sweep(sessions: Weak<Sessions>) {
+    loop {
+        sleep(IDLE_LIMIT).await;
+        let Some(sessions) = sessions.upgrade() else {
+            return;
+        };
+        let mut open = lock(&sessions.open);
+        open.retain(|session| {
+            let idle = session.active.load(Ordering::Acquire) == 0;
+            let before = session.was_idle.swap(idle, Ordering::Relaxed);
+            !(session.is_over() || idle && before)
+        });
+        if open.is_empty() {
+            sessions.swept.store(false, Ordering::Relaxed);
+            return;
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A request over HTTP/2.
+
+use crate::proxy::{
+    ask::Ask,
+    ctl::lock,
+    error::{BodyError, UpstreamError},
+    http2::{Outcome, Sending},
+    inbound::Received,
+    record::Draft,
+    upstream::{
+        ANSWER_TIMEOUT,
+        interim::Interims,
+        pool::{Patience, TaskGuard},
+        session::Place,
+        upload_end,
+    },
+};
+use h2::{Reason, ext::Protocol};
+use http::{
+    HeaderValue, Request, Response, Uri, Version, header,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use http_body::Body as _;
+use std::{
+    future::{Future as _, poll_fn},
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::Poll,
+};
+
+/// What goes on of a request when its answer has begun, and ends with that.
+#[derive(Debug)]
+pub(super) struct Held {
+    _place: Place,
+    _upload: Option<TaskGuard>,
+}
+
+/// What came of sending a request.
+pub(super) enum Sent {
+    Answered(Box<Response<Received>>, Held),
+    Failed(UpstreamError),
+    /// It never left, or the upstream says that it did nothing about it (RFC 9113 §8.7).
+    Unsent(Box<Request<Ask>>),
+}
+
+/// Sends a request on a connection. One that may be sent `again` is given back where that is safe.
+pub(super) async fn send(
+    place: Place,
+    request: Request<Ask>,
+    interims: &Interims,
+    draft: &Draft,
+    scheme: Scheme,
+    authority: &HeaderValue,
+    again: bool,
+) -> Sent {
+    let Ok(mut sender) = place.ready().await else {
+        place.forget();
+        return Sent::Unsent(Box::new(request));
+    };
+    lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
+    let (parts, ask) = request.into_parts();
+    let ended = ask.is_end_stream();
+    let head = match outward(&parts, scheme, authority) {
+        Ok(head) => head,
+        Err(refused) => return Sent::Failed(refused),
+    };
+    let (mut answer, stream) = match sender.send_request(head, ended) {
+        Ok(sent) => sent,
+        Err(_) if again => {
+            place.forget();
+            return Sent::Unsent(Box::new(Request::from_parts(parts, ask)));
+        }
+        Err(error) => return Sent::Failed(UpstreamError::Stream(error)),
+    };
+    drop(sender);
+    let broken = Arc::new(OnceLock::new());
+    // What is kept to be sent again, if there is nothing to it but the head.
+    let (upload, kept) = if ended {
+        (None, Some(Request::from_parts(parts, ask)))
+    } else {
+        let task = tokio::spawn(upload(Sending::new(stream, ask), Arc::clone(&broken)));
+        (Some(TaskGuard::new(&task)), None)
+    };
+    let mut patience = Patience::new();
+    let answered = poll_fn(|cx| {
+        while let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx) {
+            interims.pass(interim.status(), interim.headers());
+        }
+        Pin::new(&mut answer).poll(cx)
+    });
+    match patience.wait(ANSWER_TIMEOUT, upload_end(draft), answered).await {
+        None => {
+            // It may be the connection that is dead.
+            place.forget();
+            draft.no_reply();
+            Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
+        }
+        Some(Ok(response)) => {
+            let response = response_of(response);
+            Sent::Answered(Box::new(response), Held { _place: place, _upload: upload })
+        }
+        Some(Err(error)) => {
+            if error.is_go_away() || error.is_io() {
+                place.forget();
+            }
+            // Only what its last word does not cover ends so; the others end with the connection.
+            let unseen = error.is_go_away() && error.is_remote();
+            if unseen
+                && again
+                && let Some(request) = kept
+            {
+                return Sent::Unsent(Box::new(request));
+            }
+            draft.no_reply();
+            Sent::Failed(match broken.get() {
+                Some(error) => UpstreamError::Upload(*error),
+                None => UpstreamError::Stream(error),
+            })
+        }
+    }
+}
+
+async fn upload(mut sending: Sending<Ask>, broken: Arc<OnceLock<BodyError>>) {
+    match poll_fn(|cx| sending.poll(cx)).await {
+        Outcome::Broken(error) => {
+            let _first = broken.set(error);
+            sending.reset(Reason::CANCEL);
+        }
+        Outcome::Stalled => sending.reset(Reason::CANCEL),
+        Outcome::Sent | Outcome::Reset(_) | Outcome::Gone => {}
+    }
+}
+
+fn response_of(response: Response<h2::RecvStream>) -> Response<Received> {
+    let (parts, body) = response.into_parts();
+    let body = Received::new(body, &parts.headers);
+    Response::from_parts(parts, body)
+}
+
+/// A request's head as HTTP/2 has it: whom it asks in its target, no field of a hop.
+fn outward(
+    parts: &http::request::Parts,
+    scheme: Scheme,
+    upstream: &HeaderValue,
+) -> Result<Request<()>, UpstreamError> {
+    let refused = |why: &'static str| UpstreamError::bad_request(why);
+    let mut head = Request::new(());
+    *head.method_mut() = parts.method.clone();
+    *head.version_mut() = Version::HTTP_2;
+    let host = parts.headers.get(header::HOST).unwrap_or(upstream);
+    let authority = Authority::try_from(host.as_bytes());
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(scheme);
+    uri.authority = Some(authority.map_err(|_| refused("its `host` is none"))?);
+    let target = parts.uri.path_and_query().cloned();
+    uri.path_and_query = Some(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    *head.uri_mut() = Uri::from_parts(uri).map_err(|_| refused("its target is none"))?;
+    let headers = head.headers_mut();
+    headers.reserve(parts.headers.len());
+    for (name, value) in &parts.headers {
+        if name != header::HOST && name != header::TRANSFER_ENCODING {
+            headers.append(name, value.clone());
+        }
+    }
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        head.extensions_mut().insert(protocol.clone());
+    }
+    Ok(head)
+}

@@ -1,0 +1,4 @@
+//! HTTP/2: what passes, what is translated, and how faults hurt streams.
+
+mod passes;
+mod peer;
