@@ -160,6 +160,7 @@ fn list() -> String {
 fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
     run::Args {
         forward: Vec::new(),
+        intercept: false,
         scenario: args.scenario.clone(),
         upstream: Some(format!("http://{shop}")),
         config: None,

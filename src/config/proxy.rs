@@ -44,6 +44,8 @@ pub struct ProxyEntry {
     pub tls: Option<UpstreamTls>,
     /// How to speak TLS with clients, if they do.
     pub terminate: Option<Terminate>,
+    /// Whether TLS inside the tunnels of a forward proxy is ended here, and requests in it read.
+    pub intercept: bool,
     /// Where it says so.
     pub places: Places,
 }
@@ -99,6 +101,11 @@ pub(super) static PROXY: Shape = Shape {
             "allow",
             Kind::Any(&[Kind::Text, Kind::List(&Kind::Text)]),
             "the hosts that a proxy with `protocol: forward` reaches: `api.example.com` (ports 80 and 443), `\"*.example.org\"`, `127.0.0.1:8080`; `\"*\"` is every host",
+        ),
+        Field::optional(
+            "intercept",
+            Kind::Flag,
+            "whether a proxy with `protocol: forward` reads the requests inside TLS, with certificates that its client has to trust; no if left out",
         ),
         Field::optional(
             "protocol",
@@ -234,6 +241,7 @@ fn read(
         let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
         reader.choice(node, &words)
     });
+    let intercept = fields.get("intercept").and_then(|node| reader.boolean(node)) == Some(true);
     let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
     let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
     let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
@@ -251,6 +259,7 @@ fn read(
         mark,
         tls: tls.flatten(),
         terminate: terminate.flatten(),
+        intercept,
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
@@ -332,6 +341,14 @@ pub(super) fn upstream_of(
 
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
+    if let Some(span) = fields.key_span("intercept").filter(|_| protocol != Protocol::Forward) {
+        let title = "`intercept` is for the tunnels of a forward proxy";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help(match protocol {
+            Protocol::Tcp => "remove it",
+            _ => "write `terminate: yes` for a proxy that its clients speak TLS with",
+        }));
+    }
     if protocol == Protocol::Tcp {
         for key in ["users", "host", "mark", "upstream_http", "tls", "terminate"] {
             let Some(span) = fields.key_span(key) else { continue };

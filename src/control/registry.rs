@@ -378,6 +378,7 @@ impl Registry {
             mark: inner.spec.mark,
             host: inner.spec.host,
             terminator: inner.spec.terminator()?,
+            intercept: inner.spec.interceptor()?,
             http: inner.spec.http,
             meters: Arc::clone(&proxied.meters),
         };

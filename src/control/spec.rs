@@ -41,6 +41,8 @@ pub struct Spec {
     pub tls: Option<UpstreamTls>,
     /// How TLS is spoken with clients, if it is.
     pub terminate: Option<Terminate>,
+    /// Whether TLS inside the tunnels of a forward proxy is ended here, and requests in it read.
+    pub intercept: bool,
 }
 
 impl Spec {
@@ -59,6 +61,7 @@ impl Spec {
             mark: true,
             tls: None,
             terminate: None,
+            intercept: false,
         }
     }
 
@@ -77,6 +80,7 @@ impl Spec {
             mark: entry.mark,
             tls: entry.tls.clone(),
             terminate: entry.terminate.clone(),
+            intercept: entry.intercept,
         }
     }
 
@@ -118,7 +122,8 @@ impl Spec {
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
         self.connector()?;
-        self.terminator().map(drop)
+        self.terminator()?;
+        self.interceptor().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -134,6 +139,13 @@ impl Spec {
     /// What speaks TLS with its clients.
     pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
         let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
+        Ok(terminator.map(Arc::new))
+    }
+
+    /// What speaks TLS inside its tunnels.
+    pub(super) fn interceptor(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let made_up = Terminate::default();
+        let terminator = self.intercept.then(|| Terminator::new(&made_up)).transpose()?;
         Ok(terminator.map(Arc::new))
     }
 

@@ -7,18 +7,18 @@ use crate::{
     proxy::{
         ctl::{ConnCtl, Stand, lock},
         drain::Ending,
-        http::{Forward, Granted, stack},
+        http::{Forward, stack},
         http2,
         meters::Meters,
         socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
         tls::{self, Alpn, Secure, Terminator},
+        tunnel,
         upstream::Connector,
     },
 };
 use futures_util::{
-    FutureExt as _,
     future::OptionFuture,
     stream::{FuturesUnordered, StreamExt},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) carry: Carry,
     /// Speaks TLS with its clients, if anybody does.
     pub(crate) terminator: Option<Arc<Terminator>>,
+    /// Speaks TLS inside of tunnels, if anybody does.
+    pub(crate) intercept: Option<Arc<Terminator>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
@@ -84,7 +86,7 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let granted = lock(&ctl.granted).take();
     if let Some(granted) = granted {
         // In a box of its own: it is big, and most connections never need it.
-        return Box::pin(tunnel::<S>(*granted, &ctl, &shared)).await;
+        return Box::pin(tunnel::through::<S>(*granted, &ctl, &shared)).await;
     }
     farewell(&ctl, &shared);
 }
@@ -110,7 +112,7 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
 }
 
 /// Tells of a connection what its exchanges have not told.
-fn farewell(ctl: &ConnCtl, shared: &Shared) {
+pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -124,24 +126,6 @@ fn farewell(ctl: &ConnCtl, shared: &Shared) {
     } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
         tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
-}
-
-/// Serves the tunnel that a connection became.
-async fn tunnel<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, shared: &Shared) {
-    let Granted { client, upstream, t_connected, tunnel } = granted;
-    let user = ctl.user.get().copied().unwrap_or_default();
-    let mut relay = Relay { user, t_connected, ..Relay::default() };
-    let mut ended_by = None;
-    // It is there by now, or never will be: the answer did not leave.
-    if let Some(Ok(client)) = client.now_or_never()
-        && let Ok(parts) = client.downcast::<TokioIo<Socket<S>>>()
-    {
-        let (io, ahead) = (parts.io.into_inner(), parts.read_buf);
-        let served = tcp::tunnel(io, ahead, ctl, (upstream, tunnel), shared, &mut relay);
-        ended_by = Some(served.await);
-    }
-    let dealt = std::mem::take(&mut *lock(&ctl.wire));
-    tell(ctl, shared, dealt, ended_by.unwrap_or_else(|| ctl.ended_by()), Some(relay));
 }
 
 async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
@@ -177,7 +161,7 @@ async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S>
     }
 }
 
-fn tell(
+pub(super) fn tell(
     ctl: &ConnCtl,
     shared: &Shared,
     dealt: Vec<Dealt>,
@@ -215,7 +199,12 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
+pub(super) async fn http(
+    front: impl Front,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) {
     // `None` if it lives on as a tunnel.
     let mut front = http1(front, ctl, forward, shared).await;
     if let Some(turned) = front.take_if(|front| front.turns_to_http2()) {
@@ -226,7 +215,7 @@ async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: 
 }
 
 /// Ends a connection on which nothing is served any more.
-async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
+pub(super) async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
     let Some(mut front) = front else { return };
     ctl.closed();
     tokio::select! {

@@ -28,6 +28,7 @@ mod tcp;
 mod tee;
 mod timer;
 mod tls;
+mod tunnel;
 mod upstream;
 
 pub use crate::config::{HostHeader, UpstreamHttp};
@@ -57,6 +58,8 @@ pub struct Settings {
     pub host: HostHeader,
     /// Speaks TLS with its clients; without it they speak none.
     pub terminator: Option<Arc<Terminator>>,
+    /// Speaks TLS inside the tunnels of a forward proxy; without it their bytes are passed on.
+    pub intercept: Option<Arc<Terminator>>,
     /// Which version of HTTP the upstream is spoken to in.
     pub http: UpstreamHttp,
     /// What counts its bytes, also over several lives of it.
@@ -69,6 +72,7 @@ impl Default for Settings {
             mark: true,
             host: HostHeader::Keep,
             terminator: None,
+            intercept: None,
             http: UpstreamHttp::Same,
             meters: Arc::default(),
         }
@@ -136,11 +140,16 @@ impl Proxy {
         address: Option<SocketAddr>,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, terminator, http } = settings;
+        let Settings { meters, mark, host, terminator, intercept, http } = settings;
         let carry = match (injector.protocol(), upstream.routes()) {
             (Protocol::Tcp, _) => Carry::Tcp(upstream),
             (Protocol::Http | Protocol::Forward, Some(routes)) => {
-                let asked = Asked::new(routes.clone(), address, http, Arc::clone(&meters));
+                let asked = Asked::new(
+                    routes.clone(),
+                    address,
+                    (http, intercept.is_some()),
+                    Arc::clone(&meters),
+                );
                 Carry::Http(Forward::asked(asked, ending.clone(), timer.clone()))
             }
             (Protocol::Http | Protocol::Forward, None) => {
@@ -148,7 +157,7 @@ impl Proxy {
                 Carry::Http(Forward::new(upstream, host, ending.clone(), timer.clone()))
             }
         };
-        let shared = Shared { recorder, carry, terminator, meters, mark, ending, timer };
+        let shared = Shared { recorder, carry, terminator, intercept, meters, mark, ending, timer };
         Self { shared: Arc::new(shared), injector, address, listening: None }
     }
 

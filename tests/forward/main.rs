@@ -3,6 +3,7 @@
 mod asked;
 mod faults;
 mod hostile;
+mod inside;
 #[expect(dead_code, unused_imports, reason = "it is there for the tests of all proxies")]
 #[path = "../it/support/mod.rs"]
 mod support;

@@ -25,6 +25,11 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "HOST", value_delimiter = ',', conflicts_with = "config")]
     pub forward: Vec<String>,
 
+    /// Read the requests inside TLS as well, with certificates of Firedrill's own authority, which CMD is
+    /// told to trust
+    #[arg(long, requires = "forward")]
+    pub intercept: bool,
+
     /// A file with proxies, instead of `--upstream`, and perhaps an admin address
     #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "terminate"])]
     pub config: Option<PathBuf>,

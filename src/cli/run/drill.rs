@@ -115,7 +115,7 @@ impl Drill {
         }
         let data_alone = args.formats.is_data_alone();
         let mut variables = place::variables(&registry);
-        let told = proxied::variables(&registry);
+        let told = proxied::variables(&registry)?;
         if args.command.is_empty() {
             for (name, value) in &told {
                 view.say(&proxied::export(name, value));

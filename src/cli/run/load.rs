@@ -174,7 +174,13 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             .join(",")
             .parse()
             .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
-        let spec = spec(Protocol::Forward, &allow.to_string());
+        if args.terminate {
+            return Err(Refusal::usage(
+                "clients speak plain HTTP with a forward proxy, and TLS through it; leave `--terminate` out",
+            ));
+        }
+        let spec =
+            Spec { intercept: args.intercept, ..spec(Protocol::Forward, &allow.to_string()) };
         spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
         return Ok(spec);
     }

@@ -6,6 +6,8 @@
 //! is tested by talk to servers of their own there.
 
 use crate::{
+    ca::{ADDING, Authority, REPLACING},
+    cli::{place::causes, run::Refusal},
     config::Allow,
     control::Registry,
     fault::catalog::Protocol,
@@ -17,18 +19,22 @@ use std::{collections::BTreeMap, env};
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// For the first forward proxy by name, if there is one.
-pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
+///
+/// # Errors
+///
+/// Fails if the authorities that its client has to trust cannot be written down.
+pub(super) fn variables(registry: &Registry) -> Result<BTreeMap<String, String>, Refusal> {
     let mut specs = registry.list().into_iter().map(|proxied| proxied.spec());
     let Some(spec) = specs.find(|spec| spec.protocol == Protocol::Forward && spec.enabled) else {
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     };
     let Ok(allow) = spec.upstream.parse::<Allow>() else {
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     };
     let url = spec.url();
     let own = ["NO_PROXY", "no_proxy"].map(|name| env::var(name).unwrap_or_default()).join(",");
     let exempt = exempt(&own, &allow);
-    [
+    let mut all: BTreeMap<String, String> = [
         ("http_proxy", url.clone()),
         ("HTTP_PROXY", url.clone()),
         ("https_proxy", url.clone()),
@@ -40,7 +46,21 @@ pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    .collect();
+    if spec.intercept {
+        all.extend(trust()?);
+    }
+    Ok(all)
+}
+
+/// The variables by which programs are told to trust our own authority.
+fn trust() -> Result<impl Iterator<Item = (String, String)>, Refusal> {
+    let authority = Authority::own();
+    let bundle = authority.and_then(|own| Ok((own.bundle()?, own.path().to_owned())));
+    let (bundle, own) = bundle.map_err(|error| Refusal::place(causes(&error)))?;
+    let replacing = REPLACING.map(|name| (name, bundle.display().to_string()));
+    let adding = ADDING.map(|name| (name, own.display().to_string()));
+    Ok(replacing.into_iter().chain(adding).map(|(name, value)| (name.to_owned(), value)))
 }
 
 /// The line by which a shell is told of one.

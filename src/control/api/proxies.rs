@@ -30,8 +30,20 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// The keys of a proxy in a config file, its name aside.
-const OTHERS: [&str; 9] =
-    ["listen", "upstream", "allow", "protocol", "enabled", "users", "host", "mark", "tls"];
+const OTHERS: [&str; 12] = [
+    "listen",
+    "upstream",
+    "upstream_http",
+    "allow",
+    "intercept",
+    "protocol",
+    "enabled",
+    "users",
+    "host",
+    "mark",
+    "tls",
+    "terminate",
+];
 
 async fn list(State(app): State<Arc<App>>) -> Json {
     let all = app.registry.list();

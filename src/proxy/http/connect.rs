@@ -19,34 +19,43 @@ use hyper::upgrade::OnUpgrade;
 pub(crate) struct Granted {
     /// The client's side, once the answer has left.
     pub(crate) client: OnUpgrade,
-    /// The other end.
-    pub(crate) upstream: UpstreamIo,
-    /// When that took the connection, in microseconds.
-    pub(crate) t_connected: u64,
+    /// Where it leads.
+    pub(crate) place: HostPort,
+    /// The other end, and when that took the connection, in microseconds. Without it what is inside is
+    /// for us to read.
+    pub(crate) upstream: Option<(UpstreamIo, u64)>,
     /// What faults in the tunnel go by.
     pub(crate) tunnel: Tunnel,
 }
 
-/// Dials what is asked for; if it is there, the connection becomes a tunnel to it.
+/// Dials what is asked for; if it is there, the connection becomes a tunnel to it. If requests inside
+/// are to be read each of them finds out by itself what is there.
 pub(super) async fn answer(
     mut request: Request<Ask>,
-    place: &HostPort,
+    place: HostPort,
     asked: &Asked,
 ) -> Result<Response<Reply>, UpstreamError> {
     if request.version() == Version::HTTP_2 {
         let why = "`CONNECT` over HTTP/2 is not spoken here; HTTP/1.1 is";
         return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
     }
-    let upstream = asked.dial(place).await?;
     let draft = request.body().draft().clone();
     let ctl = &draft.ctl;
+    let upstream = if asked.is_read() {
+        asked.check(&place)?;
+        None
+    } else {
+        let upstream = asked.dial(&place).await?;
+        Some((upstream, ctl.injector().micros()))
+    };
     let tunnel = {
         let exchange = lock(&draft.exchange);
         Tunnel { nth: exchange.nth, targets: exchange.targets }
     };
     let client = hyper::upgrade::on(&mut request);
-    let t_connected = ctl.injector().micros();
-    *lock(&ctl.granted) = Some(Box::new(Granted { client, upstream, t_connected, tunnel }));
-    ctl.set_stand(Stand::Tunnel);
+    if upstream.is_some() {
+        ctl.set_stand(Stand::Tunnel);
+    }
+    *lock(&ctl.granted) = Some(Box::new(Granted { client, place, upstream, tunnel }));
     Ok(Response::new(Reply::empty()))
 }

@@ -11,6 +11,7 @@ use crate::{
         timer::Timer,
         upstream::{Asked, Upstream},
     },
+    units::HostPort,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
@@ -25,6 +26,8 @@ use tower::Service;
 #[derive(Clone, Debug)]
 pub(crate) struct Forward {
     hop: Arc<Hop>,
+    /// The place that the requests of a tunnel go to.
+    within: Option<Arc<HostPort>>,
 }
 
 #[derive(Debug)]
@@ -46,18 +49,31 @@ enum Way {
 
 impl Forward {
     pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending, timer: Timer) -> Self {
-        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending, timer }) }
+        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending, timer }), within: None }
     }
 
     /// To whatever each request names.
     pub(crate) fn asked(asked: Asked, ending: Ending, timer: Timer) -> Self {
         let (way, host) = (Way::Asked(asked), HostHeader::Keep);
-        Self { hop: Arc::new(Hop { way, host, ending, timer }) }
+        Self { hop: Arc::new(Hop { way, host, ending, timer }), within: None }
     }
 
-    /// Whether requests say where they go.
-    pub(super) fn is_asked(&self) -> bool {
-        matches!(self.hop.way, Way::Asked(_))
+    /// The same for requests inside a tunnel.
+    pub(crate) fn within(&self, place: HostPort) -> Self {
+        Self { hop: Arc::clone(&self.hop), within: Some(Arc::new(place)) }
+    }
+
+    /// The ways to whatever requests name, if they do.
+    pub(crate) fn ways(&self) -> Option<&Asked> {
+        match &self.hop.way {
+            Way::One(_) => None,
+            Way::Asked(ways) => Some(ways),
+        }
+    }
+
+    /// The place that all of them go to, if they are inside a tunnel.
+    pub(super) const fn place(&self) -> Option<&Arc<HostPort>> {
+        self.within.as_ref()
     }
 }
 
@@ -91,7 +107,7 @@ impl Hop {
                 let target = request.extensions_mut().remove::<Target>();
                 match target.unwrap_or_else(|| Target::Wrong("nobody read its target".into())) {
                     Target::Wrong(why) => return Err(UpstreamError::bad_request(why)),
-                    Target::Tunnel(place) => return connect::answer(request, &place, ways).await,
+                    Target::Tunnel(place) => return connect::answer(request, place, ways).await,
                     Target::Upstream(place, tls) => {
                         check(&request)?;
                         hop::drop_credentials(request.headers_mut());

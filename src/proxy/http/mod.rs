@@ -33,10 +33,14 @@ pub(crate) fn stack<B: Into<Inbound>>(
 + Clone
 + Send
 + 'static {
-    let is_asked = forward.is_asked();
+    let (is_asked, within) = (forward.ways().is_some(), forward.place().cloned());
     ServiceBuilder::new()
         // Before anybody sees it: a forward proxy's requests are to be like all others.
-        .map_request(move |request| if is_asked { target::name(request) } else { request })
+        .map_request(move |request| match &within {
+            Some(place) => target::inside(request, place),
+            None if is_asked => target::name(request),
+            None => request,
+        })
         // Outermost, so that it sees every exchange, also the ones a fault kills.
         .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.

@@ -33,6 +33,17 @@ pub(super) fn name<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
+/// A request inside a tunnel goes where that leads, whatever it says.
+pub(super) fn inside<B>(mut request: Request<B>, place: &HostPort) -> Request<B> {
+    let target = if request.method() == Method::CONNECT {
+        Target::Wrong("it asks for a tunnel inside a tunnel".into())
+    } else {
+        Target::Upstream(place.clone(), true)
+    };
+    request.extensions_mut().insert(target);
+    request
+}
+
 /// What records and targets know as a request's path: of a tunnel, its host and port.
 pub(crate) fn path_of(uri: &Uri) -> &str {
     match (uri.scheme(), uri.authority()) {

@@ -86,7 +86,9 @@ where
         if draft.ctl.is_drained() {
             return Box::pin(too_late(request));
         }
-        if !draft.ctl.injector().has_message_faults() {
+        // Where requests inside tunnels are read, it is those that faults are meant for.
+        let is_wrapping = self.shared.intercept.is_some() && *request.method() == Method::CONNECT;
+        if is_wrapping || !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
         }
         let (draft, inner, shared) = (draft.clone(), self.inner.clone(), Arc::clone(&self.shared));

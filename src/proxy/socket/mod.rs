@@ -130,6 +130,19 @@ impl<S: Stream> Socket<S> {
         }
     }
 
+    /// From here on its bytes are TLS, and begin with what was read ahead.
+    pub(crate) fn turn_to_tls(&mut self, ahead: Bytes) {
+        self.carries = Carries::Tls;
+        self.put_back(&ahead);
+    }
+
+    /// Gives back what was read of it last.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.incoming = [bytes, &self.incoming[..]].concat().into();
+        }
+    }
+
     /// Its own end of the connection, for last words that no fault may hold; `None` if what was said
     /// before is still held, or lost.
     pub(crate) fn bare(&mut self) -> Option<&mut S> {

@@ -11,7 +11,10 @@ use crate::{
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rustls::server::{Accepted, Acceptor};
+use rustls::{
+    AlertDescription,
+    server::{Accepted, Acceptor},
+};
 use std::{io, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{StartHandshake, server::TlsStream};
@@ -35,6 +38,17 @@ pub(crate) enum Failure {
     /// It speaks no TLS, or none that both sides speak.
     #[error("the handshake failed")]
     Tls(#[source] io::Error),
+}
+
+impl Failure {
+    /// What the client said of it.
+    pub(super) fn alert(&self) -> Option<AlertDescription> {
+        let Self::Tls(error) = self else { return None };
+        match error.get_ref()?.downcast_ref()? {
+            rustls::Error::AlertReceived(alert) => Some(*alert),
+            _ => None,
+        }
+    }
 }
 
 /// Shakes hands with the client of a connection that was accepted; gives out what to speak with it,

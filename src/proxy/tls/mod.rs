@@ -11,9 +11,11 @@
 
 mod certificates;
 mod handshake;
+mod inside;
 mod secure;
 
 pub(crate) use handshake::welcome;
+pub(crate) use inside::{Inside, look};
 pub(crate) use secure::Secure;
 
 use crate::{ca::Authority, config::Terminate, proxy::upstream::TlsError};

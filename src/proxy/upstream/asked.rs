@@ -54,6 +54,8 @@ pub(crate) struct Asked {
     /// Where the proxy itself listens, which would be a circle.
     own: Option<SocketAddr>,
     http: UpstreamHttp,
+    /// Whether what is inside of tunnels is read.
+    reads: bool,
     meters: Arc<Meters>,
     /// The one asked for last at the back.
     known: Mutex<VecDeque<(HostPort, bool, Upstream)>>,
@@ -64,10 +66,10 @@ impl Asked {
     pub(crate) fn new(
         routes: Routes,
         own: Option<SocketAddr>,
-        http: UpstreamHttp,
+        (http, reads): (UpstreamHttp, bool),
         meters: Arc<Meters>,
     ) -> Self {
-        Self { routes, own, http, meters, known: Mutex::default(), told: Mutex::default() }
+        Self { routes, own, http, reads, meters, known: Mutex::default(), told: Mutex::default() }
     }
 
     /// The upstream at a place.
@@ -105,13 +107,27 @@ impl Asked {
         self.connector(place, false)?.connect().await
     }
 
+    /// Whether what is inside of tunnels is read, as far as it can be.
+    pub(crate) fn is_read(&self) -> bool {
+        self.reads
+    }
+
+    /// Whether this is the first time that there is something to say of a place.
+    pub(crate) fn tells(&self, place: &HostPort) -> bool {
+        let mut told = lock(&self.told);
+        told.len() < MAX_TOLD && told.insert(place.clone())
+    }
+
     /// Says once of each place that is not allowed that it is not.
-    fn check(&self, place: &HostPort) -> Result<(), UpstreamError> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not allowed.
+    pub(crate) fn check(&self, place: &HostPort) -> Result<(), UpstreamError> {
         if self.routes.allow.allows(place) {
             return Ok(());
         }
-        let mut told = lock(&self.told);
-        if told.len() < MAX_TOLD && told.insert(place.clone()) {
+        if self.tells(place) {
             tracing::warn!(%place, "turned away: not among the hosts of `allow`");
         }
         Err(UpstreamError::NotAllowed { place: place.clone() })
