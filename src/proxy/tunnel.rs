@@ -32,7 +32,7 @@ pub(super) async fn through<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, sha
     };
     match (upstream, &shared.carry) {
         (Some((upstream, at)), _) => {
-            relay(socket, ahead, (upstream, at, tunnel), ctl, shared).await
+            relay(socket, ahead, (upstream, at, tunnel), ctl, shared).await;
         }
         (None, Carry::Http(forward)) => {
             inside(socket, ahead, (place, tunnel), forward, ctl, shared).await;
@@ -69,10 +69,11 @@ async fn inside<S: Stream>(
         return farewell(ctl, shared);
     };
     let ending = &shared.ending;
-    let looked = tls::look(socket, ahead, (ctl, &place), terminator, ending, || ways.tells(&place));
+    let looked =
+        tls::look(socket, &ahead, (ctl, &place), terminator, ending, || ways.tells(&place));
     match looked.await {
         Inside::Tls(stream, alpn) => {
-            let (front, forward) = (Secure::new(stream), forward.within(place));
+            let (front, forward) = (Secure::new(*stream), forward.within(place));
             match alpn {
                 Alpn::Http1 => http(front, ctl, &forward, shared).await,
                 Alpn::Http2 => {
@@ -87,7 +88,7 @@ async fn inside<S: Stream>(
             match ways.dial(&place).await {
                 Ok(upstream) => {
                     let at = ctl.injector().micros();
-                    relay(socket, Bytes::new(), (upstream, at, tunnel), ctl, shared).await;
+                    relay(*socket, Bytes::new(), (upstream, at, tunnel), ctl, shared).await;
                 }
                 Err(error) => {
                     tracing::warn!(%place, error = %error.with_causes(), "no way out of a tunnel");

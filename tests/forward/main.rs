@@ -1,6 +1,7 @@
 //! Forward proxies: clients that are told of them by `HTTP_PROXY`, on the wire.
 
 mod asked;
+mod command;
 mod faults;
 mod hostile;
 mod inside;

@@ -131,9 +131,9 @@ impl<S: Stream> Socket<S> {
     }
 
     /// From here on its bytes are TLS, and begin with what was read ahead.
-    pub(crate) fn turn_to_tls(&mut self, ahead: Bytes) {
+    pub(crate) fn turn_to_tls(&mut self, ahead: &[u8]) {
         self.carries = Carries::Tls;
-        self.put_back(&ahead);
+        self.put_back(ahead);
     }
 
     /// Gives back what was read of it last.

@@ -11,7 +11,6 @@ use crate::{
     },
     units::{Host, HostPort},
 };
-use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustls::AlertDescription;
 use std::{future::Future, sync::Arc};
@@ -24,9 +23,9 @@ const HANDSHAKE: u8 = 22;
 /// What was found inside a tunnel.
 pub(crate) enum Inside<S: Stream> {
     /// TLS, which is spoken now.
-    Tls(TlsStream<Socket<S>>, Alpn),
+    Tls(Box<TlsStream<Socket<S>>>, Alpn),
     /// Something else, of which nothing was read.
-    Other(Socket<S>),
+    Other(Box<Socket<S>>),
     /// Nobody any more.
     Nobody,
 }
@@ -35,7 +34,7 @@ pub(crate) enum Inside<S: Stream> {
 /// is TLS. `tell` is whether the host's troubles are still to be told of.
 pub(crate) async fn look<S: Stream>(
     mut socket: Socket<S>,
-    ahead: Bytes,
+    ahead: &[u8],
     (ctl, place): (&Arc<ConnCtl>, &HostPort),
     terminator: &Terminator,
     ending: &Ending,
@@ -49,7 +48,7 @@ pub(crate) async fn look<S: Stream>(
     };
     socket.put_back(&[first]);
     if first != HANDSHAKE {
-        return Inside::Other(socket);
+        return Inside::Other(Box::new(socket));
     }
     let local = match place.host {
         Host::Address(address) => Some(address),
@@ -57,7 +56,7 @@ pub(crate) async fn look<S: Stream>(
     };
     let (error, mut socket) =
         match heeding(ctl, ending, Box::pin(accept(socket, terminator, local))).await {
-            Some(Ok((stream, alpn))) => return Inside::Tls(stream, alpn),
+            Some(Ok((stream, alpn))) => return Inside::Tls(Box::new(stream), alpn),
             Some(Err(failed)) => failed,
             None => return Inside::Nobody,
         };
