@@ -142,3 +142,26 @@ impl Asked {
         connector.map_err(|error| UpstreamError::bad_request(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_asked_for_no_more_is_kept_than_so_much() {
+        let allow = "*:*".parse().expect("hosts");
+        let roots = crate::proxy::TlsRoots::Anybody;
+        let routes = Routes::new(allow, &TlsSettings { roots }, None).expect("routes");
+        let asked = Asked::new(routes, None, (UpstreamHttp::Same, false), Arc::default());
+        let place = |n: usize| HostPort::parse(&format!("host-{n}:80"), None).expect("a place");
+        for n in 0..1_000 {
+            asked.at(&place(n), false).expect("it is allowed");
+            // The first is asked for all the time, and stays.
+            asked.at(&place(0), false).expect("it is allowed");
+            asked.tells(&place(n));
+        }
+        let known = lock(&asked.known);
+        assert_eq!((known.len(), lock(&asked.told).len()), (MAX_KNOWN, MAX_TOLD));
+        assert!(known.iter().any(|(known, ..)| *known == place(0)));
+    }
+}
