@@ -24,7 +24,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("select", &["units", "dice", "diag", "yaml", "read"]),
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
-    ("config", &["units", "diag", "yaml", "read", "select", "fault", "scenario"]),
+    ("config", &["units", "ca", "diag", "yaml", "read", "select", "fault", "scenario"]),
     ("event", &["dice", "select"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
@@ -71,12 +71,14 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("hyper::", &["proxy/", "demo/", "control/"]),
     ("hyper_util::", &["proxy/", "demo/", "control/"]),
+    ("h2::", &["proxy/"]),
     ("axum::", &["control/"]),
     ("prometheus_client::", &["control/metrics.rs"]),
     ("serde_yaml::", &["yaml.rs"]),
     ("rustls::", &["proxy/upstream/", "proxy/tls/", "ca/"]),
     ("rcgen::", &["ca/"]),
-    ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),
+    ("socket2::", &["proxy/listener/", "proxy/socket/stream.rs"]),
+    ("ppp::", &["proxy/introduce/"]),
     ("rustix::", &["proxy/timer.rs", "cli/run/"]),
     ("annotate_snippets::", &["diag/render.rs"]),
     ("anstyle::", &["report/", "cli/", "diag/render.rs"]),

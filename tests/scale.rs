@@ -72,6 +72,7 @@ fn exchange(nth: u64) -> Exchange {
         sent: 0,
         complete: true,
         ended_by: EndedBy::Completed,
+        http2: None,
         t_first: at,
         t_head: at,
         t_received: at,

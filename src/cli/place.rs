@@ -115,7 +115,7 @@ fn rules(args: &AdminArgs, config: Option<&Admin>) -> Result<(SocketAddr, Guard)
 pub(super) fn lines(registry: &Registry) -> Vec<String> {
     let line = |spec: Spec| {
         let off = if spec.enabled { "" } else { "  (switched off)" };
-        format!("{}: {}://{} -> {}{off}", spec.name, spec.scheme(), spec.listen, spec.upstream)
+        format!("{}: {} -> {}{off}", spec.name, spec.shown(), spec.upstream)
     };
     let lines = registry.list();
     lines.iter().map(|proxied| line(proxied.spec())).chain(trust(registry)).collect()

@@ -31,6 +31,8 @@ pub(super) mod flag {
     pub(in crate::engine) const COUNT: u32 = 64;
     /// Faults on the messages of open sockets.
     pub(in crate::engine) const SOCKET: u32 = 128;
+    /// Connections may have only so many streams.
+    pub(in crate::engine) const STREAMS: u32 = 256;
 }
 
 #[derive(Debug)]
@@ -81,6 +83,9 @@ pub(super) fn flags_of(faults: &[Arc<Armed>]) -> u32 {
     }
     if faults.iter().any(|armed| armed.fault.shapes_sockets()) {
         flags |= flag::SOCKET | flag::COUNT;
+    }
+    if faults.iter().any(|armed| armed.fault.max_streams().is_some()) {
+        flags |= flag::STREAMS;
     }
     flags
 }

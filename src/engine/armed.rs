@@ -198,6 +198,7 @@ impl Armed {
         let row = catalog::find(entry.kind);
         let works = row.is_none_or(|row| row.protocols.contains(&site.protocol))
             && entry.fault.works_on(site.protocol).is_ok()
+            && (site.tls || !entry.fault.needs_tls())
             && (site.protocol.has_requests() || !entry.chooses_requests());
         let armed = |fault: Arc<dyn Fault>| fault.armed().unwrap_or(fault);
         let on_bytes = || entry.fault.on_bytes();

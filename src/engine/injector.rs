@@ -4,7 +4,7 @@ use crate::{
     dice,
     engine::{
         active::flag,
-        armed::{Whom, bit},
+        armed::{Armed, Whom, bit},
         counted::Counted,
         director,
         shared::{Change, Shared, lock},
@@ -12,7 +12,7 @@ use crate::{
         ticket::Ticket,
     },
     event::{Dealt, Did},
-    fault::{Close, Cx, Effect, Gate, Stage, Tick, catalog::Protocol},
+    fault::{Close, Cx, Effect, Flaw, Gate, Stage, Tick, catalog::Protocol},
     scenario::Scenario,
     select::{RequestView, User, Users},
 };
@@ -39,12 +39,34 @@ pub struct Welcome {
     pub delay: Duration,
     /// Whether it is closed then.
     pub close: Option<Close>,
+    /// What goes wrong with its TLS handshake, and whose doing that is.
+    pub flaw: Option<(Flaw, Arc<str>)>,
     /// By whom.
     pub dealt: Vec<Dealt>,
     /// The phase that plays then.
     pub phase: Option<usize>,
     /// The faults it counts for.
     pub counted: Arc<Counted>,
+}
+
+/// So many streams and no more.
+#[derive(Clone, Debug)]
+pub struct StreamLimit {
+    /// How many.
+    pub most: u32,
+    by: Arc<Armed>,
+}
+
+impl StreamLimit {
+    /// A stream came, of which so many are under way; says what was dealt to it if that is one too
+    /// many.
+    pub fn meets(&self, streams: u32) -> Option<Dealt> {
+        self.by.count.consider();
+        (streams > self.most).then(|| {
+            self.by.count.hit();
+            Dealt { fault: Arc::clone(&self.by.name), kind: self.by.kind, did: Did::Reset }
+        })
+    }
 }
 
 /// The asking face of a run.
@@ -168,6 +190,11 @@ impl Injector {
                     welcome.close = Some(close);
                     if close == Close::Fin { Did::Closed } else { Did::Reset }
                 }
+                // The first one decides.
+                Effect::Handshake(flaw) if welcome.flaw.is_none() => {
+                    welcome.flaw = Some((flaw, Arc::clone(&armed.name)));
+                    Did::Handshake
+                }
                 _ => continue,
             };
             welcome.counted.hit(&armed.count);
@@ -177,6 +204,19 @@ impl Injector {
             }
         }
         welcome
+    }
+
+    /// Whether a fault of this name is in force, and when to ask again if no edge comes before.
+    pub fn is_in_force(&self, fault: &str) -> (bool, Option<Tick>) {
+        let in_force = self.shared.in_force(&self.station);
+        let mut those = in_force.faults().filter(|(armed, _)| *armed.name == *fault);
+        let Some((armed, moment)) = those.find(|(armed, moment)| armed.is_on(moment)) else {
+            return (false, None);
+        };
+        let change = armed.pattern().map(|pattern| pattern.until_change(moment.elapsed));
+        let again =
+            change.and_then(|change| armed.origin.due(&self.shared, moment.elapsed + change));
+        (true, again)
     }
 
     /// The targets that mean a request, one bit each.
@@ -243,6 +283,18 @@ impl Injector {
         });
         let again = flaps.min();
         (gate, again)
+    }
+
+    /// How many streams a connection may have now, if a fault says so.
+    pub fn max_streams(&self) -> Option<StreamLimit> {
+        if self.station.flags() & flag::STREAMS == 0 {
+            return None;
+        }
+        let in_force = self.shared.in_force(&self.station);
+        let limits = in_force.faults().filter(|(armed, moment)| armed.is_on(moment));
+        let limits = limits.filter_map(|(armed, _)| Some((armed.fault.max_streams()?, armed)));
+        let (most, by) = limits.min_by_key(|(most, _)| *most)?;
+        Some(StreamLimit { most, by: Arc::clone(by) })
     }
 
     /// The listener has done what its gate says: counts it.

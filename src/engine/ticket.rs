@@ -248,12 +248,14 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Respond(canned) => Did::Responded(canned.status.as_u16()),
         Effect::Hang { .. } => Did::Hung,
         Effect::Close(Close::Fin) => Did::Closed,
-        Effect::Close(Close::Reset) => Did::Reset,
+        Effect::Close(Close::Reset | Close::ResetStream(_)) => Did::Reset,
+        Effect::GoAway(_) => Did::SentAway,
         Effect::Duplicate { .. } => Did::Duplicated,
         Effect::Say(_) | Effect::Lose(Loss::Say(_)) => Did::Malformed,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
+        Effect::Handshake(_) => Did::Handshake,
         Effect::Shape(_) => Did::Shaped,
     })
 }

@@ -192,12 +192,16 @@ pub enum Did {
     Closed,
     /// Closed the connection with a RST.
     Reset,
+    /// Had the connection sent away, by GOAWAY or what HTTP/1 has for it.
+    SentAway,
     /// Had the request sent to the upstream again; a [`Duplicate`] tells of that.
     Duplicated,
     /// Let the upstream do the work and lost its answer.
     LostResponse,
     /// Wrote something that is no HTTP, and closed the connection with a FIN.
     Malformed,
+    /// Had the connection's TLS handshake go wrong, or its end.
+    Handshake,
     /// Changed what the head or the body says.
     Edited,
     /// Broke the response off.
@@ -220,9 +224,11 @@ impl Did {
             Self::Hung => "hung",
             Self::Closed => "closed",
             Self::Reset => "reset",
+            Self::SentAway => "sent_away",
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
             Self::Malformed => "malformed",
+            Self::Handshake => "handshake",
             Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
@@ -289,6 +295,14 @@ impl EndedBy {
     }
 }
 
+/// The stream of HTTP/2 that an exchange was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Http2 {
+    /// The code of the `RST_STREAM` that ended it, if one did (RFC 9113 §7); who sent it is
+    /// [`ended_by`](Exchange::ended_by).
+    pub reset: Option<u32>,
+}
+
 /// One attempt, as the proxy saw it. Times are microseconds since the drill's start; zero means it
 /// did not come to that.
 #[derive(Clone, Debug, PartialEq)]
@@ -331,6 +345,8 @@ pub struct Exchange {
     pub complete: bool,
     /// How it ended.
     pub ended_by: EndedBy,
+    /// What is to be said of the stream it was, if it came over HTTP/2.
+    pub http2: Option<Http2>,
     /// The request's first byte was read.
     pub t_first: u64,
     /// The request's head was read.

@@ -3,9 +3,10 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, hang, headers, latency,
-        limit_data, lose_response, malformed, overload, packet_loss, rate_limit, refuse, reset,
-        respond, slice, slow_close, truncate, unreachable, websocket,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, hang, headers,
+        latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
+        rate_limit, refuse, reset, respond, slice, slow_close, tls, truncate, unreachable,
+        websocket,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -19,6 +20,8 @@ pub enum Layer {
     Listener,
     /// A connection's bytes, below TLS and HTTP.
     Connection,
+    /// A connection's TLS handshake.
+    Handshake,
     /// One request or its response.
     Message,
     /// The messages of a WebSocket that stands, whose handshake is chosen like any request.
@@ -89,6 +92,9 @@ pub static CATALOG: &[Entry] = &[
     refuse::ENTRY,
     unreachable::ENTRY,
     reset::ENTRY,
+    goaway::ENTRY,
+    max_streams::ENTRY,
+    tls::ENTRY,
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,

@@ -4,7 +4,7 @@
 
 use crate::{
     fault::{
-        ByteFilter, Denial, Effect, Fault, Loss, Out, Promise, Stage, Tick, Way, budget,
+        ByteFilter, Denial, Effect, Fault, H2Error, Loss, Out, Promise, Stage, Tick, Way, budget,
         catalog::{CATALOG, Layer},
         support::{cx, cx_at, fault, moment},
         toxic::Toxic,
@@ -145,7 +145,9 @@ fn every_fault_keeps_to_its_layer() {
         let stages = fault.stages();
         match layer {
             Layer::Listener => assert!(
-                fault.gate().is_some() && stages.is_empty() && !fault.shapes_connections(),
+                (fault.gate().is_some() || fault.max_streams().is_some())
+                    && stages.is_empty()
+                    && !fault.shapes_connections(),
                 "{text}"
             ),
             Layer::Connection => assert!(
@@ -159,6 +161,13 @@ fn every_fault_keeps_to_its_layer() {
                     && stages.is_empty()
                     && !fault.shapes_connections()
                     && fault.shapes_sockets(),
+                "{text}"
+            ),
+            Layer::Handshake => assert!(
+                fault.gate().is_none()
+                    && !fault.shapes_connections()
+                    && stages == [Stage::Connect]
+                    && fault.needs_tls(),
                 "{text}"
             ),
             Layer::Message => assert!(
@@ -184,6 +193,8 @@ fn what_denies_says_so_and_nothing_else_does() {
                     Effect::Respond(canned) | Effect::Lose(Loss::Respond(canned)) => {
                         canned.status.as_u16() >= 400
                     }
+                    Effect::GoAway(error) => error != H2Error::NO_ERROR,
+                    Effect::Handshake(flaw) => flaw.denies() == Denial::Always,
                     Effect::Hang { .. }
                     | Effect::Close(_)
                     | Effect::Say(_)

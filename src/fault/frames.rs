@@ -4,6 +4,8 @@
 //! what any other does. Payloads may be compressed (permessage-deflate); nobody looks into them but
 //! for the two bytes that say why a socket is closed. What is no frame, or none that may come here,
 //! makes the [`Parser`] lose its place for good: from there on the bytes are just bytes.
+//!
+//! It is a state that is copied: a fault that comes in the middle of a frame goes on from there.
 
 /// The longest head: two bytes, eight of length, four of a mask.
 const LONGEST: usize = 14;
@@ -21,6 +23,11 @@ pub enum Kind {
     Close,
     /// A ping or a pong.
     Control,
+}
+
+/// Whether a connection that was upgraded to this protocol carries frames.
+pub fn is_carried_by(protocol: &[u8]) -> bool {
+    protocol.eq_ignore_ascii_case(b"websocket")
 }
 
 /// The head of a frame.

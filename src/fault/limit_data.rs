@@ -109,7 +109,7 @@ impl Fault for LimitData {
     fn describe(&self) -> String {
         let how = match self.by {
             Close::Fin => "closed",
-            Close::Reset => "reset",
+            Close::Reset | Close::ResetStream(_) => "reset",
         };
         let side = match self.side {
             Side::Both => "each way",

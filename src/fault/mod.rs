@@ -22,12 +22,15 @@ mod duplicate;
 mod filter;
 mod form;
 pub mod frames;
+mod goaway;
+mod h2_error;
 mod hang;
 mod headers;
 mod latency;
 mod limit_data;
 mod lose_response;
 mod malformed;
+mod max_streams;
 mod normal;
 mod on_bytes;
 mod overload;
@@ -41,6 +44,7 @@ mod slice;
 mod slow_close;
 #[cfg(test)]
 mod support;
+mod tls;
 pub mod toxic;
 mod truncate;
 mod unreachable;
@@ -48,7 +52,9 @@ mod websocket;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
+pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
+pub use tls::Flaw;
 
 use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
@@ -86,8 +92,10 @@ pub enum Stage {
 pub enum Close {
     /// A TCP FIN: the client reads an early end.
     Fin,
-    /// A TCP RST: the client's read fails.
+    /// A TCP RST: the client's read fails. On HTTP/2 only the stream is reset.
     Reset,
+    /// The same, with a code of HTTP/2 for the stream.
+    ResetStream(H2Error),
 }
 
 /// Where in a response body something happens.
@@ -163,6 +171,9 @@ pub enum Effect {
     },
     /// End the connection now.
     Close(Close),
+    /// Send the connection that it came on away: at [`Stage::Request`] it is served still, at
+    /// [`Stage::End`] it ends with the connection.
+    GoAway(H2Error),
     /// Send it to the upstream, and then again.
     Duplicate {
         /// How long after the first.
@@ -183,6 +194,8 @@ pub enum Effect {
         /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
         close: Option<Close>,
     },
+    /// Have the TLS handshake go wrong.
+    Handshake(Flaw),
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
 }
@@ -277,6 +290,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    fn needs_tls(&self) -> bool {
+        false
+    }
+
     /// What it exists to break of what byte filters keep.
     fn breaks(&self) -> &'static [Promise] {
         &[]
@@ -284,6 +302,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// What it does to the listener as a whole, if anything.
     fn gate(&self) -> Option<Gate> {
+        None
+    }
+
+    /// How many streams a connection may have at a time because of it, if that is what it is about.
+    fn max_streams(&self) -> Option<u32> {
         None
     }
 

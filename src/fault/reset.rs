@@ -4,6 +4,7 @@
 //! - reset: {}                                # at the request's head; short: reset: request
 //! - reset: connect                           # as soon as it is accepted
 //! - reset: { at: response, after: 10KiB }    # in the middle of the answer
+//! - reset: { error: REFUSED_STREAM }         # the code on HTTP/2
 //! ```
 //!
 //! The client's read or write fails with ECONNRESET; on HTTP/2 it is the stream that is reset. At
@@ -22,6 +23,7 @@ use crate::{
         ByteFilter, Close, Cx, Denial, Effect, Fault, Promise, Stage, Way,
         after::After,
         catalog::{Entry, Layer, Protocol},
+        h2_error::H2Error,
         limit_data::Limit,
         on_bytes::{Bytewise, OnBytes},
     },
@@ -39,7 +41,10 @@ pub(super) const ENTRY: Entry = Entry {
     protocols: Protocol::ALL,
     summary: "the connection breaks with a RST",
     about:
-        "The client's socket fails with ECONNRESET (on HTTP/2 the stream is reset). `at: connect`
+        "The client's socket fails with ECONNRESET. On HTTP/2 only the stream is reset, by RST_STREAM
+with the code `error`; the others on its connection do not notice. The default is INTERNAL_ERROR, which
+is what nginx, Envoy, Go and others send when an answer cannot be had; REFUSED_STREAM promises that
+nothing was done, so that clients repeat even what is not idempotent. HTTP/1 knows no codes. `at: connect`
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
@@ -47,7 +52,12 @@ read; the upstream never sees it. `at: response` lets the upstream answer and br
 before the first. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
-    examples: &["reset: {}", "reset: connect", "reset: { at: response, after: 10KiB }"],
+    examples: &[
+        "reset: {}",
+        "reset: connect",
+        "reset: { at: response, after: 10KiB }",
+        "reset: { error: REFUSED_STREAM }",
+    ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
     read,
 };
@@ -59,6 +69,11 @@ static SHAPE: Shape = Shape {
             "at",
             Kind::Word(&["connect", "request", "response"]),
             "`connect`, `request` (the default) or `response`",
+        ),
+        Field::optional(
+            "error",
+            H2Error::KIND,
+            "the code of the reset on HTTP/2; `INTERNAL_ERROR` if left out",
         ),
         Field::optional(
             "after",
@@ -84,16 +99,27 @@ struct Reset {
     at: At,
     /// Of the response's body.
     after: After,
+    /// For HTTP/2.
+    error: Option<H2Error>,
 }
 
 fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>> {
-    let (mut at, mut after) = (At::Request, After::START);
+    let (mut at, mut after, mut error) = (At::Request, After::START, None);
     match &node.value {
         Node::Null => {}
         Node::Map(_) => {
             let fields = reader.fields(node, &SHAPE)?;
             if let Some(word) = fields.get("at") {
                 at = reader.choice(word, WORDS)?;
+            }
+            if let (Some(word), Some(key)) = (fields.get("error"), fields.key_span("error")) {
+                if at == At::Connect {
+                    let title = "`error` is for a stream, and `at: connect` there is none yet";
+                    let help = "leave `error` out, or write `at: request`";
+                    reader.problem(Diagnostic::new(Code::E0414, title, key).help(help));
+                    return None;
+                }
+                error = Some(H2Error::read(word, reader)?);
             }
             if let (Some(place), Some(key)) = (fields.get("after"), fields.key_span("after")) {
                 if at != At::Response {
@@ -113,7 +139,7 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         }
         _ => at = reader.choice(node, WORDS)?,
     }
-    Some(Arc::new(Reset { at, after }))
+    Some(Arc::new(Reset { at, after, error }))
 }
 
 impl Fault for Reset {
@@ -127,9 +153,9 @@ impl Fault for Reset {
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         match self.at {
-            At::Connect | At::Request => Effect::Close(Close::Reset),
+            At::Connect | At::Request => Effect::Close(self.close()),
             At::Response => {
-                Effect::Cut { after: self.after.at(&cx.moment), close: Some(Close::Reset) }
+                Effect::Cut { after: self.after.at(&cx.moment), close: Some(self.close()) }
             }
         }
     }
@@ -140,6 +166,9 @@ impl Fault for Reset {
 
     fn works_on(&self, protocol: Protocol) -> Result<(), String> {
         match (protocol, &self.after) {
+            (Protocol::Tcp, _) if self.error.is_some() => {
+                Err("`error` needs `protocol: http`: bytes have no streams".to_owned())
+            }
             (Protocol::Tcp, After::Events(_) | After::Time(_)) => Err(format!(
                 "`after: {}` needs `protocol: http`: on bytes nobody knows where an answer begins",
                 self.after.show()
@@ -168,22 +197,27 @@ impl Fault for Reset {
     }
 
     fn describe(&self) -> String {
-        match self.at {
+        let place = match self.at {
             At::Connect => "reset on connect".to_owned(),
             At::Request => "reset at the request".to_owned(),
             At::Response if self.after == After::START => "reset before the body".to_owned(),
             At::Response => format!("reset after {} of the body", self.after.show()),
-        }
+        };
+        self.error.map_or(place.clone(), |error| format!("{place}, {}", error.name()))
     }
 }
 
 impl Reset {
+    fn close(&self) -> Close {
+        self.error.map_or(Close::Reset, Close::ResetStream)
+    }
+
     /// Which bytes are counted, and how many of them pass; `None` if that cannot be said in bytes.
     fn limit(&self) -> Option<(Way, Moving<ByteSize>)> {
         match (self.at, &self.after) {
             (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response, _) | (At::Connect, _) => None,
+            (At::Response | At::Connect, _) => None,
         }
     }
 }
@@ -275,6 +309,15 @@ mod tests {
         let connect = fault("reset: connect");
         assert!(connect.on_bytes().is_none() && connect.works_on(Protocol::Tcp).is_ok());
         assert_eq!(connect.stages(), [Stage::Connect]);
+    }
+
+    #[test]
+    fn a_code_is_for_a_stream() {
+        let effect = effect("reset: { error: REFUSED_STREAM }", Stage::End);
+        let Effect::Close(Close::ResetStream(error)) = effect else { panic!("{effect:?}") };
+        assert_eq!((error.code(), error.name()), (7, "REFUSED_STREAM"));
+        assert_eq!(codes("reset: { at: connect, error: CANCEL }"), [Code::E0414]);
+        assert_eq!(codes("reset: { error: NOPE }"), [Code::E0205]);
     }
 
     #[test]

@@ -74,6 +74,14 @@ pub(super) struct ExchangeLine<'e> {
     pub(super) outcome: Cow<'e, str>,
     #[serde(borrow)]
     pub(super) ended_by: Cow<'e, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) http2: Option<Http2Line>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Http2Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reset: Option<u32>,
 }
 
 /// A tunnel's line: all that an exchange's holds, and its own.

@@ -8,8 +8,8 @@ use crate::{
         hex::Hex,
         line::{
             ByHandLine, ClientLine, CloseLine, ConnLine, ConnectionLine, DuplicateLine,
-            DuplicateTimes, ExchangeLine, FaultLine, FlowLine, KeysLine, Line, PhaseLine,
-            ProxyLine, RelayLine, RequestLine, SentLine, Times, TunnelLine, TunnelWhole,
+            DuplicateTimes, ExchangeLine, FaultLine, FlowLine, Http2Line, KeysLine, Line,
+            PhaseLine, ProxyLine, RelayLine, RequestLine, SentLine, Times, TunnelLine, TunnelWhole,
             UpstreamLine,
         },
     },
@@ -133,6 +133,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
         },
         outcome: exchange.outcome().name().into(),
         ended_by: exchange.ended_by.name().into(),
+        http2: exchange.http2.map(|http2| Http2Line { reset: http2.reset }),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use http_body::{Body, Frame, SizeHint};
 use std::{
     collections::VecDeque,
@@ -23,13 +23,16 @@ use std::{
 };
 use tokio::{
     sync::oneshot,
-    time::{Instant, Sleep, sleep},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 /// What is read ahead while a request is held. Beyond it the client feels the back-pressure.
 const HELD_LIMIT: usize = 256 * 1024;
 /// A client that sends no byte of a body for so long holds no slot any longer.
 const STALL: Duration = Duration::from_secs(60);
+/// How long an answer that doesn't depend on a request over HTTP/2 waits for its end. Most come at
+/// once; of a conversation there is none before the answer.
+const TAKE_IN: Duration = Duration::from_millis(50);
 /// How long a client that expects `100 Continue` waits for the upstream's word on it. RFC 9110
 /// §10.1.1 has clients not wait for ever; curl waits a second.
 const EXPECT_WAIT: Duration = Duration::from_secs(1);
@@ -52,6 +55,9 @@ pub(crate) struct Ask {
     stall: Option<Pin<Box<Sleep>>>,
     /// The client sends the body only when it is told to, and that is for the upstream to say.
     waits_for_word: bool,
+    /// How long nothing of it may come; `None` for a conversation, in which either side may be silent
+    /// for as long as it likes.
+    patience: Option<Duration>,
     gate: Option<Gate>,
     /// The upstream answered without asking for the body: it stays where it is.
     unwanted: bool,
@@ -78,6 +84,7 @@ impl Ask {
             .get(header::EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let ended = body.is_end_stream();
+        let patience = (!converses(headers, &draft)).then_some(STALL);
         let mut ask = Self {
             body: Some(body),
             ahead: VecDeque::new(),
@@ -88,6 +95,7 @@ impl Ask {
             capture: capture.map(Box::new),
             stall: None,
             waits_for_word: expects && !ended,
+            patience,
             gate: None,
             unwanted: false,
             tees: Vec::new(),
@@ -112,6 +120,7 @@ impl Ask {
             capture: None,
             stall: None,
             waits_for_word: false,
+            patience: None,
             gate: None,
             unwanted: false,
             tees: Vec::new(),
@@ -212,7 +221,13 @@ impl Ask {
     /// still go on. Gives up at the limit: such a client gets its answer early.
     pub(crate) async fn take_in(&mut self) {
         // A client that waits to be told to send it is not asked for what nobody needs.
-        if !self.waits_for_word {
+        if self.waits_for_word {
+            return;
+        }
+        if self.draft.ctl.is_stream() {
+            // Over HTTP/2 an answer may come before the end, and a client may wait for it.
+            let _enough = timeout(TAKE_IN, self.fill()).await;
+        } else {
             self.fill().await;
         }
     }
@@ -263,7 +278,10 @@ impl Ask {
             return Poll::Ready(None);
         };
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
-            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(STALL)));
+            let Some(patience) = self.patience else {
+                return Poll::Pending;
+            };
+            let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(patience)));
             ready!(stall.as_mut().poll(cx));
             while self.draft.ctl.upload_held() {
                 // The time is the fault's, not the client's.
@@ -321,6 +339,15 @@ impl Ask {
         drop(exchange);
         self.draft.ctl.set_body_done();
     }
+}
+
+/// Whether a request is one half of a conversation: a tunnel of HTTP/2, or a call of gRPC.
+fn converses(headers: &HeaderMap, draft: &Draft) -> bool {
+    let grpc = || {
+        let kind = headers.get(header::CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    };
+    draft.ctl.is_stream() && (lock(&draft.exchange).method == Method::CONNECT || grpc())
 }
 
 impl Body for Ask {

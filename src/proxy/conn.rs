@@ -9,19 +9,22 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         http2,
+        introduce::Refusals,
         meters::Meters,
         socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
-        tls::{self, Alpn, Secure, Terminator},
+        tls::{self, Alpn, Routes, Secure, Terminator},
         tunnel,
         upstream::Connector,
     },
+    select::Network,
 };
 use futures_util::{
     future::OptionFuture,
     stream::{FuturesUnordered, StreamExt},
 };
+use h2::Reason;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -55,6 +58,9 @@ pub(crate) struct Shared {
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+    /// Who has to say whom a connection is from; with none of them nobody has to.
+    pub(crate) accept: Vec<Network>,
+    pub(crate) refusals: Refusals,
 }
 
 /// How what comes on a connection is carried to the upstream.
@@ -64,6 +70,8 @@ pub(crate) enum Carry {
     Http(Forward),
     /// Byte by byte.
     Tcp(Connector),
+    /// Byte by byte, to the upstream of the name that the client asks for.
+    Sni(Routes),
 }
 
 /// Serves a connection to its end, after what was dealt to it when it was accepted.
@@ -75,7 +83,7 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
             tasks.spawn(serve_https(io, ctl, Arc::clone(shared)))
         }
         Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
-        Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
+        Carry::Tcp(_) | Carry::Sni(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
     };
 }
 
@@ -134,8 +142,19 @@ async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let _first = ctl.user.set(user);
     let mut relay = Relay { user, ..Relay::default() };
     let mut ended_by = None;
-    if let (Some(io), Carry::Tcp(connector)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+    match (welcomed(io, &ctl, &shared).await, &shared.carry) {
+        (Some(io), Carry::Tcp(connector)) => {
+            ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+        }
+        (Some(io), Carry::Sni(routes)) => {
+            // In a box of its own, which those that carry any bytes need not have.
+            let routed = Box::pin(tls::route(io, &ctl, routes, &shared.ending)).await;
+            if let Some((io, connector)) = routed {
+                let served = Box::pin(tcp::serve(io, &ctl, connector, &shared, &mut relay));
+                ended_by = Some(served.await);
+            }
+        }
+        _ => {}
     }
     let mut dealt = ctl.welcome.dealt.clone();
     dealt.append(&mut lock(&ctl.wire));
@@ -153,7 +172,7 @@ async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S>
     }
     match ctl.killed() {
         None => Some(io),
-        Some(Close::Reset) => {
+        Some(Close::Reset | Close::ResetStream(_)) => {
             io.reset_on_close();
             None
         }
@@ -265,7 +284,14 @@ async fn http1<F: Front>(
         };
         match call {
             // It is polled again, and sees to it.
-            Call::Look => {}
+            Call::Look => match ctl.take_away() {
+                None => {}
+                Some(Reason::NO_ERROR) => Pin::new(&mut connection).graceful_shutdown(),
+                Some(_) => {
+                    ctl.kill(Close::Fin);
+                    break;
+                }
+            },
             // A client that uses it again had every chance to know better: that is told of.
             Call::Drain if !shared.ending.draining.is_cancelled() && ctl.drain() => {
                 given_up = Some(Box::pin(sleep(LATE))).into();

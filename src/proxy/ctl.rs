@@ -6,6 +6,7 @@ use crate::{
     fault::Close,
     proxy::{
         http::Granted,
+        introduce::Ends,
         meters::Meters,
         streams::{Branch, Trunk},
     },
@@ -42,6 +43,8 @@ pub(crate) enum Stand {
 pub(crate) struct ConnCtl {
     pub(crate) id: u64,
     pub(crate) peer: SocketAddr,
+    /// Both of its ends, if they have addresses.
+    pub(crate) ends: Option<Ends>,
     pub(crate) key: ConnKey,
     /// When it was accepted, in microseconds of the drill.
     pub(crate) accepted: u64,
@@ -120,6 +123,7 @@ impl ConnCtl {
         Self {
             id,
             peer,
+            ends: None,
             key,
             accepted: injector.micros(),
             user: Arc::default(),
@@ -154,12 +158,19 @@ impl ConnCtl {
         }
     }
 
+    /// The same, with both of its ends and when it was accepted.
+    pub(crate) fn from(mut self, ends: Option<Ends>, accepted: u64) -> Self {
+        (self.ends, self.accepted) = (ends, accepted);
+        self
+    }
+
     /// A control block for a request of our own on behalf of this connection's client, who is told
     /// nothing of it.
     pub(crate) fn detached(&self) -> Self {
         let (injector, recorder) = (self.injector.clone(), Arc::clone(&self.recorder));
         let meters = Arc::default();
         Self::new(self.id, self.peer, self.key, Welcome::default(), injector, recorder, meters)
+            .from(self.ends, self.accepted)
     }
 
     pub(crate) fn injector(&self) -> &Injector {
@@ -283,10 +294,17 @@ impl ConnCtl {
     /// Ends the connection now.
     pub(crate) fn kill(&self, close: Close) {
         // The first word counts: a FIN that is on its way is not turned into a RST.
-        let _first =
-            self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
+        let first = self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
+        if first.is_ok() {
+            self.note_code(close);
+        }
         self.notify.notify_one();
         self.wake_stream();
+    }
+
+    /// Has the connection's task look what there is to do.
+    pub(super) fn look(&self) {
+        self.notify.notify_one();
     }
 
     /// Ends the connection now, as the edge of a phase wants it.
@@ -331,6 +349,7 @@ impl ConnCtl {
 
     /// Ends the connection as soon as what is written has left.
     pub(crate) fn kill_after_flush(&self, close: Close) {
+        self.note_code(close);
         self.after_flush.store(code(close), Ordering::Release);
     }
 
@@ -378,7 +397,11 @@ impl ConnCtl {
     /// What was done to the bytes that it went by, since that was last told.
     fn take_wire(&self) -> Vec<Dealt> {
         match &self.branch {
-            Some(branch) => branch.of.wire_since(branch.begun),
+            Some(branch) => {
+                let mut wire = std::mem::take(&mut *lock(&self.wire));
+                wire.extend(branch.of.wire_since(branch.begun));
+                wire
+            }
             None => std::mem::take(&mut *lock(&self.wire)),
         }
     }
@@ -404,6 +427,9 @@ impl ConnCtl {
         exchange.t_client_gone = self.gone_at();
         if !exchange.complete {
             exchange.ended_by = self.ended_by();
+            if let Some(http2) = &mut exchange.http2 {
+                http2.reset = self.reset_code();
+            }
             // Sent, and nobody waited for the answer: the upstream has heard of it all the same.
             if exchange.t_forwarded > 0 && exchange.upstream == Upstream::NotSent {
                 exchange.upstream = Upstream::NoReply;
@@ -486,6 +512,15 @@ impl ConnCtl {
     }
 }
 
+impl ConnCtl {
+    /// The code that a stream ends with, if one was asked for.
+    fn note_code(&self, close: Close) {
+        if let Close::ResetStream(error) = close {
+            self.reset_with(error.code().into());
+        }
+    }
+}
+
 impl Drop for ConnCtl {
     fn drop(&mut self) {
         match &self.branch {
@@ -503,7 +538,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const fn code(close: Close) -> u8 {
     match close {
         Close::Fin => 1,
-        Close::Reset => 2,
+        Close::Reset | Close::ResetStream(_) => 2,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
         reply::{Reply, read_whole},
     },
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use std::{collections::VecDeque, future::Future};
 
@@ -32,7 +32,9 @@ pub(crate) async fn request(
 ) -> bool {
     let headers = request.headers();
     let has_body = headers.contains_key(header::CONTENT_LENGTH)
-        || headers.contains_key(header::TRANSFER_ENCODING);
+        || headers.contains_key(header::TRANSFER_ENCODING)
+        // Over HTTP/2 the frames say it.
+        || request.version() == Version::HTTP_2 && !request.body().is_end_stream();
     let too_long = request.body().size_hint().lower() > BodyEdit::LIMIT;
     if !has_body || too_long || edit.leaves(headers) {
         return false;

@@ -24,7 +24,7 @@ pub(crate) enum UpstreamError {
     #[error("the upstream's connection broke before it answered")]
     Broken(#[source] hyper::Error),
     /// The stream, or its connection, broke before an answer.
-    #[error("the upstream's connection broke before it answered")]
+    #[error("the upstream did not answer over HTTP/2")]
     Stream(#[source] h2::Error),
     /// Connections were made, and took no request.
     #[error("the upstream closes each connection before it takes a request")]
@@ -66,13 +66,11 @@ impl UpstreamError {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "resolve_failed",
-            Self::Connect(_) => "connect_failed",
+            Self::Connect(_) | Self::Unready => "connect_failed",
             Self::ConnectTimeout(_) => "connect_timeout",
             Self::Tls(_) => "tls_failed",
-            Self::Broken(_) => "broken",
             Self::Stream(error) if error.is_reset() => "stream_reset",
-            Self::Stream(_) => "broken",
-            Self::Unready => "connect_failed",
+            Self::Broken(_) | Self::Stream(_) => "broken",
             Self::Timeout(_) => "timeout",
             Self::Switched => "switched",
             Self::Upload(_) => "upload_broken",

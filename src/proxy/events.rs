@@ -84,7 +84,7 @@ mod tests {
             ("data: a\n\nid: 1\ndata: b\n\ndata: c\n\n", [9, 24]),
             ("data: a\r\n\r\nid: 1\r\ndata: b\r\n\r\nx", [11, 29]),
             ("data: a\r\rid: 1\rdata: b\r\rx", [9, 24]),
-            (": hm\n\ndata: a\n\n\n\n: hm\ndata: b\n\n", [15, 32]),
+            (": hm\n\ndata: a\n\n\n\n: hm\ndata: b\n\n", [15, 31]),
         ] {
             for (wanted, end) in [(1, ends[0]), (2, ends[1])] {
                 // Between chunks nobody knows what is next.

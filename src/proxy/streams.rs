@@ -7,7 +7,7 @@
 use crate::{
     engine::Welcome,
     event::{Dealt, EndedBy},
-    fault::Close,
+    fault::{Close, H2Error},
     proxy::ctl::{ConnCtl, Stand, lock},
 };
 use futures_util::task::AtomicWaker;
@@ -27,6 +27,10 @@ use std::{
 pub(super) struct Trunk {
     /// Streams under way.
     active: AtomicU32,
+    /// The code with which it is sent away, one above it; zero if it is not.
+    away: AtomicU32,
+    /// It is over: what streams hear of now is the connection's end, and nobody's reset.
+    over: AtomicBool,
     wire: Mutex<WireLog>,
 }
 
@@ -63,6 +67,7 @@ impl ConnCtl {
         let welcome = Welcome {
             delay: self.welcome.delay,
             close: None,
+            flaw: None,
             dealt: Vec::new(),
             phase: self.welcome.phase,
             counted: Arc::clone(&self.welcome.counted),
@@ -76,7 +81,7 @@ impl ConnCtl {
             Arc::clone(self.recorder_of()),
             Arc::clone(&self.meters),
         );
-        stream.accepted = self.accepted;
+        (stream.ends, stream.accepted) = (self.ends, self.accepted);
         stream.user = Arc::clone(&self.user);
         stream.branch = Some(Box::new(Branch {
             of: Arc::clone(self),
@@ -98,6 +103,41 @@ impl ConnCtl {
     /// Whether it is one stream of many.
     pub(crate) const fn is_stream(&self) -> bool {
         self.branch.is_some()
+    }
+
+    /// Has the connection sent away: gently with `NO_ERROR`, else at once.
+    pub(super) fn send_away(&self, error: H2Error) {
+        self.trunk.away.store(error.code() + 1, Ordering::Release);
+        self.look();
+    }
+
+    /// The stream is one too many.
+    pub(super) fn refuse(&self, dealt: Dealt) {
+        lock(&self.wire).push(dealt);
+        self.reset_with(Reason::REFUSED_STREAM);
+        self.kill(Close::Reset);
+    }
+
+    /// With which code it is to be sent away now, if it is.
+    pub(super) fn take_away(&self) -> Option<Reason> {
+        match self.trunk.away.load(Ordering::Acquire) {
+            0 => None,
+            _ => self.trunk.away.swap(0, Ordering::AcqRel).checked_sub(1).map(Reason::from),
+        }
+    }
+
+    /// The connection is over, for all its streams.
+    pub(super) fn set_over(&self) {
+        self.trunk.over.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.connection().trunk.over.load(Ordering::Acquire)
+    }
+
+    /// Streams under way on this connection.
+    pub(super) fn active_streams(&self) -> u32 {
+        self.connection().trunk.active.load(Ordering::Acquire)
     }
 
     pub(super) fn stream_ended(&self) {

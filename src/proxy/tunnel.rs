@@ -37,7 +37,7 @@ pub(super) async fn through<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, sha
         (None, Carry::Http(forward)) => {
             inside(socket, ahead, (place, tunnel), forward, ctl, shared).await;
         }
-        (None, Carry::Tcp(_)) => farewell(ctl, shared),
+        (None, Carry::Tcp(_) | Carry::Sni(_)) => farewell(ctl, shared),
     }
 }
 

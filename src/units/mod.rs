@@ -10,6 +10,7 @@ mod duration;
 mod factor;
 mod host;
 mod percent;
+mod place;
 mod requests;
 
 pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upstream};
@@ -19,6 +20,7 @@ pub use factor::Factor;
 pub(crate) use host::split as split_port;
 pub use host::{Host, HostPort};
 pub use percent::Percent;
+pub use place::{Place, bytes_upstream, http_upstream, unix_path};
 pub use requests::RequestRate;
 
 /// A value with a unit, as scenario files write it.

@@ -234,6 +234,11 @@ impl Attempt {
         self.outcome == Outcome::Ok
     }
 
+    /// Whether it made, or was to keep, a connection of another protocol.
+    pub const fn opens_socket(&self) -> bool {
+        self.status == 101
+    }
+
     /// Whether the upstream did the work: it answered with a 2xx.
     pub const fn is_accepted(&self) -> bool {
         matches!(self.upstream, Upstream::Status(200..=299))

@@ -55,7 +55,7 @@ impl Secure {
         setup.protocol = Protocol::Forward;
         setup.settings.intercept = Some(Arc::new(Terminator::made_up(authority)));
         let allow: Allow = "localhost:*, 127.0.0.1:*".parse().expect("hosts");
-        let tls = TlsSettings { roots: TlsRoots::File(self.ca.clone()) };
+        let tls = TlsSettings { roots: TlsRoots::File(self.ca.clone()), ..TlsSettings::default() };
         (setup.through(Connector::asked(allow, &tls).expect("a connector")), config)
     }
 }

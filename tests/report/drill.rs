@@ -163,6 +163,7 @@ impl Telling {
             sent: 2,
             complete: !lost,
             ended_by: if lost { EndedBy::ProxyRst } else { EndedBy::Completed },
+            http2: None,
             t_first: start,
             t_head: start,
             t_received: start + 1,

@@ -96,6 +96,7 @@ fn exchange(nth: u64, of: u64) -> Event {
         sent: 100,
         complete: true,
         ended_by: EndedBy::Completed,
+        http2: None,
         t_first: start + 100,
         t_head: start + 120,
         t_received: start + 140,

@@ -35,11 +35,11 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) type Socket<S = DuplexStream> = WebSocketStream<S>;
 
 /// What the service says that it got, and when.
-pub(crate) type Heard = mpsc::UnboundedReceiver<(Instant, Result<Message, Error>)>;
+pub(crate) type Heard = mpsc::Receiver<(Instant, Result<Message, Error>)>;
 
 /// A service that says every message back, and tells what it got.
 #[derive(Clone)]
-struct Echo(mpsc::UnboundedSender<(Instant, Result<Message, Error>)>);
+struct Echo(mpsc::Sender<(Instant, Result<Message, Error>)>);
 
 impl fmt::Debug for Echo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +53,7 @@ impl Echo {
         while let Some(message) = socket.next().await {
             let echo = message.as_ref().ok().filter(|m| m.is_text() || m.is_binary()).cloned();
             let ended = message.is_err();
-            let _gone = self.0.send((Instant::now(), message));
+            let _gone = self.0.try_send((Instant::now(), message));
             if ended {
                 return;
             }
@@ -76,13 +76,13 @@ impl Dial for Echo {
 
 /// A way to a service in memory that says everything back.
 pub(crate) fn echo() -> (Connector, Heard) {
-    let (tell, heard) = mpsc::unbounded_channel();
+    let (tell, heard) = mpsc::channel(10_000);
     (Connector::custom(Arc::new(Echo(tell))), heard)
 }
 
 /// A service behind a real socket that says everything back.
 pub(crate) async fn real_echo() -> (String, Heard) {
-    let (tell, heard) = mpsc::unbounded_channel();
+    let (tell, heard) = mpsc::channel(10_000);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

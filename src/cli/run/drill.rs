@@ -158,7 +158,7 @@ impl Drill {
 
     /// Where clients connect.
     pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
-        self.registry.list().first().map(|proxied| proxied.spec().listen)
+        self.registry.list().first().and_then(|proxied| proxied.spec().listen.tcp())
     }
 
     /// Plays it to its end, whatever that is, and reports. `goodbye` is waited for between the end
@@ -353,7 +353,7 @@ fn lines(registry: &Registry, scenario: &Scenario, seed: Seed) -> Vec<String> {
         && only.name == DEFAULT_PROXY
     {
         let spec = only.spec();
-        let line = format!("{}://{} -> {}  {what}", spec.scheme(), spec.listen, spec.upstream);
+        let line = format!("{} -> {}  {what}", spec.shown(), spec.upstream);
         return iter::once(line).chain(place::trust(registry)).collect();
     }
     place::lines(registry).into_iter().chain([what]).collect()

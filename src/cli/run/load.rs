@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, Allow, HostHeader, Terminate, UpstreamTls},
+    config::{self, Admin, Allow, Ground, HostHeader, Terminate, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{Quantity, UpstreamAddr},
+    units::{Quantity, http_upstream},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -133,7 +133,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         }
         None => {
             let only = only(args)?;
-            fits(&scenario, &source, &[(DEFAULT_PROXY, only.protocol)])?;
+            fits(&scenario, &source, &[only.ground()])?;
             (vec![only], scenario.users.clone(), None)
         }
     };
@@ -160,8 +160,12 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
         protocol,
         host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
         mark: !args.no_mark,
-        tls: Some(UpstreamTls { ca: args.upstream_ca.clone(), verify: !args.upstream_insecure }),
-        ..Spec::tcp(DEFAULT_PROXY, args.listen, behind)
+        tls: Some(UpstreamTls {
+            ca: args.upstream_ca.clone(),
+            verify: !args.upstream_insecure,
+            ..UpstreamTls::default()
+        }),
+        ..Spec::tcp(DEFAULT_PROXY, args.listen.clone(), behind)
     };
     if !args.forward.is_empty() {
         if upstream(args).is_some() {
@@ -190,18 +194,17 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
              hosts its client asks by itself, with `--forward api.example.com`",
         ));
     };
-    let upstream: UpstreamAddr =
-        upstream.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
+    let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
     let spec = Spec {
         terminate: args.terminate.then(Terminate::default),
-        ..spec(Protocol::Http, &upstream.to_string())
+        ..spec(Protocol::Http, &upstream)
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
     Ok(spec)
 }
 
 /// Refuses a scenario that cannot be played on these proxies.
-fn fits(scenario: &Scenario, source: &Source, proxies: &[(&str, Protocol)]) -> Result<(), Refusal> {
+fn fits(scenario: &Scenario, source: &Source, proxies: &[Ground<'_>]) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     config::fit(scenario, proxies, &mut problems);
     if problems.is_empty() {

@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// The keys of a proxy in a config file, its name aside.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 15] = [
     "listen",
     "upstream",
     "upstream_http",
@@ -43,6 +43,9 @@ const OTHERS: [&str; 12] = [
     "mark",
     "tls",
     "terminate",
+    "sni",
+    "proxy_protocol",
+    "forwarded",
 ];
 
 async fn list(State(app): State<Arc<App>>) -> Json {
@@ -80,7 +83,7 @@ async fn change(
     let protocol = find(&app, &name)?.spec().protocol;
     let change = body.read(|node, reader| ProxyChange::read(node, protocol, reader))?;
     let ProxyChange { listen, upstream, enabled } = change;
-    let listen = listen.map(|address| (address, address.to_string()));
+    let listen = listen.map(|place| (place.clone(), place.to_string()));
     let change = Change { listen, upstream, enabled };
     let registry = Arc::clone(&app.registry);
     let proxied = through(async move { Ok(registry.change(&name, change).await?) }).await?;

@@ -153,7 +153,7 @@ fn every_message_is_late_by_as_much_and_never_less() {
     }
     let mut left = Vec::new();
     while let Some(wake) = down.wake_at() {
-        let early = wake - Duration::from_nanos(1);
+        let early = wake.saturating_sub(Duration::from_nanos(1));
         tune(&mut *down, early, true);
         assert!(pull(&mut *down, early).0.is_empty());
         tune(&mut *down, wake, true);

@@ -3,7 +3,7 @@
 use crate::{
     event::{
         ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange,
-        Flow, HandChange, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
+        Flow, HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
     observe::{
         Preface,
@@ -83,6 +83,7 @@ impl Back {
             sent: sent.bytes,
             complete: sent.complete,
             ended_by: ended_by(&line.ended_by)?,
+            http2: line.http2.map(|line| Http2 { reset: line.reset }),
             t_first: t.first,
             t_head: t.head,
             t_received: t.received,

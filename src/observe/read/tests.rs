@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     event::{
-        ByHand, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, HandChange, Keys,
-        PhaseEdge, Relay, Upstream,
+        ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, Flow,
+        HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
     observe::{
         End, Tally,
@@ -120,6 +120,7 @@ fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
         sent: 2,
         complete: true,
         ended_by: EndedBy::Completed,
+        http2: None,
         t_first: start,
         t_head: start,
         t_received: start,
@@ -162,13 +163,16 @@ fn did() -> impl Strategy<Value = Did> {
             Did::Hung,
             Did::Closed,
             Did::Reset,
+            Did::SentAway,
             Did::Duplicated,
             Did::LostResponse,
             Did::Malformed,
+            Did::Handshake,
             Did::Edited,
             Did::Cut,
             Did::Shaped,
             Did::Wire,
+            Did::Messages,
         ]),
     ]
 }
@@ -283,6 +287,9 @@ fn any_exchange() -> impl Strategy<Value = Event> {
                 sent: bytes.1,
                 complete,
                 ended_by,
+                http2: (t[1] % 2 == 0).then(|| Http2 {
+                    reset: u32::try_from(t[2]).ok().filter(|code| code % 2 == 0),
+                }),
                 t_first: t[1],
                 t_head: t[2],
                 t_received: t[3],
@@ -347,7 +354,23 @@ fn any_other() -> impl Strategy<Value = Event> {
             Event::ByHand(ByHand { proxy: 1, fault: Arc::from(fault), kind, change, at })
         },
     );
-    prop_oneof![connection, duplicate, edge, by_hand]
+    let flow = || {
+        any::<(u64, u64, u64, u64)>().prop_map(|(bytes, frames, messages, passed)| Flow {
+            bytes,
+            frames,
+            messages,
+            passed,
+        })
+    };
+    let by = prop::sample::select(&ClosedBy::ALL);
+    let close = (any::<u16>(), by).prop_map(|(code, by)| SocketClose { code, by });
+    let tunnel = (any_exchange(), flow(), flow(), prop::option::of(close)).prop_map(
+        |(exchange, up, down, close)| {
+            let Event::Exchange(exchange) = exchange else { panic!("{exchange:?}") };
+            Event::Tunnel(Box::new(Tunnel { exchange: *exchange, up, down, close }))
+        },
+    );
+    prop_oneof![connection, duplicate, edge, by_hand, tunnel]
 }
 
 proptest! {

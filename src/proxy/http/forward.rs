@@ -1,18 +1,19 @@
 //! The innermost service: rewrite what belongs to a hop, send upstream, give back.
 
 use crate::{
-    config::HostHeader,
+    config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
         drain::Ending,
         error::UpstreamError,
-        http::{connect, hop, target::Target, upgrade},
+        http::{connect, forwarded, hop, target::Target, upgrade},
         reply::Reply,
         timer::Timer,
         upstream::{Asked, Upstream},
     },
     units::HostPort,
 };
+use h2::ext::Protocol;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use std::{
     future::Future,
@@ -34,6 +35,7 @@ pub(crate) struct Forward {
 struct Hop {
     way: Way,
     host: HostHeader,
+    forwarded: Forwarded,
     ending: Ending,
     timer: Timer,
 }
@@ -48,14 +50,21 @@ enum Way {
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending, timer: Timer) -> Self {
-        Self { hop: Arc::new(Hop { way: Way::One(upstream), host, ending, timer }), within: None }
+    pub(crate) fn new(
+        upstream: Upstream,
+        host: HostHeader,
+        forwarded: Forwarded,
+        ending: Ending,
+        timer: Timer,
+    ) -> Self {
+        let way = Way::One(upstream);
+        Self { hop: Arc::new(Hop { way, host, forwarded, ending, timer }), within: None }
     }
 
     /// To whatever each request names.
     pub(crate) fn asked(asked: Asked, ending: Ending, timer: Timer) -> Self {
-        let (way, host) = (Way::Asked(asked), HostHeader::Keep);
-        Self { hop: Arc::new(Hop { way, host, ending, timer }), within: None }
+        let (way, host, forwarded) = (Way::Asked(asked), HostHeader::Keep, Forwarded::None);
+        Self { hop: Arc::new(Hop { way, host, forwarded, ending, timer }), within: None }
     }
 
     /// The same for requests inside a tunnel.
@@ -74,6 +83,14 @@ impl Forward {
     /// The place that all of them go to, if they are inside a tunnel.
     pub(super) const fn place(&self) -> Option<&Arc<HostPort>> {
         self.within.as_ref()
+    }
+
+    /// Whether the upstream may be spoken to over HTTP/2.
+    pub(crate) fn may_speak_two(&self) -> bool {
+        match &self.hop.way {
+            Way::One(upstream) => upstream.may_speak_two(),
+            Way::Asked(ways) => ways.may_speak_two(),
+        }
     }
 }
 
@@ -119,6 +136,7 @@ impl Hop {
         };
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
+        forwarded::add(&mut request, self.forwarded, &draft.ctl);
         if let Some(host) = self.host_of(&request) {
             request.headers_mut().insert(header::HOST, host);
         }
@@ -152,7 +170,9 @@ impl Hop {
 
 /// Refuses what could be read in two ways, or is not ours to do.
 fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
-    let (status, why) = if request.method() == Method::CONNECT {
+    let bare =
+        request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none();
+    let (status, why) = if bare {
         (StatusCode::NOT_IMPLEMENTED, "`CONNECT` is for a forward proxy")
     } else if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
         (StatusCode::BAD_REQUEST, "it names more than one host")

@@ -4,9 +4,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Hop-by-hop whatever `connection` says. `transfer-encoding` is hop-by-hop as well, but hyper
 /// frames each hop's body itself and keeps the field's spelling if it is left in place.
-const ALWAYS: [HeaderName; 4] = [
+///
+/// `alt-svc` names another way to the service, which leads past the proxy and all its faults.
+const ALWAYS: [HeaderName; 5] = [
     header::CONNECTION,
     header::UPGRADE,
+    header::ALT_SVC,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];

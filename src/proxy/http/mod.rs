@@ -2,6 +2,7 @@
 
 mod connect;
 mod forward;
+mod forwarded;
 mod hop;
 mod target;
 mod tunnel;
@@ -9,7 +10,7 @@ mod upgrade;
 
 pub(crate) use connect::Granted;
 pub(crate) use forward::Forward;
-pub(crate) use target::path_of;
+pub(crate) use target::{is_tunnel, path_of};
 
 use crate::proxy::{
     conn::Shared,

@@ -4,6 +4,7 @@
 //! would: in origin-form, with `host` saying what the target said.
 
 use crate::units::HostPort;
+use h2::ext::Protocol;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -35,13 +36,19 @@ pub(super) fn name<B>(mut request: Request<B>) -> Request<B> {
 
 /// A request inside a tunnel goes where that leads, whatever it says.
 pub(super) fn inside<B>(mut request: Request<B>, place: &HostPort) -> Request<B> {
-    let target = if request.method() == Method::CONNECT {
+    let target = if is_tunnel(&request) {
         Target::Wrong("it asks for a tunnel inside a tunnel".into())
     } else {
         Target::Upstream(place.clone(), true)
     };
     request.extensions_mut().insert(target);
     request
+}
+
+/// Whether it asks for a tunnel to a host. Over HTTP/2 a WebSocket is asked for by the same method, and
+/// is a request like any other (RFC 8441).
+pub(crate) fn is_tunnel<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none()
 }
 
 /// What records and targets know as a request's path: of a tunnel, its host and port.
@@ -53,7 +60,7 @@ pub(crate) fn path_of(uri: &Uri) -> &str {
 }
 
 fn read<B>(request: &mut Request<B>) -> Result<Target, Cow<'static, str>> {
-    if request.method() == Method::CONNECT {
+    if is_tunnel(request) {
         return tunnel(request);
     }
     let (Some(scheme), Some(authority)) = (request.uri().scheme(), request.uri().authority())

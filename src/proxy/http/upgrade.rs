@@ -1,13 +1,16 @@
 //! After `101 Switching Protocols`: a tunnel, both ways, half-close kept.
 
-use crate::proxy::{
-    ctl::Stand,
-    drain::Ending,
-    http::{hop, tunnel::Tunnel},
-    record::Draft,
-    reply::Reply,
-    timer::Timer,
-    upstream::Tunnelled,
+use crate::{
+    fault::frames::is_carried_by,
+    proxy::{
+        ctl::Stand,
+        drain::Ending,
+        http::{hop, tunnel::Tunnel},
+        record::Draft,
+        reply::Reply,
+        timer::Timer,
+        upstream::Tunnelled,
+    },
 };
 use http::{Response, header};
 use hyper::upgrade::OnUpgrade;
@@ -25,7 +28,7 @@ pub(super) fn tunnel(
     let upstream = hyper::upgrade::on(&mut response);
     let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
     let to = response.headers().get(header::UPGRADE);
-    let is_websocket = to.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let is_websocket = to.is_some_and(|to| is_carried_by(to.as_bytes()));
     hop::strip(response.headers_mut(), true);
     draft.ctl.set_stand(Stand::Tunnel);
     let (draft, bounds) = (draft.clone(), ending.clone());

@@ -26,9 +26,11 @@ pub(super) fn inward<B>(request: Request<B>) -> Result<Request<B>, &'static str>
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| "it names no host")?;
         parts.headers.insert(header::HOST, host);
     }
-    if parts.method != Method::CONNECT {
-        let target = parts.uri.path_and_query().cloned();
-        parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    match parts.uri.path_and_query() {
+        Some(target) => parts.uri = Uri::from(target.clone()),
+        // `CONNECT`, which asks for a host and no path.
+        None if parts.method == Method::CONNECT => {}
+        None => parts.uri = Uri::from(PathAndQuery::from_static("/")),
     }
     join_cookies(&mut parts);
     Ok(Request::from_parts(parts, body))
@@ -48,6 +50,11 @@ fn join_cookies(parts: &mut request::Parts) {
     }
 }
 
+/// Whether a field has no place in a message over HTTP/2.
+pub(crate) fn is_of_a_hop(name: &HeaderName) -> bool {
+    HOP.contains(name)
+}
+
 /// Takes out of an answer's fields what HTTP/2 has no place for.
 pub(super) fn outward(headers: &mut HeaderMap) {
     if !HOP.iter().any(|name| headers.contains_key(name)) {
@@ -55,7 +62,7 @@ pub(super) fn outward(headers: &mut HeaderMap) {
     }
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in &*headers {
-        if !HOP.contains(name) {
+        if !is_of_a_hop(name) {
             kept.append(name, value.clone());
         }
     }

@@ -4,24 +4,35 @@
 //! through, with a control block of its own; all of a connection are served in its task, so that what
 //! several have to say leaves in one write.
 
+mod announce;
 mod head;
 mod lent;
 mod send;
 mod stream;
 
+pub(crate) use head::is_of_a_hop;
 pub(crate) use send::{Outcome, Parcel, Sending};
 
 use crate::proxy::{
     conn::{Call, Calls, Shared},
     ctl::ConnCtl,
     http::Forward,
-    socket::Front,
 };
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use h2::server::{Builder, Connection};
+use announce::{Limit, NO_NEWS};
+use futures_util::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use h2::{
+    Reason,
+    server::{Builder, Connection},
+};
 use lent::Lent;
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep},
+};
 
 /// What a client opens a connection with on which it speaks HTTP/2 (RFC 9113 §3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -45,20 +56,26 @@ const MAX_ERRORS: usize = 1024;
 /// A connection without a stream is told to go after so long; browsers and pools come again.
 const IDLE: Duration = Duration::from_secs(70);
 
-/// Serves a connection on which HTTP/2 is spoken to its end, and gives the socket back.
-pub(crate) async fn serve<F: Front>(
-    socket: F,
+/// Serves a connection on which HTTP/2 is spoken to its end, and gives back what it was spoken on: a
+/// [`Socket`](crate::proxy::socket::Socket), or TLS over one.
+pub(crate) async fn serve<Io>(
+    io: Io,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> Option<F> {
+) -> Option<Io>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     // A client that was told to go may have said more by then.
     ctl.expects_more();
-    let (lent, back) = Lent::new(socket);
+    let limit = Arc::<Limit>::default();
+    announced(ctl, &limit);
+    let (lent, back) = Lent::new(io, Arc::clone(&limit));
     {
         let mut calls = pin!(FuturesUnordered::new());
         calls.push(Calls::new(ctl, &shared.ending).next());
-        let mut handshake = pin!(settings().handshake(lent));
+        let mut handshake = pin!(settings(forward).handshake(lent));
         let connection = loop {
             tokio::select! {
                 biased;
@@ -72,13 +89,18 @@ pub(crate) async fn serve<F: Front>(
             }
         };
         if let Some(connection) = connection {
-            run(connection, ctl, forward, shared).await;
+            run(connection, ctl, forward, shared, &limit).await;
         }
     }
     back.await.ok()
 }
 
-fn settings() -> Builder {
+/// Finds out how many streams the client may have open; says whether that is news.
+fn announced(ctl: &ConnCtl, limit: &Limit) -> bool {
+    limit.set(ctl.injector().max_streams().map_or(MAX_STREAMS, |limit| limit.most))
+}
+
+fn settings(forward: &Forward) -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
@@ -87,16 +109,20 @@ fn settings() -> Builder {
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(MAX_HEAD)
         .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(Some(MAX_ERRORS))
-        .enable_connect_protocol();
+        .max_local_error_reset_streams(Some(MAX_ERRORS));
+    // A client that is not told of it opens its WebSockets over HTTP/1.
+    if forward.may_speak_two() {
+        builder.enable_connect_protocol();
+    }
     builder
 }
 
-async fn run<F: Front>(
-    mut connection: Connection<Lent<F>, Parcel>,
+async fn run<Io: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: Connection<Lent<Io>, Parcel>,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
+    limit: &Limit,
 ) {
     let mut streams = FuturesUnordered::new();
     let mut calls = FuturesUnordered::new();
@@ -112,7 +138,13 @@ async fn run<F: Front>(
             }
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
-                    streams.push(stream::serve(request, respond, ctl.stream(), forward, shared));
+                    let stream = ctl.stream();
+                    if let Some(limit) = ctl.injector().max_streams()
+                        && let Some(dealt) = limit.meets(ctl.active_streams())
+                    {
+                        stream.refuse(dealt);
+                    }
+                    streams.push(stream::serve(request, respond, stream, forward, shared));
                 }
                 Some(Err(error)) => {
                     tracing::debug!(peer = %ctl.peer, %error, "a connection ended early");
@@ -122,8 +154,21 @@ async fn run<F: Front>(
             },
             Some((call, more)) = calls.next() => {
                 match call {
-                    // It is polled again, and sees to it.
-                    Call::Look => {}
+                    // It is polled again, and sees to what else there is.
+                    Call::Look if announced(ctl, limit) => {
+                        // Fails while the last one was not acknowledged: the next call sees to it.
+                        if connection.set_initial_window_size(NO_NEWS).is_err() {
+                            limit.forget();
+                        }
+                    }
+                    Call::Look => match ctl.take_away() {
+                        None => {}
+                        Some(Reason::NO_ERROR) => connection.graceful_shutdown(),
+                        Some(reason) => {
+                            ctl.set_over();
+                            connection.abrupt_shutdown(reason);
+                        }
+                    },
                     Call::Drain => connection.graceful_shutdown(),
                     Call::End => break,
                 }
@@ -135,4 +180,7 @@ async fn run<F: Front>(
             }
         }
     }
+    ctl.set_over();
+    // Some may have had their last byte sent by what ended the connection, and not know it yet.
+    while let Some(Some(())) = streams.next().now_or_never() {}
 }

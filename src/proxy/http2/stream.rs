@@ -47,6 +47,9 @@ impl End {
 
     /// With the client's.
     fn theirs(ctl: &ConnCtl, reason: Reason) -> Self {
+        if ctl.is_over() {
+            return Self::Gone;
+        }
         ctl.reset_with(reason);
         ctl.client_gone(true);
         Self::Theirs
@@ -87,11 +90,15 @@ async fn exchange(
     let body = Received::new(body, &parts.headers);
     let mut answer = pin!(stack(ctl, forward, shared).call(Request::from_parts(parts, body)));
     let response = poll_fn(|cx| {
+        if let Poll::Ready(end) = poll_end(ctl, cx) {
+            return Poll::Ready(Err(end));
+        }
         let answer = answer.as_mut().poll(cx);
         inform(respond, ctl);
         if let Poll::Ready(Ok(response)) = answer {
             return Poll::Ready(Ok(response));
         }
+        // It may have ended it itself.
         if let Poll::Ready(end) = poll_end(ctl, cx) {
             return Poll::Ready(Err(end));
         }
@@ -157,10 +164,10 @@ fn inform(respond: &mut SendResponse<Parcel>, ctl: &ConnCtl) {
 /// Whether the stream is to end now.
 fn poll_end(ctl: &ConnCtl, cx: &mut Context<'_>) -> Poll<End> {
     ctl.stream_wakes(cx.waker());
-    match ctl.killed() {
-        Some(_) => Poll::Ready(End::ours(ctl, reason(ctl))),
-        None => Poll::Pending,
+    if ctl.killed_itself().is_some() {
+        return Poll::Ready(End::ours(ctl, reason(ctl)));
     }
+    if ctl.killed().is_some() { Poll::Ready(End::Gone) } else { Poll::Pending }
 }
 
 /// The code of a reset of ours.

@@ -5,10 +5,11 @@ use crate::{
     fault::{Effect, Offset, Stage},
     proxy::{
         ctl::lock,
+        cut::{Cutting, Place},
         edit,
         events::Events,
         inject::Injection,
-        reply::{Cutting, Place, Reply},
+        reply::Reply,
     },
 };
 use http::{Response, header};

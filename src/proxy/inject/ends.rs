@@ -3,7 +3,7 @@
 use crate::{
     engine::Dealing,
     event::Upstream,
-    fault::{Canned, Close, Effect, Loss, Raw},
+    fault::{Canned, Close, Effect, H2Error, Loss, Raw},
     proxy::{
         ask::Ask,
         ctl::lock,
@@ -32,6 +32,13 @@ impl Injection {
                 self.ctl.kill(*close);
                 Ended::Closed
             }
+            Effect::GoAway(error) => {
+                if self.is_let_go_while_read(end, body).await {
+                    return Ended::LetGo;
+                }
+                self.send_away(*error, end);
+                Ended::Closed
+            }
             Effect::Say(raw) => {
                 if self.is_let_go_while_read(end, body).await {
                     return Ended::LetGo;
@@ -49,6 +56,15 @@ impl Injection {
             }
             _ => Ended::LetGo,
         }
+    }
+
+    /// Sends the connection away. Whoever shares it meets that, too.
+    pub(super) fn send_away(&self, error: H2Error, by: &Dealing) {
+        let connection = self.ctl.connection();
+        if self.ctl.is_stream() {
+            lock(&connection.wire).push(by.dealt.clone());
+        }
+        connection.send_away(error);
     }
 
     /// Loses the upstream's answer, once the upstream is done with it.

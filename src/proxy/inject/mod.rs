@@ -17,14 +17,14 @@ use crate::{
         ctl::{ConnCtl, lock},
         edit,
         error::Aborted,
-        http::path_of,
+        http::{is_tunnel, path_of},
         record::Draft,
         reply::Reply,
         second::Second,
     },
     select::{RequestView, User},
 };
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use std::{
     future::{Future, pending},
     pin::Pin,
@@ -87,7 +87,7 @@ where
             return Box::pin(too_late(request));
         }
         // Where requests inside tunnels are read, it is those that faults are meant for.
-        let is_wrapping = self.shared.intercept.is_some() && *request.method() == Method::CONNECT;
+        let is_wrapping = self.shared.intercept.is_some() && is_tunnel(&request);
         if is_wrapping || !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
         }
@@ -196,6 +196,10 @@ impl Injection {
                 Effect::EditBody(body) => {
                     edit::request(&mut request, body, self.ticket.over()).await
                 }
+                Effect::GoAway(error) => {
+                    self.ctl.connection().send_away(*error);
+                    continue;
+                }
                 _ => false,
             };
             self.edited(&dealing, changed);
@@ -211,7 +215,7 @@ impl Injection {
                 loss.get_or_insert(dealing);
             }
         }
-        let request_is_tunnel = request.method() == Method::CONNECT;
+        let request_is_tunnel = is_tunnel(&request);
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;

@@ -1,7 +1,7 @@
 //! The service: opens the draft, hands it on with the request, and sees the answer out.
 
 use crate::{
-    event::{Capture, Detail, EndedBy, Exchange, Upstream, retry_wait},
+    event::{Capture, Detail, EndedBy, Exchange, Http2, Upstream, retry_wait},
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
@@ -137,6 +137,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         sent: 0,
         complete: false,
         ended_by: EndedBy::Completed,
+        http2: (parts.version == Version::HTTP_2).then(Http2::default),
         t_first: ctl.take_first_byte(),
         t_head: injector.micros(),
         t_received: 0,

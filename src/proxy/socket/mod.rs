@@ -154,6 +154,29 @@ impl<S: Stream> Socket<S> {
         is_clear.then_some(&mut self.io)
     }
 
+    /// Ready when the client has gone, or closed its sending side: to be asked while nothing is read.
+    pub(crate) async fn until_left(&mut self) {
+        let mut looks = Looks::default();
+        poll_fn(|cx| {
+            loop {
+                match self.io.presence() {
+                    Presence::Gone => break self.ctl.client_gone(true),
+                    Presence::HalfClosed => break self.ctl.client_gone(false),
+                    Presence::There => {}
+                }
+                ready!(self.io.poll_has_input(cx));
+                ready!(looks.poll(cx));
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Gives the client all of its time for a head once more: it is not its fault that none came.
+    pub(crate) fn begin_anew(&mut self) {
+        self.head = HeadTimer::default();
+    }
+
     /// Says for TLS whether somebody waits for input: by itself it reads on when it has some.
     pub(crate) const fn is_read(&mut self, reading: bool) {
         self.watch.is_reading(reading);

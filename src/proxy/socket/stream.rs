@@ -11,6 +11,8 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, Interest},
     net::TcpStream,
@@ -112,6 +114,22 @@ impl Stream for TcpStream {
             })),
             Err(_) => Sent(Box::pin(ready(()))),
         }
+    }
+}
+
+/// A Unix socket knows no RST: a close is a close, and loses nothing that was written before.
+#[cfg(unix)]
+impl Stream for UnixStream {
+    fn presence(&self) -> Presence {
+        // A peer that closed may have left bytes behind; that it is gone shows when it is written to.
+        match self.ready(Interest::READABLE | Interest::WRITABLE).now_or_never() {
+            Some(Ok(ready)) if ready.is_read_closed() => Presence::HalfClosed,
+            _ => Presence::There,
+        }
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
     }
 }
 

@@ -16,9 +16,11 @@ use crate::{
     proxy::{
         conn::{Call, Calls, Shared},
         ctl::ConnCtl,
+        error::UpstreamError,
+        introduce::Who,
         meters::Counter,
         socket::{Looks, Presence, Sent, Stream},
-        upstream::{Connector, UpstreamIo},
+        upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
     },
 };
 use bytes::Bytes;
@@ -55,8 +57,12 @@ pub(crate) async fn serve<S: Stream>(
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     let dialled = {
+        let dial = async {
+            let dialled = timeout(CONNECT_TIMEOUT, connector.connect(Who::Client(ctl.ends))).await;
+            dialled.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
+        };
         // In a box of its own: it is big, and gone once the connection stands.
-        let mut dial = Box::pin(connector.connect());
+        let mut dial = Box::pin(dial);
         loop {
             tokio::select! {
                 biased;

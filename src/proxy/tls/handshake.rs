@@ -1,7 +1,7 @@
 //! The handshake with a client, from its first byte.
 
 use crate::{
-    fault::Close,
+    fault::{Close, Flaw},
     proxy::{
         conn::{Call, Calls},
         ctl::ConnCtl,
@@ -15,12 +15,20 @@ use rustls::{
     AlertDescription,
     server::{Accepted, Acceptor},
 };
-use std::{io, net::IpAddr, sync::Arc};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use std::{future::pending, io, net::IpAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::{sleep, sleep_until},
+};
 use tokio_rustls::{StartHandshake, server::TlsStream};
 
 /// What is read of a client's first words at a time.
 const CHUNK: usize = 4 * 1024;
+
+/// A fatal alert: there is no version that both sides speak (RFC 8446, 6).
+const VERSION: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 70];
+/// A fatal alert: there is no set of parameters that both sides take.
+const HANDSHAKE: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 
 /// What somebody is told who speaks plain HTTP with us.
 const PLAIN_HTTP: &str =
@@ -35,9 +43,27 @@ pub(crate) enum Failure {
     /// It speaks plain HTTP.
     #[error("the client speaks plain HTTP")]
     PlainHttp,
-    /// It speaks no TLS, or none that both sides speak.
+    /// It speaks no TLS, or none that both sides speak, or does not take what it is shown.
     #[error("the handshake failed")]
     Tls(#[source] io::Error),
+    /// A fault would have it so.
+    #[error("a fault ends the handshake")]
+    Dealt,
+}
+
+impl Failure {
+    /// Whether it is the client that ended it.
+    fn is_the_clients(&self) -> bool {
+        let said_so = |error: &io::Error| {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+            matches!(inner, Some(rustls::Error::AlertReceived(_)))
+        };
+        match self {
+            Self::Gone(_) => true,
+            Self::Tls(error) => error.kind() == io::ErrorKind::UnexpectedEof || said_so(error),
+            Self::PlainHttp | Self::Dealt => false,
+        }
+    }
 }
 
 impl Failure {
@@ -63,7 +89,7 @@ pub(crate) async fn welcome<S: Stream>(
     let socket = Socket::below_tls(io, Arc::clone(ctl));
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, ending).next());
-    let mut hands = Box::pin(accept(socket, terminator, local));
+    let mut hands = Box::pin(shake(socket, ctl, terminator, local));
     let shaken = loop {
         let (call, more) = tokio::select! {
             biased;
@@ -87,6 +113,9 @@ pub(crate) async fn welcome<S: Stream>(
         Err(failed) => failed,
     };
     tracing::debug!(peer = %ctl.peer, error = %failure, cause = ?failure, "no TLS with a client");
+    if failure.is_the_clients() {
+        ctl.client_gone(false);
+    }
     if matches!(failure, Failure::PlainHttp) {
         let answer = format!(
             "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
@@ -103,21 +132,108 @@ pub(crate) async fn welcome<S: Stream>(
     None
 }
 
+/// Shakes hands, as far as what was dealt to the connection lets it.
+async fn shake<S: Stream>(
+    mut socket: Socket<S>,
+    ctl: &ConnCtl,
+    terminator: &Terminator,
+    local: Option<IpAddr>,
+) -> Result<(TlsStream<Socket<S>>, Alpn), (Failure, Socket<S>)> {
+    let Some((flaw, fault)) = &ctl.welcome.flaw else {
+        return accept(socket, terminator, local, None).await;
+    };
+    let hello = match hello(&mut socket).await {
+        Ok(hello) => hello,
+        Err(failure) => return Err((failure, socket)),
+    };
+    match flaw {
+        Flaw::Stall { limit } => {
+            tokio::select! {
+                () = socket.until_left() => {
+                    return Err((Failure::Dealt, socket));
+                }
+                () = stalled(ctl, fault, *limit) => {}
+            }
+            socket.begin_anew();
+        }
+        Flaw::Reset => ctl.kill(Close::Reset),
+        Flaw::NoCommonVersion | Flaw::NoCommonCipher => {
+            let alert = if *flaw == Flaw::NoCommonVersion { VERSION } else { HANDSHAKE };
+            let _best_effort = say(&mut socket, &alert).await;
+        }
+        Flaw::Expired
+        | Flaw::NotYetValid
+        | Flaw::WrongName
+        | Flaw::Untrusted
+        | Flaw::NoCloseNotify => {}
+    }
+    match flaw {
+        Flaw::Reset | Flaw::NoCommonVersion | Flaw::NoCommonCipher => Err((Failure::Dealt, socket)),
+        _ => answer(hello, socket, terminator, local, Some(*flaw)).await,
+    }
+}
+
+/// Over when a fault lets go, or after `limit`.
+async fn stalled(ctl: &ConnCtl, fault: &str, limit: Option<Duration>) {
+    let injector = ctl.injector();
+    let mut changes = injector.changes();
+    let lets_go = async {
+        loop {
+            changes.mark_unchanged();
+            let (holds, again) = injector.is_in_force(fault);
+            if !holds || injector.is_over() {
+                return;
+            }
+            let again = async {
+                match again {
+                    Some(tick) => sleep_until(injector.instant(tick)).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = again => {}
+            }
+        }
+    };
+    let limit = async {
+        match limit {
+            Some(limit) => sleep(limit).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        () = lets_go => {}
+        () = limit => {}
+    }
+}
+
 /// Accepts TLS on a stream of any kind; gives the stream back if that fails.
 pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     mut io: IO,
     terminator: &Terminator,
     local: Option<IpAddr>,
+    flaw: Option<Flaw>,
 ) -> Result<(TlsStream<IO>, Alpn), (Failure, IO)> {
-    let accepted = match hello(&mut io).await {
-        Ok(accepted) => accepted,
-        Err(failure) => return Err((failure, io)),
-    };
-    let config = match terminator.config(accepted.client_hello().server_name(), local) {
+    match hello(&mut io).await {
+        Ok(hello) => answer(hello, io, terminator, local, flaw).await,
+        Err(failure) => Err((failure, io)),
+    }
+}
+
+/// Answers a client's first words.
+async fn answer<IO: AsyncRead + AsyncWrite + Unpin>(
+    hello: Accepted,
+    io: IO,
+    terminator: &Terminator,
+    local: Option<IpAddr>,
+    flaw: Option<Flaw>,
+) -> Result<(TlsStream<IO>, Alpn), (Failure, IO)> {
+    let config = match terminator.config(hello.client_hello().server_name(), local, flaw) {
         Ok(config) => config,
         Err(error) => return Err((Failure::Tls(io::Error::other(error)), io)),
     };
-    let hands = StartHandshake::from_parts(accepted, io).into_stream(config).into_fallible();
+    let hands = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
     match hands.await {
         Ok(stream) => {
             let alpn = Alpn::of(stream.get_ref().1);

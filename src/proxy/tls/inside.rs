@@ -55,7 +55,7 @@ pub(crate) async fn look<S: Stream>(
         Host::Name(_) => None,
     };
     let (error, mut socket) =
-        match heeding(ctl, ending, Box::pin(accept(socket, terminator, local))).await {
+        match heeding(ctl, ending, Box::pin(accept(socket, terminator, local, None))).await {
             Some(Ok((stream, alpn))) => return Inside::Tls(Box::new(stream), alpn),
             Some(Err(failed)) => failed,
             None => return Inside::Nobody,

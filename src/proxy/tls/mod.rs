@@ -13,12 +13,14 @@ mod certificates;
 mod handshake;
 mod inside;
 mod secure;
+mod sni;
 
 pub(crate) use handshake::welcome;
 pub(crate) use inside::{Inside, look};
 pub(crate) use secure::Secure;
+pub(crate) use sni::{Routes, route};
 
-use crate::{ca::Authority, config::Terminate, proxy::upstream::TlsError};
+use crate::{ca::Authority, config::Terminate, fault::Flaw, proxy::upstream::TlsError};
 use certificates::Certificates;
 use rustls::{ServerConfig, ServerConnection, crypto::CryptoProvider};
 use std::{net::IpAddr, sync::Arc};
@@ -62,9 +64,9 @@ impl Terminator {
     ///
     /// # Errors
     ///
-    /// Fails if there is no authority that could sign for it.
-    pub fn new(_terminate: &Terminate) -> Result<Self, TlsError> {
-        Ok(Self::made_up(Arc::new(Authority::own()?)))
+    /// Fails if a file is of no use, or there is no authority that could sign for it.
+    pub fn new(terminate: &Terminate) -> Result<Self, TlsError> {
+        Ok(Self { certificates: Certificates::new(terminate)? })
     }
 
     /// One that makes up a certificate for whatever name a client asks for.
@@ -77,8 +79,9 @@ impl Terminator {
         &self,
         name: Option<&str>,
         local: Option<IpAddr>,
+        flaw: Option<Flaw>,
     ) -> Result<Arc<ServerConfig>, TlsError> {
-        self.certificates.config(name, local)
+        self.certificates.config(name, local, flaw)
     }
 }
 

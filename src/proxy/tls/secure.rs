@@ -4,7 +4,7 @@
 //! to it. So all that a connection needs to know of requests and answers is seen to here.
 
 use crate::{
-    fault::Close,
+    fault::{Close, Flaw},
     proxy::{
         ctl::{ConnCtl, Stand},
         socket::{Front, Socket, Stream},
@@ -37,13 +37,16 @@ pub(crate) struct Secure<S: Stream> {
     between: VecDeque<Bytes>,
     /// Its end was sent while the connection was idle.
     said_goodbye: bool,
+    /// Its end is said by TCP alone.
+    mute: bool,
 }
 
 impl<S: Stream> Secure<S> {
     pub(crate) fn new(tls: TlsStream<Socket<S>>) -> Self {
         let ctl = Arc::clone(tls.get_ref().0.ctl());
         ctl.set_over_tls();
-        Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false }
+        let mute = matches!(ctl.welcome.flaw, Some((Flaw::NoCloseNotify, _)));
+        Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false, mute }
     }
 
     /// The end of what the client sends. Between exchanges that is the end of the connection.
@@ -95,7 +98,7 @@ impl<S: Stream> Front for Secure<S> {
     }
 
     async fn linger(&mut self) {
-        if self.ctl.killed() != Some(Close::Reset) {
+        if !self.mute && self.ctl.killed() != Some(Close::Reset) {
             self.say_goodbye().await;
         }
         self.tls.get_mut().0.linger().await;
@@ -109,7 +112,11 @@ impl<S: Stream> AsyncRead for Secure<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.ctl.is_drained() && !self.said_goodbye {
-            ready!(Pin::new(&mut *self.tls).poll_shutdown(cx))?;
+            if self.mute {
+                ready!(Pin::new(self.tls.get_mut().0).poll_shutdown(cx))?;
+            } else {
+                ready!(Pin::new(&mut *self.tls).poll_shutdown(cx))?;
+            }
             self.said_goodbye = true;
         }
         let before = buf.filled().len();
@@ -166,6 +173,10 @@ impl<S: Stream> AsyncWrite for Secure<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.mute {
+            ready!(self.as_mut().poll_flush(cx))?;
+            return Pin::new(self.tls.get_mut().0).poll_shutdown(cx);
+        }
         Pin::new(&mut *self.tls).poll_shutdown(cx)
     }
 }

@@ -5,9 +5,10 @@ use crate::{
     proxy::{
         ctl::lock,
         error::UpstreamError,
+        introduce::Who,
         meters::Meters,
         upstream::{
-            Dial, Upstream, UpstreamIo,
+            CONNECT_TIMEOUT, Dial, Upstream, UpstreamIo,
             connect::Connector,
             tls::{TlsError, TlsSettings},
         },
@@ -20,6 +21,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
 };
+use tokio::time::timeout;
 
 /// Upstreams whose connections are kept; the one that was not asked for the longest goes first.
 const MAX_KNOWN: usize = 64;
@@ -104,7 +106,14 @@ impl Asked {
     /// Fails if it is not allowed, or cannot be reached.
     pub(crate) async fn dial(&self, place: &HostPort) -> Result<UpstreamIo, UpstreamError> {
         self.check(place)?;
-        self.connector(place, false)?.connect().await
+        let connector = self.connector(place, false)?;
+        let dialled = timeout(CONNECT_TIMEOUT, connector.connect(Who::Nobody)).await;
+        dialled.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
+    }
+
+    /// Whether anybody may be spoken to over HTTP/2.
+    pub(crate) fn may_speak_two(&self) -> bool {
+        self.http != UpstreamHttp::Http1
     }
 
     /// Whether what is inside of tunnels is read, as far as it can be.

@@ -1,12 +1,12 @@
 //! Dialling the upstream: name, TCP, TLS.
 
 use crate::{
-    config::Allow,
+    config::{Allow, ProxyVersion},
     proxy::{
         error::UpstreamError,
+        introduce::{Speech, Who},
         socket::{Presence, Sent, Stream},
         upstream::{
-            CONNECT_TIMEOUT,
             asked::Routes,
             tls::{TlsError, TlsSettings},
         },
@@ -20,14 +20,16 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
-    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -45,6 +47,7 @@ pub struct Connector {
     authority: HeaderValue,
     /// An address that it does not go to: our own.
     not: Option<SocketAddr>,
+    speech: Speech,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,8 @@ enum Way {
         port: u16,
         tls: Option<(TlsConnector2, ServerName<'static>)>,
     },
+    #[cfg(unix)]
+    Unix(PathBuf),
     Custom(Arc<dyn Dial>),
     /// Each request says.
     Asked(Routes),
@@ -107,14 +112,14 @@ impl Connector {
             .unwrap_or(HeaderValue::from_static("upstream"));
         let host = upstream.host().to_owned();
         let tls = if upstream.is_tls() {
-            let name =
-                ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host.clone()))?;
+            let name = tls.name.clone().unwrap_or_else(|| host.clone());
+            let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
             Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
         } else {
             None
         };
         let way = Way::Tcp { host, port: upstream.port(), tls };
-        Ok(Self { way, authority, not: None })
+        Ok(Self::plain(way, authority))
     }
 
     /// A connector to a place, over TLS if there is a config for it.
@@ -135,7 +140,7 @@ impl Connector {
         let authority = HeaderValue::from_str(&place.to_string())
             .unwrap_or(HeaderValue::from_static("upstream"));
         let way = Way::Tcp { host, port: place.port, tls };
-        Ok(Self { way, authority, not })
+        Ok(Self { not, ..Self::plain(way, authority) })
     }
 
     /// A connector to whatever each request names, as far as it is allowed.
@@ -157,8 +162,7 @@ impl Connector {
     }
 
     fn by(routes: Routes) -> Self {
-        let authority = HeaderValue::from_static("upstream");
-        Self { way: Way::Asked(routes), authority, not: None }
+        Self::plain(Way::Asked(routes), HeaderValue::from_static("upstream"))
     }
 
     /// Where requests may go, if it is they who say.
@@ -180,13 +184,34 @@ impl Connector {
             }
             _ => Way::Nowhere,
         };
-        Self { way, authority: HeaderValue::from_static("upstream"), not: None }
+        Self::plain(way, HeaderValue::from_static("upstream"))
+    }
+
+    /// A connector to a Unix socket. Its name, where one is asked for, is `localhost`.
+    pub fn unix(path: PathBuf) -> Self {
+        #[cfg(unix)]
+        let way = Way::Unix(path);
+        #[cfg(not(unix))]
+        let way = {
+            drop(path);
+            Way::Nowhere
+        };
+        Self::plain(way, HeaderValue::from_static("localhost"))
     }
 
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
-        let authority = HeaderValue::from_static("upstream");
-        Self { way: Way::Custom(dial), authority, not: None }
+        Self::plain(Way::Custom(dial), HeaderValue::from_static("upstream"))
+    }
+
+    fn plain(way: Way, authority: HeaderValue) -> Self {
+        Self { way, authority, not: None, speech: Speech::default() }
+    }
+
+    /// Begins every connection with a PROXY header of this version, if there is one.
+    #[must_use]
+    pub fn introducing(self, version: Option<ProxyVersion>) -> Self {
+        Self { speech: Speech(version), ..self }
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -198,11 +223,16 @@ impl Connector {
         if self.routes().is_some() {
             return Ok(());
         }
-        self.connect().await.map(drop).map_err(|error| error.with_causes())
+        self.connect(Who::Nobody).await.map(drop).map_err(|error| error.with_causes())
     }
 
     pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Who a connection is of use to, once it is there: with nothing told, everybody.
+    pub(super) fn key(&self, who: Who) -> Option<Who> {
+        self.speech.key(who)
     }
 
     /// Whether it is spoken to over TLS.
@@ -214,8 +244,9 @@ impl Connector {
     pub(super) async fn connect_as(
         &self,
         offer: Offer,
+        who: Who,
     ) -> Result<(UpstreamIo, bool), UpstreamError> {
-        let io = self.connect_in_time(offer).await?;
+        let io = self.connect_offering(offer, who).await?;
         let two = match (&io, offer) {
             (_, Offer::One) => false,
             (UpstreamIo::Tls(io), _) => io.get_ref().1.alpn_protocol() == Some(b"h2"),
@@ -229,24 +260,28 @@ impl Connector {
         Ok((io, two))
     }
 
-    /// A connection, if it does not take too long.
-    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
-        self.connect_in_time(Offer::One).await
+    pub(crate) async fn connect(&self, who: Who) -> Result<UpstreamIo, UpstreamError> {
+        self.connect_offering(Offer::One, who).await
     }
 
-    async fn connect_in_time(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
-        let connected = timeout(CONNECT_TIMEOUT, self.connect_offering(offer)).await;
-        connected.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
-    }
-
-    async fn connect_offering(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
+    async fn connect_offering(&self, offer: Offer, who: Who) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
             Way::Nowhere | Way::Asked(_) => {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
-            Way::Custom(dial) => return dial.dial().await.map_err(UpstreamError::Connect),
+            #[cfg(unix)]
+            Way::Unix(path) => {
+                let mut io = UnixStream::connect(path).await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(UpstreamIo::Unix(io));
+            }
+            Way::Custom(dial) => {
+                let mut io = dial.dial().await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(io);
+            }
         };
         let addresses =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
@@ -256,9 +291,11 @@ impl Connector {
                 return Err(UpstreamError::Circle);
             }
             match TcpStream::connect(address).await {
-                Ok(stream) => {
+                Ok(mut stream) => {
                     // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
                     let _best_effort = stream.set_nodelay(true);
+                    // Below TLS: whoever takes it off has to know first.
+                    self.speech.give(who, &mut stream).await?;
                     let Some((connector, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };
@@ -291,6 +328,9 @@ pub enum UpstreamIo {
     Tcp(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
     /// In memory.
     Memory(DuplexStream),
 }
@@ -300,6 +340,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => Stream::reset_on_close(io),
             Self::Tls(io) => Stream::reset_on_close(io.get_ref().0),
+            #[cfg(unix)]
+            Self::Unix(io) => Stream::reset_on_close(io),
             Self::Memory(_) => {}
         }
     }
@@ -308,6 +350,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.presence(),
             Self::Tls(io) => io.get_ref().0.presence(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.presence(),
             Self::Memory(_) => Presence::There,
         }
     }
@@ -316,6 +360,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.all_sent(),
             Self::Tls(io) => io.get_ref().0.all_sent(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.all_sent(),
             Self::Memory(io) => io.all_sent(),
         }
     }
@@ -324,6 +370,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.poll_has_input(cx),
             Self::Tls(io) => io.get_ref().0.poll_has_input(cx),
+            #[cfg(unix)]
+            Self::Unix(io) => io.poll_has_input(cx),
             Self::Memory(_) => Poll::Ready(()),
         }
     }
@@ -334,6 +382,8 @@ macro_rules! each {
         match $self.get_mut() {
             Self::Tcp($io) => $call,
             Self::Tls($io) => $call,
+            #[cfg(unix)]
+            Self::Unix($io) => $call,
             Self::Memory($io) => $call,
         }
     };
@@ -370,6 +420,8 @@ impl AsyncWrite for UpstreamIo {
         match self {
             Self::Tcp(io) => io.is_write_vectored(),
             Self::Tls(io) => io.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.is_write_vectored(),
             Self::Memory(io) => io.is_write_vectored(),
         }
     }

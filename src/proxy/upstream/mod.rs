@@ -27,20 +27,20 @@ pub use tls::{TlsError, TlsRoots, TlsSettings};
 use crate::{
     config::UpstreamHttp,
     proxy::{
-        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, meters::Meters, record::Draft,
-        reply::Reply,
+        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, introduce::Who,
+        meters::Meters, record::Draft, reply::Reply,
     },
 };
 use body::Held;
 use connect::Offer;
-use http::{HeaderMap, Request, Response, Version, header, uri::Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use session::{Place, Session, Sessions};
 use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,6 +68,10 @@ impl Upstream {
     /// With so many idle connections kept at most.
     pub(crate) fn keeping(self, idle: usize) -> Self {
         Self { pool: Arc::new(Pool::of(idle)), ..self }
+    }
+
+    pub(crate) fn may_speak_two(&self) -> bool {
+        self.http != UpstreamHttp::Http1
     }
 
     /// The authority to put into `host` where one is needed.
@@ -111,19 +115,24 @@ impl Upstream {
         mut dialled: Option<Pooled>,
         draft: &Draft,
     ) -> Result<Response<Reply>, UpstreamError> {
+        if request.method() == Method::CONNECT {
+            let why = "the upstream speaks HTTP/1, which has another way to other protocols";
+            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
+        }
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
         let last = request.version() == Version::HTTP_10;
         if !last {
             *request.version_mut() = Version::HTTP_11;
         }
+        let who = Who::Client(draft.ctl.ends);
         loop {
             let (mut connection, reused) = match dialled.take() {
                 Some(connection) => (connection, false),
-                None => match self.pool.take() {
+                None => match self.pool.take(self.connector.key(who)) {
                     Some(connection) => (connection, true),
                     // In a box of its own: it is big, and needed once for many requests.
-                    None => (Box::pin(self.dial()).await?, false),
+                    None => (Box::pin(self.dial(who)).await?, false),
                 },
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
@@ -159,7 +168,7 @@ impl Upstream {
         let scheme = if self.connector.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         // A session that turns out to be closed is no reason to fail; one that was just made is.
         for again in [true, true, false] {
-            let place = match self.place().await? {
+            let place = match self.place(Who::Client(draft.ctl.ends)).await? {
                 Dialled::Two(place) => place,
                 Dialled::One(connection) => {
                     interims.attach(&mut request);
@@ -185,28 +194,29 @@ impl Upstream {
     }
 
     /// A connection over HTTP/2 with room for a request.
-    async fn place(&self) -> Result<Dialled, UpstreamError> {
-        if let Some(place) = self.sessions.with_room() {
+    async fn place(&self, who: Who) -> Result<Dialled, UpstreamError> {
+        let whose = self.connector.key(who);
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
         let _one_at_a_time = self.sessions.dialling.lock().await;
-        if let Some(place) = self.sessions.with_room() {
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
         // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
         if self.http == UpstreamHttp::Same
             && self.connector.is_tls()
-            && let Some(pooled) = self.pool.take()
+            && let Some(pooled) = self.pool.take(whose)
         {
             return Ok(Dialled::One(Box::new(pooled)));
         }
         let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
-        let (io, two) = self.connected(offer).await?;
+        let (io, two) = self.connected(offer, who).await?;
         if !two {
-            let pooled = Pooled::new(io).await.map_err(UpstreamError::Broken)?;
+            let pooled = Pooled::new(io, whose).await.map_err(UpstreamError::Broken)?;
             return Ok(Dialled::One(Box::new(pooled)));
         }
-        let session = Session::new(io).await.map_err(UpstreamError::Stream)?;
+        let session = Session::new(io, whose).await.map_err(UpstreamError::Stream)?;
         Ok(Dialled::Two(self.sessions.put(session)))
     }
 
@@ -218,7 +228,7 @@ impl Upstream {
         draft: &Draft,
     ) -> Response<Reply> {
         let telling = draft.answered(response.status(), response.headers());
-        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             response.extensions_mut().insert(Arc::new(connection.into_tunnel()));
             return response.map(|_| Reply::empty());
         }
@@ -229,14 +239,16 @@ impl Upstream {
         })
     }
 
-    async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let (io, _one) = self.connected(Offer::One).await?;
-        Pooled::new(io).await.map_err(UpstreamError::Broken)
+    async fn dial(&self, who: Who) -> Result<Pooled, UpstreamError> {
+        let (io, _one) = self.connected(Offer::One, who).await?;
+        Pooled::new(io, self.connector.key(who)).await.map_err(UpstreamError::Broken)
     }
 
     /// A new connection, and whether HTTP/2 is to be spoken on it.
-    async fn connected(&self, offer: Offer) -> Result<(Metered, bool), UpstreamError> {
-        let (io, two) = self.connector.connect_as(offer).await?;
+    async fn connected(&self, offer: Offer, who: Who) -> Result<(Metered, bool), UpstreamError> {
+        let (io, two) = timeout(CONNECT_TIMEOUT, self.connector.connect_as(offer, who))
+            .await
+            .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         Ok((Metered::new(io, Arc::clone(&self.meters)), two))
     }
 }

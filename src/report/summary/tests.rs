@@ -47,6 +47,7 @@ fn exchange(phase: Option<usize>) -> Event {
         sent: 2,
         complete: true,
         ended_by: EndedBy::Completed,
+        http2: None,
         t_first: 1,
         t_head: 1,
         t_received: 1,

@@ -235,6 +235,7 @@ impl Traffic {
             sent: 0,
             complete: this.status > 0 && this.ended_by == EndedBy::Completed,
             ended_by: this.ended_by,
+            http2: None,
             t_first: start,
             t_head: start,
             t_received: if this.is_read { start } else { 0 },

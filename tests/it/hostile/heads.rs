@@ -81,6 +81,13 @@ async fn what_is_not_http_at_all_is_refused() {
 }
 
 #[tokio::test]
+async fn half_a_preface_of_http_2_is_no_request() {
+    let outcome = outcome("PRI * HTTP/2.0\r\n\r\nSM\r\n\n").await;
+    assert!(outcome.upstream.is_empty(), "{outcome:?}");
+    assert!(matches!(outcome.status, None | Some(400)), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn a_head_that_breaks_off_reaches_nobody() {
     for begin in ["G", "GET /", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nhost: a\r\nx-"] {
         let outcome = outcome(begin).await;

@@ -1,4 +1,6 @@
 //! HTTP/2: what passes, what is translated, and how faults hurt streams.
 
+mod faults;
+mod hostile;
 mod passes;
 mod peer;

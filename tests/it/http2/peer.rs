@@ -7,7 +7,7 @@ use h2::{
     client::{ResponseFuture, SendRequest},
     server::SendResponse,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use std::{
     fmt, io,
     net::SocketAddr,
@@ -240,13 +240,6 @@ pub(super) async fn ok((_, mut respond): Asked) {
     if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
         let _gone = stream.send_data(Bytes::from_static(b"ok"), true);
     }
-}
-
-/// Answers with this status and nothing else.
-pub(super) fn status(status: StatusCode) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    response
 }
 
 /// The code with which the other side reset a stream.

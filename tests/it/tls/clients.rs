@@ -188,3 +188,29 @@ async fn what_comes_on_a_drained_connection_is_told_of() {
     let late = secured.drill.exchanges(2).await.remove(1);
     assert_eq!((late.seq, late.ended_by, late.status), (2, EndedBy::Stale, 0));
 }
+
+#[tokio::test]
+async fn large_bodies_pass_both_ways() {
+    let upstream = Upstream::scripted(|mut wire, _| async move {
+        while let Some(request) = wire.request().await {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", request.body.len());
+            wire.send([head.as_bytes(), &request.body].concat()).await;
+        }
+    })
+    .await;
+    let secured = Secured::before(Drill::calm(), &upstream);
+    let client = secured.client().await;
+    let body: Vec<u8> = (0..5_000_000_u32).map(|n| n.to_le_bytes()[(n % 3) as usize]).collect();
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", body.len());
+
+    let mut client = client;
+    let mut answer = client.ask([head.as_bytes(), &body].concat()).await;
+    if answer.status() == 100 {
+        answer = client.answer().await;
+    }
+
+    assert!(answer.whole && answer.body == body, "{} bytes", answer.body.len());
+    let exchange = secured.drill.exchange().await;
+    // Of the message, not of what travels.
+    assert_eq!((exchange.received, exchange.sent), (5_000_000, 5_000_000));
+}

@@ -2,8 +2,11 @@
 
 mod bytes;
 mod clients;
+mod flaws;
+mod given;
 mod http2;
 mod nonsense;
+mod sni;
 
 use crate::support::{Drill, Setup, Upstream, Wire};
 use firedrill::{ca::Authority, proxy::Terminator};
@@ -16,7 +19,8 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, ConfigBuilder, RootCertStore,
+        client::WantsClientCert,
         crypto::ring,
         pki_types::{CertificateDer, ServerName, pem::PemObject},
     },
@@ -41,14 +45,22 @@ fn secured(mut setup: Setup) -> (Setup, ClientConfig) {
 
 /// A client that trusts nobody else.
 fn trusting(pem: &str) -> ClientConfig {
+    trusting_with(pem, |config| config.with_no_client_auth())
+}
+
+/// The same, with what it shows itself.
+fn trusting_with(
+    pem: &str,
+    shows: impl FnOnce(ConfigBuilder<ClientConfig, WantsClientCert>) -> ClientConfig,
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
     roots.add(certificate).expect("an authority");
-    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = shows(builder);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config
 }
