@@ -9,6 +9,7 @@
 //! The pool is our own, over hyper's connections, since we need what a client library hides: which
 //! connection carried what, whether it was fresh, and its end together with the client's.
 
+mod asked;
 mod body;
 mod connect;
 mod interim;
@@ -18,6 +19,7 @@ mod session;
 mod tls;
 mod two;
 
+pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
@@ -77,6 +79,11 @@ impl Upstream {
         }
     }
 
+    /// With so many idle connections kept at most.
+    pub(crate) fn keeping(self, idle: usize) -> Self {
+        Self { pool: Arc::new(Pool::of(idle)), ..self }
+    }
+
     pub(crate) fn may_speak_two(&self) -> bool {
         self.http != UpstreamHttp::Http1
     }
@@ -124,7 +131,7 @@ impl Upstream {
     ) -> Result<Response<Reply>, UpstreamError> {
         if request.method() == Method::CONNECT {
             let why = "the upstream speaks HTTP/1, which has another way to other protocols";
-            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
+            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
         }
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.

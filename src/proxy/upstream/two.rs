@@ -61,7 +61,7 @@ pub(super) async fn send(
         && !sender.is_extended_connect_protocol_enabled()
     {
         let why = "the upstream takes no extended CONNECT";
-        return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
+        return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
@@ -149,7 +149,7 @@ fn outward(
     scheme: Scheme,
     upstream: &HeaderValue,
 ) -> Result<Request<()>, UpstreamError> {
-    let refused = |why| UpstreamError::Refused(StatusCode::BAD_REQUEST, why);
+    let refused = |why: &'static str| UpstreamError::bad_request(why);
     let mut head = Request::new(());
     *head.method_mut() = parts.method.clone();
     *head.version_mut() = Version::HTTP_2;
