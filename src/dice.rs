@@ -64,6 +64,8 @@ pub enum Purpose {
     Garbage = 10,
     /// Which clients are drawn again to see how much a number depends on them.
     Resample = 11,
+    /// Which messages of a socket are hit, and what its injected frames are masked with.
+    Messages = 12,
 }
 
 /// A key to draw with: a fault, and whom it decides about.

@@ -20,10 +20,12 @@
 //!  2  config ── scenario   event               describe  |  name
 //!  1  fault   select                            what, whom
 //!  0  timeline  read  units  dice  diag  yaml   words
+//!     ca                                        whom clients trust
 //! ```
 //!
 //! Down only; `tests/architecture.rs` keeps it so.
 
+pub mod ca;
 pub mod cli;
 pub mod config;
 pub mod control;

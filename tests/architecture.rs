@@ -14,6 +14,7 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     // 0: words
     ("units", &[]),
     ("dice", &[]),
+    ("ca", &[]),
     ("diag", &[]),
     ("yaml", &["diag"]),
     ("timeline", &["units"]),
@@ -23,14 +24,14 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("select", &["units", "dice", "diag", "yaml", "read"]),
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
-    ("config", &["units", "diag", "yaml", "read", "select", "fault", "scenario"]),
+    ("config", &["units", "ca", "diag", "yaml", "read", "select", "fault", "scenario"]),
     ("event", &["dice", "select"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
     ("observe", &["dice", "event"]),
     ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe"]),
-    ("proxy", &["units", "dice", "fault", "select", "scenario", "config", "event", "engine"]),
+    ("proxy", &["units", "dice", "ca", "fault", "select", "scenario", "config", "event", "engine"]),
     (
         "report",
         &[
@@ -59,8 +60,9 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "units", "dice", "diag", "timeline", "read", "fault", "select", "scenario", "config",
-            "event", "engine", "observe", "verdict", "proxy", "report", "demo", "control", "drill",
+            "units", "dice", "ca", "diag", "timeline", "read", "fault", "select", "scenario",
+            "config", "event", "engine", "observe", "verdict", "proxy", "report", "demo",
+            "control", "drill",
         ],
     ),
 ];
@@ -73,8 +75,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum::", &["control/"]),
     ("prometheus_client::", &["control/metrics.rs"]),
     ("serde_yaml::", &["yaml.rs"]),
-    ("rustls::", &["proxy/upstream/"]),
-    ("socket2::", &["proxy/listener.rs", "proxy/socket/stream.rs"]),
+    ("rustls::", &["proxy/upstream/", "proxy/tls/", "ca/"]),
+    ("rcgen::", &["ca/"]),
+    ("socket2::", &["proxy/listener/", "proxy/socket/stream.rs"]),
+    ("ppp::", &["proxy/introduce/"]),
     ("rustix::", &["proxy/timer.rs", "cli/run/"]),
     ("annotate_snippets::", &["diag/render.rs"]),
     ("anstyle::", &["report/", "cli/", "diag/render.rs"]),

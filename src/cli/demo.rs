@@ -163,7 +163,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         upstream: Some(format!("http://{shop}")),
         config: None,
         admin: AdminArgs::default(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         play: PlayArgs {
             speed: args.speed.unwrap_or(Speed::REAL),
             seed: None,
@@ -178,6 +178,7 @@ fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
         log: run::LogForm::Text,
         upstream_ca: None,
         upstream_insecure: false,
+        terminate: false,
         rewrite_host: false,
         no_mark: false,
         command: Vec::new(),

@@ -98,6 +98,8 @@ fn layer(layer: Layer) -> &'static str {
     match layer {
         Layer::Listener => "listener",
         Layer::Connection => "connection",
+        Layer::Handshake => "handshake",
         Layer::Message => "request",
+        Layer::Socket => "websocket",
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod bundled;
+mod ca;
 mod check;
 mod compare;
 mod completions;
@@ -52,6 +53,7 @@ enum Command {
     Show(bundled::Args),
     Faults(faults::Args),
     Explain(explain::Args),
+    Ca(ca::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -89,6 +91,7 @@ pub fn main() -> Exit {
         Command::Show(args) => bundled::show(&args),
         Command::Faults(args) => faults::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Ca(args) => ca::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
     }

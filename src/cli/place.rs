@@ -1,6 +1,7 @@
 //! Where a drill takes place: the proxies and the admin listener, from a config file and flags.
 
 use crate::{
+    ca::Authority,
     cli::{
         run::Refusal,
         scenario_file::{self, Loaded},
@@ -23,6 +24,8 @@ use tokio::time::timeout;
 const PROBE: Duration = Duration::from_secs(1);
 /// The variable that holds the token of commands.
 pub(super) const TOKEN: &str = "FIREDRILL_TOKEN";
+/// The variable in which a command finds whom to trust.
+const AUTHORITY: &str = "FIREDRILL_CA";
 
 /// The flags of the admin listener.
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -112,9 +115,24 @@ fn rules(args: &AdminArgs, config: Option<&Admin>) -> Result<(SocketAddr, Guard)
 pub(super) fn lines(registry: &Registry) -> Vec<String> {
     let line = |spec: Spec| {
         let off = if spec.enabled { "" } else { "  (switched off)" };
-        format!("{}: {}://{} -> {}{off}", spec.name, spec.scheme(), spec.listen, spec.upstream)
+        format!("{}: {} -> {}{off}", spec.name, spec.shown(), spec.upstream)
     };
-    registry.list().iter().map(|proxied| line(proxied.spec())).collect()
+    let lines = registry.list();
+    lines.iter().map(|proxied| line(proxied.spec())).chain(trust(registry)).collect()
+}
+
+/// Whom clients have to trust, for people, if there are proxies that make certificates up.
+pub(super) fn trust(registry: &Registry) -> Option<String> {
+    let path = authority(registry)?;
+    Some(format!("trust: {path} signs for https (how: `firedrill ca --help`)"))
+}
+
+/// The certificate of the authority that signs for proxies, if there are such.
+fn authority(registry: &Registry) -> Option<String> {
+    let makes_up = |spec: Spec| spec.terminate.is_some_and(|by| by.identity.is_none());
+    registry.list().iter().any(|proxied| makes_up(proxied.spec())).then_some(())?;
+    // Those who need it have made it by now.
+    Some(Authority::own().ok()?.path().display().to_string())
 }
 
 /// Why upstreams take no connections at this moment, those that do not.
@@ -144,6 +162,9 @@ pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
         let name: String = spec.name.chars().map(plain).collect();
         variables.insert(format!("FIREDRILL_URL_{name}"), spec.url());
         variables.insert(format!("FIREDRILL_ADDR_{name}"), spec.reached_at().to_string());
+    }
+    if let Some(path) = authority(registry) {
+        variables.insert(AUTHORITY.to_owned(), path);
     }
     variables
 }

@@ -107,7 +107,7 @@ pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Admi
 }
 
 /// An address to listen on.
-pub(super) fn address(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<SocketAddr> {
+fn address(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<SocketAddr> {
     let text = reader.name(node)?;
     match listen(&text) {
         Ok(address) => Some(address),

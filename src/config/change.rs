@@ -1,18 +1,18 @@
 //! What a command may change about a proxy that is there.
 
 use crate::{
-    config::{admin::address, proxy::upstream_of},
+    config::proxy::{place, upstream_of},
     fault::catalog::Protocol,
     read::{Field, Kind, Reader, Shape},
+    units::Place,
     yaml::{Node, Spanned},
 };
-use std::net::SocketAddr;
 
 /// What is to change; what is `None` stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyChange {
     /// Where clients connect.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Place>,
     /// The service behind it, as [`ProxyEntry`](crate::config::ProxyEntry) has it.
     pub upstream: Option<String>,
     /// Whether it listens.
@@ -34,7 +34,7 @@ impl ProxyChange {
     pub fn read(node: &Spanned<Node>, protocol: Protocol, reader: &mut Reader<'_>) -> Option<Self> {
         let fields = reader.fields(node, &CHANGE)?;
         Some(Self {
-            listen: fields.get("listen").and_then(|node| address(node, reader)),
+            listen: fields.get("listen").and_then(|node| place(node, reader)),
             upstream: fields.get("upstream").and_then(|n| upstream_of(n, protocol, reader)),
             enabled: fields.get("enabled").and_then(|node| reader.boolean(node)),
         })

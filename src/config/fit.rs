@@ -10,9 +10,20 @@ use crate::{
     select::Unit,
 };
 
+/// A proxy, as far as faults have to fit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ground<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it understands of its traffic.
+    pub protocol: Protocol,
+    /// Whether it speaks TLS with its clients.
+    pub tls: bool,
+}
+
 /// Notes every fault that names a proxy which is not there, or that none of those it is meant for
 /// can play. Where there are no proxies at all they are made later, and nothing is noted.
-pub fn fit(scenario: &Scenario, proxies: &[(&str, Protocol)], problems: &mut Problems) {
+pub fn fit(scenario: &Scenario, proxies: &[Ground<'_>], problems: &mut Problems) {
     if proxies.is_empty() {
         return;
     }
@@ -27,18 +38,18 @@ pub fn fit(scenario: &Scenario, proxies: &[(&str, Protocol)], problems: &mut Pro
 }
 
 /// What keeps a fault from being played on any of these proxies that it is meant for, if anything.
-pub fn misfit_of(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Diagnostic> {
+pub fn misfit_of(entry: &FaultEntry, proxies: &[Ground<'_>]) -> Option<Diagnostic> {
     let Some(name) = &entry.proxy else {
         let misfits: Option<Vec<Misfit>> =
-            proxies.iter().map(|(_, protocol)| misfit(entry, *protocol)).collect();
+            proxies.iter().map(|place| misfit(entry, place)).collect();
         let misfit = misfits?.into_iter().next()?;
         let title = misfit.title("no proxy does");
         let help = format!("{}, or add a proxy that it works on", misfit.help);
         return Some(Diagnostic::new(Code::E0707, title, misfit.span).help(help));
     };
     let place = entry.places.proxy.unwrap_or(entry.places.fault);
-    let Some((_, protocol)) = proxies.iter().find(|(known, _)| known == name) else {
-        let names = || proxies.iter().map(|(name, _)| *name);
+    let Some(known) = proxies.iter().find(|known| known.name == name) else {
+        let names = || proxies.iter().map(|known| known.name);
         let problem =
             Diagnostic::new(Code::E0706, format!("nothing defines the proxy `{name}`"), place);
         return Some(match closest(name, names()) {
@@ -48,10 +59,10 @@ pub fn misfit_of(entry: &FaultEntry, proxies: &[(&str, Protocol)]) -> Option<Dia
             }
         });
     };
-    let misfit = misfit(entry, *protocol)?;
+    let misfit = misfit(entry, known)?;
     let title = misfit.title(&format!("`{name}` does not"));
     let problem = Diagnostic::new(Code::E0707, title, misfit.span);
-    let problem = problem.label(place, format!("a proxy for {}", protocol.name()));
+    let problem = problem.label(place, format!("a proxy for {}", known.protocol.name()));
     Some(problem.help(format!("{}, or name another proxy", misfit.help)))
 }
 
@@ -71,12 +82,17 @@ impl Misfit {
     }
 }
 
-fn misfit(entry: &FaultEntry, protocol: Protocol) -> Option<Misfit> {
-    let (kind, places) = (entry.kind, &entry.places);
+fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
+    let (kind, places, protocol) = (entry.kind, &entry.places, place.protocol);
     let plays = catalog::find(kind).is_none_or(|kind| kind.protocols.contains(&protocol));
     if plays && let Err(why) = entry.fault.works_on(protocol) {
         let help = "change the fault";
         return Some(Misfit { span: places.fault, needs: why, is_all: true, help });
+    }
+    if plays && entry.fault.needs_tls() && !place.tls {
+        let needs = format!("`{kind}` needs a proxy that speaks TLS with its clients");
+        let help = "add `terminate: yes` to the proxy (or `--terminate`), or remove the fault";
+        return Some(Misfit { span: places.fault, needs, is_all: false, help });
     }
     let share = places.share.filter(|_| entry.share.unit == Unit::Requests);
     let (span, needs, help) = if !plays {
@@ -102,11 +118,12 @@ mod tests {
     use super::*;
     use crate::diag::Source;
 
-    const HTTP: (&str, Protocol) = ("shop", Protocol::Http);
-    const TCP: (&str, Protocol) = ("db", Protocol::Tcp);
+    const HTTP: Ground<'_> = Ground { name: "shop", protocol: Protocol::Http, tls: false };
+    const HTTPS: Ground<'_> = Ground { name: "till", protocol: Protocol::Http, tls: true };
+    const TCP: Ground<'_> = Ground { name: "db", protocol: Protocol::Tcp, tls: false };
 
     /// What is said of one fault on some proxies.
-    fn said(fault: &str, proxies: &[(&str, Protocol)]) -> Vec<(String, String)> {
+    fn said(fault: &str, proxies: &[Ground<'_>]) -> Vec<(String, String)> {
         let text = format!(
             "name: x\nphases: [{{ name: a, for: 1m, faults: [{{ {fault} }}] }}]\n\
              targets: {{ buy: {{ path: /buy }} }}\n"
@@ -120,7 +137,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_refused(fault: &str, proxies: &[(&str, Protocol)], code: &str, place: &str) {
+    fn is_refused(fault: &str, proxies: &[Ground<'_>], code: &str, place: &str) {
         assert_eq!(said(fault, proxies), [(code.to_owned(), place.to_owned())], "{fault}");
     }
 
@@ -166,6 +183,17 @@ mod tests {
             is_refused(fault, &[fails], "E0707", kind);
             assert_eq!(said(fault, &[works]), [], "{fault}");
             assert_eq!(said(fault, &[works, fails]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_needs_tls() {
+        for fault in ["tls: expired", "tls: { stall: 3s }", "tls: reset, share: 1% of connections"]
+        {
+            is_refused(fault, &[HTTP, TCP], "E0707", "tls");
+            is_refused(&format!("{fault}, proxy: shop"), &[HTTP, HTTPS], "E0707", "tls");
+            assert_eq!(said(fault, &[HTTP, HTTPS]), [], "{fault}");
+            assert_eq!(said(&format!("{fault}, proxy: till"), &[HTTP, HTTPS]), [], "{fault}");
         }
     }
 

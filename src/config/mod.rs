@@ -7,24 +7,28 @@ mod admin;
 mod change;
 mod file;
 mod fit;
+mod origin;
 mod proxy;
 mod schema;
+mod tls;
 mod token;
 
 pub use admin::Admin;
 pub use change::ProxyChange;
 pub use file::File;
-pub use fit::{fit, misfit_of};
-pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp, UpstreamTls};
+pub use fit::{Ground, fit, misfit_of};
+pub use origin::{Forwarded, ProxyProtocol, ProxyVersion};
+pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;
+pub use tls::{Identity, Terminate, UpstreamTls};
 pub use token::{Secret, Token, TokenError};
 
 use crate::{
     diag::{Code, Diagnostic, Problems, Source, Span},
-    fault::catalog::Protocol,
     read::{Fields, Reader, Shape},
     scenario::KEYS,
     select::Users,
+    units::Place,
     yaml::{self, Node, Spanned},
 };
 use std::{net::SocketAddr, path::PathBuf};
@@ -60,8 +64,8 @@ impl Config {
     }
 
     /// Its proxies, as far as a scenario has to [`fit`] them.
-    pub fn known(&self) -> Vec<(&str, Protocol)> {
-        self.proxies.iter().map(|proxy| (&*proxy.name, proxy.protocol)).collect()
+    pub fn known(&self) -> Vec<Ground<'_>> {
+        self.proxies.iter().map(ProxyEntry::ground).collect()
     }
 }
 
@@ -85,35 +89,34 @@ fn one_listener_each(
     proxies: &[ProxyEntry],
     reader: &mut Reader<'_>,
 ) {
-    let mut known: Vec<(SocketAddr, Span)> = admin.into_iter().collect();
+    let mut known: Vec<(Place, Span)> =
+        admin.into_iter().map(|(address, span)| (address.into(), span)).collect();
     for proxy in proxies {
-        let (address, span) = (proxy.listen, proxy.places.listen);
-        match known.iter().find(|(other, _)| collide(*other, address)) {
-            None => known.push((address, span)),
+        let (address, span) = (&proxy.listen, proxy.places.listen);
+        match known.iter().find(|(other, _)| other.collides(address)) {
+            None => known.push((address.clone(), span)),
             Some((other, first)) => {
-                let (title, help) = if *other == address {
+                let (title, help) = if other == address {
                     (format!("`{address}` is listened on twice"), "")
                 } else {
                     let title = format!("`{other}` and `{address}` cannot both be listened on");
                     (title, "one of them means every address; ")
                 };
                 let problem = Diagnostic::new(Code::E0702, title, span);
-                let problem = problem.label(*first, "the port is taken here");
-                let help = format!("{help}give each its own port; port 0 takes a free one");
+                let (taken, help) = match address {
+                    Place::Tcp(_) => (
+                        "the port is taken here",
+                        format!("{help}give each its own port; port 0 takes a free one"),
+                    ),
+                    Place::Unix(_) => {
+                        ("the path is taken here", "give each a path of its own".to_owned())
+                    }
+                };
+                let problem = problem.label(*first, taken);
                 reader.problem(problem.help(help));
             }
         }
     }
-}
-
-/// Whether a listener on the one leaves nothing for a listener on the other. One for every address
-/// of IPv6 takes those of IPv4 as well.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let (a, b) = (one.ip().to_canonical(), other.ip().to_canonical());
-    let takes = |all: std::net::IpAddr, one: std::net::IpAddr| {
-        all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-    };
-    one.port() == other.port() && one.port() != 0 && (a == b || takes(a, b) || takes(b, a))
 }
 
 #[cfg(test)]

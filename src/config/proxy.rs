@@ -1,15 +1,20 @@
 //! `proxies`: each by its name, with where it listens and what it stands in front of.
 
 use crate::{
-    config::{admin::address, token::beside},
+    config::{
+        Ground,
+        origin::{self, FORWARDED, Forwarded, PROXY_PROTOCOL, ProxyProtocol},
+        tls::{self, Terminate, UpstreamTls},
+        token::beside,
+    },
     diag::{Code, Diagnostic, Span},
     fault::catalog::Protocol,
     read::{Field, Fields, Kind, Reader, Shape},
     select::Users,
-    units::{UpstreamAddr, tcp_upstream},
+    units::{Place, bytes_upstream, http_upstream, tcp_upstream, unix_path},
     yaml::{Node, Spanned},
 };
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
+use std::collections::HashMap;
 
 /// Longer names are hard on variables, URLs and reports.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -19,8 +24,8 @@ pub(super) const LONGEST_NAME: usize = 64;
 pub struct ProxyEntry {
     /// Its name: ASCII letters, digits, `-`, `_` and `.`, beginning with a letter or a digit.
     pub name: String,
-    /// Where clients connect; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where clients connect; port 0 takes a free one. The path of a Unix socket is one from here.
+    pub listen: Place,
     /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`.
     pub upstream: String,
     /// What it understands of the traffic.
@@ -37,6 +42,14 @@ pub struct ProxyEntry {
     pub http: UpstreamHttp,
     /// How to speak TLS with the upstream, if it is not the usual way.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name or `*.name` that clients ask for.
+    pub sni: Vec<(String, String)>,
+    /// How to speak TLS with clients, if they do.
+    pub terminate: Option<Terminate>,
+    /// Who says, and who is told, whom a connection is from.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
     /// Where it says so.
     pub places: Places,
 }
@@ -63,15 +76,6 @@ pub enum UpstreamHttp {
     Http2,
 }
 
-/// How to speak TLS with an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamTls {
-    /// Trust the certificates of this PEM file, and no others.
-    pub ca: Option<PathBuf>,
-    /// Whether its certificate has to be right.
-    pub verify: bool,
-}
-
 /// Where the parts of a proxy stand in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -90,12 +94,12 @@ pub(super) static PROXY: Shape = Shape {
         Field::required(
             "listen",
             Kind::Text,
-            "where clients connect: an address and a port, or a port on loopback; 0 is a free one",
+            "where clients connect: an address and a port, or a port on loopback, 0 for a free one; or `unix:/run/shop.sock`",
         ),
         Field::required(
             "upstream",
             Kind::Text,
-            "the service behind it: `http://127.0.0.1:3000`, or `127.0.0.1:5432` for `tcp`",
+            "the service behind it: `http://127.0.0.1:3000`, `127.0.0.1:5432` for `tcp`, or `unix:/run/shop.sock`",
         ),
         Field::optional(
             "protocol",
@@ -119,27 +123,31 @@ pub(super) static PROXY: Shape = Shape {
             "whether injected answers carry a header that says so; yes if left out",
         ),
         Field::optional(
+            "proxy_protocol",
+            Kind::Map(&PROXY_PROTOCOL),
+            "who says, and who is told, in a PROXY header whom a connection is from",
+        ),
+        Field::optional(
+            "forwarded",
+            FORWARDED,
+            "which header fields tell the upstream who the client is; `none` if left out",
+        ),
+        Field::optional(
             "upstream_http",
             Kind::Word(&["same", "http1", "http2"]),
             "the version of HTTP that the upstream is spoken to in; `same` as the client's if left out",
         ),
-        Field::optional("tls", Kind::Map(&TLS), "how to speak TLS with an https upstream"),
-    ],
-};
-
-static TLS: Shape = Shape {
-    what: "`tls`",
-    fields: &[
         Field::optional(
-            "ca",
-            Kind::Text,
-            "a PEM file: its certificates are trusted, and no others",
+            "terminate",
+            Kind::Any(&[Kind::Flag, Kind::Map(&tls::TERMINATE)]),
+            "whether clients speak TLS with the proxy, and the certificate they are shown",
         ),
         Field::optional(
-            "verify",
-            Kind::Flag,
-            "whether the upstream's certificate has to be right; yes if left out",
+            "sni",
+            Kind::Names(&Kind::Text),
+            "upstreams of a tcp proxy by the name that TLS asks for: `shop.example` or `*.example`",
         ),
+        Field::optional("tls", Kind::Map(&tls::TLS), "how to speak TLS with an https upstream"),
     ],
 };
 
@@ -150,6 +158,11 @@ const VERSIONS: [(&str, UpstreamHttp); 3] =
     [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
 
 impl ProxyEntry {
+    /// As far as faults have to fit it.
+    pub(super) fn ground(&self) -> Ground<'_> {
+        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+    }
+
     /// The variable in which a command beside the drill finds where this proxy listens:
     /// `FIREDRILL_URL_MY_SHOP` for `my-shop`.
     pub fn variable(&self) -> String {
@@ -230,7 +243,7 @@ fn read(
         Some(node) => reader.choice(node, &PROTOCOLS),
         None => Some(Protocol::Http),
     };
-    let listen = fields.get("listen").and_then(|node| address(node, reader));
+    let listen = fields.get("listen").and_then(|node| place(node, reader));
     let upstream = fields.get("upstream").zip(protocol);
     let upstream = upstream.and_then(|(node, protocol)| upstream_of(node, protocol, reader));
     let enabled = flag(&fields, "enabled", reader);
@@ -240,8 +253,13 @@ fn read(
         let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
         reader.choice(node, &words)
     });
+    let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
+    let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
     let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
-    let tls = fields.get("tls").map(|node| tls(node, reader));
+    let proxy_protocol =
+        fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
+    let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));
+    let sni = fields.get("sni").map(|node| tls::sni(node, reader));
     let (upstream, protocol) = (upstream?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
@@ -255,6 +273,10 @@ fn read(
         http: http.flatten().unwrap_or_default(),
         mark,
         tls: tls.flatten(),
+        sni: sni.unwrap_or_default(),
+        terminate: terminate.flatten(),
+        proxy_protocol: proxy_protocol.flatten().unwrap_or_default(),
+        forwarded: forwarded.flatten().unwrap_or_default(),
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
@@ -264,8 +286,31 @@ fn read(
 }
 
 /// A yes or no that is yes if left out.
-fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
+pub(super) fn flag(fields: &Fields<'_>, key: &str, reader: &mut Reader<'_>) -> bool {
     fields.get(key).and_then(|node| reader.boolean(node)).unwrap_or(true)
+}
+
+/// An address or a Unix socket to listen on.
+pub(super) fn place(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Place> {
+    let text = reader.name(node)?;
+    let place = Place::parse(&beside_file(text.clone(), reader));
+    place
+        .map_err(|why| {
+            let title = format!("`{text}` is no address to listen on");
+            reader.problem(Diagnostic::new(Code::E0701, title, node.span).help(why.to_string()));
+        })
+        .ok()
+}
+
+/// The path of a Unix socket as one from the file that names it.
+fn beside_file(text: String, reader: &Reader<'_>) -> String {
+    match unix_path(&text).and_then(Result::ok) {
+        Some(path) => match path.to_str() {
+            Some(path) => Place::Unix(beside(path, reader)).to_string(),
+            None => text,
+        },
+        None => text,
+    }
 }
 
 pub(super) fn upstream_of(
@@ -274,19 +319,20 @@ pub(super) fn upstream_of(
     reader: &mut Reader<'_>,
 ) -> Option<String> {
     let text = reader.name(node)?;
+    let text = beside_file(text, reader);
     let read = match protocol {
         // Of bytes as well as of requests: which was meant has to be said.
         Protocol::Http if !text.contains("://") && tcp_upstream(&text).is_ok() => Err(format!(
             "write `http://{text}` for a service that speaks HTTP, or add `protocol: tcp` to pass on bytes"
         )),
-        Protocol::Http => match text.parse::<UpstreamAddr>() {
-            Ok(address) => Ok(address.to_string()),
+        Protocol::Http => match http_upstream(&text) {
+            Ok(address) => Ok(address),
             Err(_) if tcp_upstream(&text).is_ok() => {
                 Err("the proxy understands http; add `protocol: tcp` to pass on bytes".to_owned())
             }
             Err(why) => Err(why.to_string()),
         },
-        Protocol::Tcp => tcp_upstream(&text).map_err(|why| why.to_string()),
+        Protocol::Tcp => bytes_upstream(&text).map_err(|why| why.to_string()),
     };
     read.map_err(|why| {
         let title = format!("`{text}` is no upstream of a proxy for {}", protocol.name());
@@ -295,29 +341,21 @@ pub(super) fn upstream_of(
     .ok()
 }
 
-fn tls(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
-    let fields = reader.fields(node, &TLS)?;
-    let ca = fields.get("ca").map(|node| reader.name(node));
-    let verify = flag(&fields, "verify", reader);
-    if let (Some(span), false) = (fields.key_span("ca"), verify) {
-        let title = "`ca` says whom to trust, `verify: no` trusts anybody";
-        reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove one of them"));
-        return None;
-    }
-    let ca = ca.flatten().map(|name| beside(&name, reader));
-    Some(UpstreamTls { ca, verify })
-}
-
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
     if protocol == Protocol::Tcp {
-        for key in ["users", "host", "mark", "upstream_http", "tls"] {
+        for key in ["users", "host", "mark", "upstream_http", "tls", "terminate", "forwarded"] {
             let Some(span) = fields.key_span(key) else { continue };
             let title = format!("a tcp proxy passes on bytes, so `{key}` means nothing to it");
             let problem = Diagnostic::new(Code::E0414, title, span);
             reader.problem(problem.help(format!("remove `{key}`, or `protocol: tcp`")));
         }
-    } else if let Some(span) = fields.key_span("tls").filter(|_| upstream.starts_with("http://")) {
+    } else if let Some(span) = fields.key_span("sni") {
+        let title = "an http proxy has one upstream: `sni` is for TLS that is passed on untouched";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help("add `protocol: tcp`, or remove `sni`"));
+    } else if let Some(span) = fields.key_span("tls").filter(|_| !upstream.starts_with("https://"))
+    {
         let title = "the upstream is spoken to without TLS";
         let problem = Diagnostic::new(Code::E0414, title, span);
         reader.problem(problem.help("write the upstream as `https://…`, or remove `tls`"));

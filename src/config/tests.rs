@@ -69,9 +69,81 @@ proxies:
     assert_eq!((shop.enabled, shop.mark, shop.host), (false, false, HostHeader::Rewrite));
     assert_eq!(shop.users.as_ref().map(|users| users.sources.len()), Some(2));
     assert_eq!(shop.http, UpstreamHttp::Http2);
-    let tls = UpstreamTls { ca: Some("/etc/drill/ca.pem".into()), verify: true };
+    let tls = UpstreamTls { ca: Some("/etc/drill/ca.pem".into()), ..UpstreamTls::default() };
     assert_eq!(shop.tls, Some(tls));
     assert_eq!(shop.variable(), "FIREDRILL_URL_MY_SHOP_2");
+}
+
+#[test]
+fn tls_can_be_said_both_ways() {
+    let config = read(
+        "proxies:
+  shop:
+    listen: 8443
+    upstream: https://10.0.0.7
+    terminate: { cert: a.pem, key: a.key, client_ca: clients.pem }
+    tls: { sni: shop.example, cert: b.pem, key: b.key }
+  made: { listen: 8444, upstream: \"http://a\", terminate: yes }
+  plain: { listen: 8445, upstream: \"http://a\", terminate: no }
+",
+    );
+
+    let [shop, made, plain] = &config.proxies[..] else { panic!("{config:?}") };
+    let file = |name: &str| PathBuf::from("/etc/drill").join(name);
+    let identity = |name| {
+        Some(Identity { cert: file(&format!("{name}.pem")), key: file(&format!("{name}.key")) })
+    };
+    let terminate = Terminate { identity: identity("a"), client_ca: Some(file("clients.pem")) };
+    assert_eq!(shop.terminate, Some(terminate));
+    let sni = Some("shop.example".to_owned());
+    assert_eq!(
+        shop.tls,
+        Some(UpstreamTls { sni, identity: identity("b"), ..UpstreamTls::default() })
+    );
+    assert_eq!((&made.terminate, &plain.terminate), (&Some(Terminate::default()), &None));
+}
+
+#[test]
+fn tls_that_cannot_work_is_refused() {
+    let with = |keys: &str| {
+        codes(&format!("proxies: {{ a: {{ listen: 0, upstream: 'https://a', {keys} }} }}\n"))
+    };
+    assert_eq!(with("terminate: maybe"), ["E0003"]);
+    assert_eq!(with("terminate: { cert: a.pem }"), ["E0103"]);
+    assert_eq!(with("tls: { key: a.key }"), ["E0103"]);
+    assert_eq!(with("terminate: { ca: a.pem }"), ["E0101"]);
+    assert_eq!(with("protocol: tcp, terminate: yes"), ["E0701"]);
+    // A file that is none of its kind.
+    assert_eq!(with("terminate: { client_ca: Cargo.toml }"), ["E0721"]);
+    assert_eq!(with("terminate: { cert: Cargo.toml, key: a.key }"), ["E0721"]);
+    assert_eq!(with("tls: { cert: a.pem, key: Cargo.toml }"), ["E0721"]);
+    assert_eq!(with("tls: { ca: Cargo.toml }"), ["E0721"]);
+    assert_eq!(with("tls: { ca: src }"), ["E0721"]);
+}
+
+#[test]
+fn tls_may_be_passed_on_by_name() {
+    let with = |keys: &str| format!("proxies: {{ a: {{ listen: 0, {keys} }} }}\n");
+    let tcp = "upstream: 'a:443', protocol: tcp";
+    let config =
+        read(&with(&format!("{tcp}, sni: {{ shop.example: 'b:443', '*.x': '[::1]:443' }}")));
+    let route = |name: &str, to: &str| (name.to_owned(), to.to_owned());
+    assert_eq!(config.proxies[0].sni, [route("shop.example", "b:443"), route("*.x", "[::1]:443")]);
+
+    for (sni, code) in [
+        ("{}", "E0107"),
+        ("b", "E0003"),
+        ("{ '*': 'b:443' }", "E0701"),
+        ("{ 'a.*.b': 'b:443' }", "E0701"),
+        ("{ 'a..b': 'b:443' }", "E0701"),
+        ("{ 'schön': 'b:443' }", "E0701"),
+        ("{ b: 'https://b' }", "E0701"),
+        ("{ b: 'b' }", "E0701"),
+        ("{ b: 'b:443', b: 'c:443' }", "E0102"),
+    ] {
+        assert_eq!(codes(&with(&format!("{tcp}, sni: {sni}"))), [code], "{sni}");
+    }
+    assert_eq!(codes(&with("upstream: 'http://a', sni: { b: 'b:443' }")), ["E0414"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
     event::Recorder,
     proxy::{Door, Meters, Proxy, Settings, TlsError},
     select::Users,
-    units::UpstreamUrlError,
+    units::{Place, UpstreamUrlError},
 };
 use std::{
     collections::BTreeMap,
@@ -33,7 +33,7 @@ pub enum RegistryError {
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: Place,
         /// Why.
         #[source]
         source: io::Error,
@@ -162,7 +162,7 @@ impl Registry {
         if spec == before {
             return Ok(proxied);
         }
-        spec.connector()?;
+        spec.check()?;
         let moves = spec.listen != before.listen || spec.upstream != before.upstream;
         if moves || !spec.enabled {
             proxied.stop().await;
@@ -206,11 +206,11 @@ impl Registry {
             if old.listen == spec.listen && old.upstream == spec.upstream {
                 return Ok(proxied);
             }
-            spec.connector()?;
+            spec.check()?;
             // A new address is listened on, and what is to be on the proxy is on it, before the old one
             // is given up.
-            if spec.enabled && !gives_up(&old, spec.listen) {
-                door = Some(open(spec.listen)?);
+            if spec.enabled && !gives_up(&old, &spec.listen) {
+                door = Some(open(&spec.listen)?);
             }
             let place = self.place(&spec, faults)?;
             if let Err(error) = self.take(&spec.name).await {
@@ -247,7 +247,7 @@ impl Registry {
         let _one = self.changing.lock().await;
         let mut changed = Vec::new();
         for spec in specs {
-            spec.connector()?;
+            spec.check()?;
             if lock(&self.proxies).contains_key(&spec.name) && gone.contains(&spec.name) {
                 continue;
             }
@@ -263,8 +263,8 @@ impl Registry {
         for spec in &changed {
             // A port that one of our own gives up is free only then.
             let mut ours = self.list().into_iter().filter(|other| goes(other));
-            let later = ours.any(|other| gives_up(&other.spec(), spec.listen));
-            let door = if spec.enabled && !later { Some(open(spec.listen)?) } else { None };
+            let later = ours.any(|other| gives_up(&other.spec(), &spec.listen));
+            let door = if spec.enabled && !later { Some(open(&spec.listen)?) } else { None };
             plan.push(((*spec).clone(), door));
         }
         for name in gone {
@@ -310,10 +310,10 @@ impl Registry {
         if self.find(&spec.name).is_some() {
             return Err(RegistryError::Exists(spec.name));
         }
-        spec.connector()?;
+        spec.check()?;
         // Before it is known to anybody, so that one that cannot listen never was.
         let door = match door {
-            None if spec.enabled => Some(open(spec.listen)?),
+            None if spec.enabled => Some(open(&spec.listen)?),
             door => door,
         };
         let place = self.place(&spec, faults)?;
@@ -327,7 +327,12 @@ impl Registry {
         faults: Vec<HandFault>,
     ) -> Result<(Injector, Hand), RegistryError> {
         let users = spec.users.clone().unwrap_or_else(|| Arc::clone(&self.users));
-        let site = Site { name: spec.name.as_str().into(), protocol: spec.protocol, users };
+        let site = Site {
+            name: spec.name.as_str().into(),
+            protocol: spec.protocol,
+            tls: spec.terminate.is_some(),
+            users,
+        };
         let (injector, hand) = self.stations.open(site);
         if let Err(error) = hand.add_all(faults) {
             self.stations.close(&hand);
@@ -367,46 +372,55 @@ impl Registry {
         }
         let door = match door {
             Some(door) => door,
-            None => open(inner.spec.listen)?,
+            None => open(&inner.spec.listen)?,
         };
-        let address = door.address();
+        let address = door.place();
         let settings = Settings {
             mark: inner.spec.mark,
             host: inner.spec.host,
+            terminator: inner.spec.terminator()?,
             http: inner.spec.http,
+            accept: inner.spec.proxy_protocol.accept.clone(),
+            forwarded: inner.spec.forwarded,
+            sni: inner.spec.routes(),
             meters: Arc::clone(&proxied.meters),
         };
         let connector = inner.spec.connector()?;
         let injector = proxied.injector.clone();
         let recorder = Arc::clone(&self.recorder);
         inner.running = Some(Proxy::behind(door, connector, settings, injector, recorder));
-        inner.spec.listen = address;
         inner.spec.written = address.to_string();
+        inner.spec.listen = address;
         inner.spec.enabled = true;
         Ok(())
     }
 }
 
-fn open(address: SocketAddr) -> Result<Door, RegistryError> {
-    let door = match Door::open(address) {
+fn open(place: &Place) -> Result<Door, RegistryError> {
+    let door = match (Door::open(place), place) {
         // All addresses of both kinds are those of one where there is no other.
-        Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED && !has_ipv6() => {
-            Door::open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        (Err(_), Place::Tcp(address)) if address.ip() == Ipv6Addr::UNSPECIFIED && !has_ipv6() => {
+            Door::open(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())).into())
         }
-        door => door,
+        (door, _) => door,
     };
-    door.map_err(|source| RegistryError::Listen { address, source })
+    door.map_err(|source| RegistryError::Listen { address: place.clone(), source })
 }
 
-/// Whether an address is free only once a proxy that listens is gone.
-fn gives_up(old: &Spec, address: SocketAddr) -> bool {
-    let own = old.listen;
-    let all = own.ip().is_unspecified() || address.ip().is_unspecified();
-    old.enabled && own.port() == address.port() && (all || own.ip() == address.ip())
+/// Whether a place is free only once a proxy that listens is gone.
+fn gives_up(old: &Spec, place: &Place) -> bool {
+    let taken = match (&old.listen, place) {
+        (Place::Tcp(own), Place::Tcp(address)) => {
+            let all = own.ip().is_unspecified() || address.ip().is_unspecified();
+            own.port() == address.port() && (all || own.ip() == address.ip())
+        }
+        (own, place) => own == place,
+    };
+    old.enabled && taken
 }
 
 fn has_ipv6() -> bool {
-    Door::open(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0)).is_ok()
+    Door::open(&SocketAddr::from((Ipv6Addr::LOCALHOST, 0)).into()).is_ok()
 }
 
 /// Locks what no panic can leave half-changed.

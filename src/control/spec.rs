@@ -2,14 +2,17 @@
 
 use super::RegistryError;
 use crate::{
-    config::{HostHeader, ProxyEntry, UpstreamHttp, UpstreamTls},
+    config::{
+        Forwarded, Ground, HostHeader, ProxyEntry, ProxyProtocol, Terminate, UpstreamHttp,
+        UpstreamTls,
+    },
     fault::catalog::Protocol,
-    proxy::{Connector, TlsRoots, TlsSettings},
+    proxy::{Connector, Terminator, TlsRoots, TlsSettings},
     select::Users,
-    units::UpstreamAddr,
+    units::{Place, UpstreamAddr, UpstreamUrlError, unix_path},
 };
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -19,7 +22,7 @@ pub struct Spec {
     /// Its name.
     pub name: String,
     /// Where it listens; port 0 takes a free one, and keeps it.
-    pub listen: SocketAddr,
+    pub listen: Place,
     /// The same as it was written, until it listens.
     pub written: String,
     /// The service behind it: a URL without a path for HTTP, else `host:port`.
@@ -38,15 +41,24 @@ pub struct Spec {
     pub mark: bool,
     /// How TLS is spoken with the upstream, if not as usual.
     pub tls: Option<UpstreamTls>,
+    /// Upstreams for TLS that is passed on, by the name that clients ask for.
+    pub sni: Vec<(String, String)>,
+    /// How TLS is spoken with clients, if it is.
+    pub terminate: Option<Terminate>,
+    /// Who says, and who is told, whom a connection is from.
+    pub proxy_protocol: ProxyProtocol,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
 }
 
 impl Spec {
     /// A proxy that passes bytes on.
-    pub fn tcp(name: &str, listen: SocketAddr, upstream: &str) -> Self {
+    pub fn tcp(name: &str, listen: impl Into<Place>, upstream: &str) -> Self {
+        let listen = listen.into();
         Self {
             name: name.to_owned(),
-            listen,
             written: listen.to_string(),
+            listen,
             upstream: upstream.to_owned(),
             protocol: Protocol::Tcp,
             enabled: true,
@@ -55,6 +67,10 @@ impl Spec {
             http: UpstreamHttp::Same,
             mark: true,
             tls: None,
+            sni: Vec::new(),
+            terminate: None,
+            proxy_protocol: ProxyProtocol::default(),
+            forwarded: Forwarded::None,
         }
     }
 
@@ -62,7 +78,7 @@ impl Spec {
     pub fn of(entry: &ProxyEntry) -> Self {
         Self {
             name: entry.name.clone(),
-            listen: entry.listen,
+            listen: entry.listen.clone(),
             written: entry.listen.to_string(),
             upstream: entry.upstream.clone(),
             protocol: entry.protocol,
@@ -72,20 +88,33 @@ impl Spec {
             http: entry.http,
             mark: entry.mark,
             tls: entry.tls.clone(),
+            sni: entry.sni.clone(),
+            terminate: entry.terminate.clone(),
+            proxy_protocol: entry.proxy_protocol.clone(),
+            forwarded: entry.forwarded,
         }
     }
 
     /// Whether a proxy of the one kind need not be changed to be of the other.
     pub(super) fn is_like(&self, wanted: &Self) -> bool {
-        let port_is_free = wanted.listen.port() == 0 && wanted.listen.ip() == self.listen.ip();
-        let (listen, written) = (wanted.listen, wanted.written.clone());
+        let port_is_free = match (&wanted.listen, &self.listen) {
+            (Place::Tcp(wanted), Place::Tcp(own)) => wanted.port() == 0 && wanted.ip() == own.ip(),
+            _ => false,
+        };
+        let (listen, written) = (wanted.listen.clone(), wanted.written.clone());
         let same = |own: Self| Self { listen, written, ..own } == *wanted;
-        (self.listen == listen || port_is_free) && same(self.clone())
+        (self.listen == wanted.listen || port_is_free) && same(self.clone())
+    }
+
+    /// As far as faults have to fit it.
+    pub fn ground(&self) -> Ground<'_> {
+        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
     }
 
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
+            Protocol::Http if self.terminate.is_some() => "https",
             Protocol::Http => "http",
             Protocol::Tcp => "tcp",
         }
@@ -93,16 +122,30 @@ impl Spec {
 
     /// Where it can be reached, once it listens.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme(), self.reached_at())
+        self.url_at(&self.reached_at())
+    }
+
+    /// Where it listens, as a URL.
+    pub fn shown(&self) -> String {
+        self.url_at(&self.listen)
+    }
+
+    /// There is no one URL of a Unix socket that all clients know: it is written as configs have it.
+    fn url_at(&self, place: &Place) -> String {
+        match place {
+            Place::Tcp(address) => format!("{}://{address}", self.scheme()),
+            Place::Unix(_) => place.to_string(),
+        }
     }
 
     /// Where to connect to reach it, once it listens: all addresses are none.
-    pub fn reached_at(&self) -> SocketAddr {
-        let ip = match self.listen.ip() {
-            ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            ip => ip,
-        };
-        SocketAddr::new(ip, self.listen.port())
+    pub fn reached_at(&self) -> Place {
+        match self.listen {
+            Place::Tcp(address) if address.ip().is_unspecified() => {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())).into()
+            }
+            _ => self.listen.clone(),
+        }
     }
 
     /// Whether it could be: its upstream and how TLS is spoken with it.
@@ -111,7 +154,8 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.connector().map(drop)
+        self.connector()?;
+        self.terminator().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -124,10 +168,29 @@ impl Spec {
         connector.probe().await
     }
 
+    /// The ways to its upstreams by name.
+    pub(super) fn routes(&self) -> Vec<(String, Arc<Connector>)> {
+        let route = |(name, to): &(String, String)| {
+            let connector = Connector::tcp(to).introducing(self.proxy_protocol.send);
+            (name.clone(), Arc::new(connector))
+        };
+        self.sni.iter().map(route).collect()
+    }
+
+    /// What speaks TLS with its clients.
+    pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
+        Ok(terminator.map(Arc::new))
+    }
+
     /// The way to its upstream.
     pub(super) fn connector(&self) -> Result<Connector, RegistryError> {
+        if let Some(path) = unix_path(&self.upstream) {
+            let path = path.map_err(UpstreamUrlError::Unix)?;
+            return Ok(Connector::unix(path).introducing(self.proxy_protocol.send));
+        }
         if self.protocol == Protocol::Tcp {
-            return Ok(Connector::tcp(&self.upstream));
+            return Ok(Connector::tcp(&self.upstream).introducing(self.proxy_protocol.send));
         }
         let upstream: UpstreamAddr = self.upstream.parse()?;
         let roots = match &self.tls {
@@ -135,7 +198,12 @@ impl Spec {
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
             _ => TlsRoots::System,
         };
-        Ok(Connector::new(&upstream, &TlsSettings { roots })?)
+        let tls = self.tls.as_ref();
+        let identity = tls.and_then(|tls| tls.identity.clone());
+        let identity = identity.map(|identity| (identity.cert, identity.key));
+        let name = tls.and_then(|tls| tls.sni.clone());
+        let connector = Connector::new(&upstream, &TlsSettings { roots, identity, name })?;
+        Ok(connector.introducing(self.proxy_protocol.send))
     }
 }
 
@@ -143,7 +211,7 @@ impl Spec {
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// Where it listens, and how that was written.
-    pub listen: Option<(SocketAddr, String)>,
+    pub listen: Option<(Place, String)>,
     /// The service behind it.
     pub upstream: Option<String>,
     /// Whether it listens.

@@ -14,7 +14,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{self, UpstreamAddr},
+    units::{Place, bytes_upstream, http_upstream},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -132,7 +132,7 @@ impl Builder {
             None => {
                 let only = self.only()?;
                 let mut problems = Problems::default();
-                config::fit(&scenario, &[(&only.name, only.protocol)], &mut problems);
+                config::fit(&scenario, &[only.ground()], &mut problems);
                 refuse(&source, &problems)?;
                 (vec![only], scenario.users.clone())
             }
@@ -165,18 +165,17 @@ impl Builder {
             "no upstream: say where the service is, with `upstream(\"127.0.0.1:3000\")`",
         ))?;
         let listen = match &self.listen {
-            Some(text) => units::listen(text)
+            Some(text) => Place::parse(text)
                 .map_err(|error| DrillError::Value { what: "listen", why: error.to_string() })?,
-            None => SocketAddr::from(([127, 0, 0, 1], 0)),
+            None => SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         };
         let wrong = |why| DrillError::Value { what: "upstream", why };
         let spec = if text.starts_with("tcp://") {
-            let upstream = units::tcp_upstream(text).map_err(|error| wrong(error.to_string()))?;
+            let upstream = bytes_upstream(text).map_err(|error| wrong(error.to_string()))?;
             Spec::tcp(Site::ONLY, listen, &upstream)
         } else {
-            let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-            let upstream: UpstreamAddr = url.parse().map_err(|error| wrong(format!("{error}")))?;
-            let spec = Spec::tcp(Site::ONLY, listen, &upstream.to_string());
+            let upstream = http_upstream(text).map_err(|error| wrong(format!("{error}")))?;
+            let spec = Spec::tcp(Site::ONLY, listen, &upstream);
             Spec { protocol: Protocol::Http, ..spec }
         };
         spec.check().map_err(|source| DrillError::Proxy { name: spec.name.clone(), source })?;

@@ -18,8 +18,13 @@ pub fn judge(
     users: &Users,
     proxies: &[(String, Protocol)],
 ) -> Judge {
-    let site =
-        |name: &str, protocol| Site { name: name.into(), protocol, users: Arc::new(users.clone()) };
+    // Of a scenario that needs TLS only one with TLS can be the only proxy.
+    let site = |name: &str, protocol| Site {
+        name: name.into(),
+        protocol,
+        tls: true,
+        users: Arc::new(users.clone()),
+    };
     let oracle: Box<dyn Oracle> = match proxies {
         [(name, protocol)] => Box::new(Foresight {
             forecast: Forecast::new(scenario, play, &site(name, *protocol)),

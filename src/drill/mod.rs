@@ -128,9 +128,11 @@ impl Drill {
         self.place.url()
     }
 
-    /// Where clients connect: as [`url`](Self::url).
+    /// Where clients connect: as [`url`](Self::url). A Unix socket has no address; port 0 stands for it,
+    /// and its URL is `unix:` with its path.
     pub fn address(&self) -> SocketAddr {
-        self.place.reached_at()
+        let none = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.place.reached_at().tcp().unwrap_or(none)
     }
 
     /// The URL of a proxy of the scenario's file, by its name.

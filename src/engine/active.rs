@@ -29,8 +29,10 @@ pub(super) mod flag {
     pub(in crate::engine) const HAND: u32 = 32;
     /// The how-manieth request of a user has to be counted.
     pub(in crate::engine) const COUNT: u32 = 64;
+    /// Faults on the messages of open sockets.
+    pub(in crate::engine) const SOCKET: u32 = 128;
     /// Connections may have only so many streams.
-    pub(in crate::engine) const STREAMS: u32 = 128;
+    pub(in crate::engine) const STREAMS: u32 = 256;
 }
 
 #[derive(Debug)]
@@ -79,6 +81,9 @@ pub(super) fn flags_of(faults: &[Arc<Armed>]) -> u32 {
     if faults.iter().any(|armed| armed.fault.shapes_connections()) {
         flags |= flag::WIRE;
     }
+    if faults.iter().any(|armed| armed.fault.shapes_sockets()) {
+        flags |= flag::SOCKET | flag::COUNT;
+    }
     if faults.iter().any(|armed| armed.fault.max_streams().is_some()) {
         flags |= flag::STREAMS;
     }
@@ -122,9 +127,9 @@ impl ActiveSet {
         Self { phase, faults, needs_body }
     }
 
-    /// Whether any fault is asked about messages.
+    /// Whether any fault is asked about messages, or goes by the one that opened a socket.
     pub(super) fn asks_messages(&self) -> bool {
-        flags_of(&self.faults) & flag::MESSAGE != 0
+        flags_of(&self.faults) & (flag::MESSAGE | flag::SOCKET) != 0
     }
 
     /// The stages at which any fault is asked, a [bit](stage_bit) each.

@@ -187,6 +187,7 @@ impl Armed {
         let row = catalog::find(entry.kind);
         let works = row.is_none_or(|row| row.protocols.contains(&site.protocol))
             && entry.fault.works_on(site.protocol).is_ok()
+            && (site.tls || !entry.fault.needs_tls())
             && (site.protocol == Protocol::Http || !entry.chooses_requests());
         let fault = match site.protocol {
             Protocol::Tcp => entry.fault.on_bytes(),

@@ -1,4 +1,5 @@
-//! One direction of one connection's bytes, through every filter that is in force.
+//! One direction of one connection's bytes, or of one socket's messages, through every filter that
+//! is in force.
 
 use crate::{
     engine::{
@@ -7,10 +8,14 @@ use crate::{
         counted::Counted,
         injector::{ConnKey, Injector},
         shared::{Shared, lock},
+        socket::Socket,
         station::Station,
     },
     event::{Dealt, Did},
-    fault::{ByteFilter, Close, Out, Tick, Way},
+    fault::{
+        ByteFilter, Close, Out, Tick, Way,
+        frames::{Sum, Tracker},
+    },
 };
 use bytes::Bytes;
 use std::{
@@ -34,6 +39,8 @@ pub struct Chain {
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
     counted: Arc<Counted>,
+    /// The socket whose messages these are, if it is not all bytes of a connection.
+    socket: Option<Lane>,
     /// Whether the links' points are those of the user.
     knows_user: bool,
     way: Way,
@@ -51,6 +58,16 @@ pub struct Chain {
     untold: Vec<Dealt>,
 }
 
+/// What a chain knows of its socket.
+#[derive(Debug)]
+struct Lane {
+    socket: Arc<Socket>,
+    /// What came in.
+    came: Tracker,
+    /// What has left.
+    left: Tracker,
+}
+
 #[derive(Debug)]
 struct Link {
     armed: Arc<Armed>,
@@ -63,6 +80,8 @@ struct Link {
     current: bool,
     /// Bytes that came through it.
     passed: u64,
+    /// The frames that came through it, if it is a socket's.
+    frames: Option<Tracker>,
 }
 
 /// Whether bytes of the connection met a fault.
@@ -78,7 +97,8 @@ enum Met {
 
 impl Link {
     fn dealt(&self) -> Dealt {
-        Dealt { fault: Arc::clone(&self.armed.name), kind: self.armed.kind, did: Did::Wire }
+        let did = if self.frames.is_some() { Did::Messages } else { Did::Wire };
+        Dealt { fault: Arc::clone(&self.armed.name), kind: self.armed.kind, did }
     }
 
     /// It may have acted on what came before.
@@ -93,6 +113,9 @@ impl Link {
         let out = self.filter.pull(now);
         if let Some(Out::Bytes(bytes)) = &out {
             self.passed += bytes.len() as u64;
+            if let Some(frames) = &mut self.frames {
+                frames.feed(bytes);
+            }
         }
         out
     }
@@ -124,6 +147,7 @@ impl Chain {
             conn,
             user,
             counted,
+            socket: None,
             knows_user: false,
             way,
             links: Vec::new(),
@@ -136,12 +160,34 @@ impl Chain {
         }
     }
 
+    /// The chain of one direction of a socket: only what acts on messages is in it.
+    pub fn of_socket(injector: &Injector, conn: ConnKey, socket: &Arc<Socket>, way: Way) -> Self {
+        let (user, counted) = (Arc::clone(&socket.user), Arc::clone(&socket.counted));
+        let mut chain = Self::new(injector, conn, user, counted, way);
+        let frames = Tracker::new(way == Way::Up);
+        chain.socket = Some(Lane { socket: Arc::clone(socket), came: frames, left: frames });
+        chain
+    }
+
+    /// Bytes passed it by.
+    pub fn passed_by(&mut self, bytes: &[u8]) {
+        if let Some(lane) = &mut self.socket {
+            lane.came.feed(bytes);
+            lane.left.feed(bytes);
+        }
+    }
+
+    /// What came in and what has left, if it is a socket's.
+    pub fn sums(&self) -> Option<(Sum, Sum)> {
+        self.socket.as_ref().map(|lane| (lane.came.sum(), lane.left.sum()))
+    }
+
     /// Whether bytes may pass it by: nothing is in force for them and nothing is held.
     pub fn is_idle(&mut self) -> bool {
         if self.links.is_empty()
             && self.passing.is_empty()
             && !self.finished
-            && self.station.flags() & flag::WIRE == 0
+            && self.station.flags() & self.flag() == 0
         {
             return true;
         }
@@ -149,6 +195,10 @@ impl Chain {
         !self.finished
             && self.passing.is_empty()
             && self.links.iter().all(|link| !link.in_force && link.filter.is_empty())
+    }
+
+    const fn flag(&self) -> u32 {
+        if self.socket.is_some() { flag::SOCKET } else { flag::WIRE }
     }
 
     /// Whether nothing is held, not even an end.
@@ -168,6 +218,9 @@ impl Chain {
     pub fn push(&mut self, bytes: Bytes) {
         let now = self.tune();
         self.links.iter_mut().for_each(|link| link.touch(&self.counted));
+        if let Some(lane) = &mut self.socket {
+            lane.came.feed(&bytes);
+        }
         match self.links.first_mut() {
             Some(first) => first.filter.push(now, bytes),
             None => self.passing.push_back(Out::Bytes(bytes)),
@@ -199,6 +252,9 @@ impl Chain {
         let mut out = self.pull_one();
         if let (Some(Out::End), Some(close)) = (&out, self.closing) {
             out = Some(Out::Close(close));
+        }
+        if let (Some(lane), Some(Out::Bytes(bytes))) = (&mut self.socket, &out) {
+            lane.left.feed(bytes);
         }
         self.links.iter_mut().for_each(|link| link.note(&self.counted));
         self.ended |= matches!(out, Some(Out::End | Out::Close(_)));
@@ -336,12 +392,21 @@ impl Chain {
 
     /// The connection, and its user as far as it is known.
     fn whom(&self) -> Whom {
+        let socket = self.socket.as_ref().map(|lane| &lane.socket);
         Whom {
             user: self.user.get().copied(),
-            nth: 0,
+            nth: socket.map_or(0, |socket| socket.nth),
             conn: (self.conn.peer, self.conn.nth),
-            targets: 0,
+            targets: socket.map_or(0, |socket| socket.targets),
             operation: 0,
+        }
+    }
+
+    /// Whether a fault has something to do with what this is a chain of.
+    fn is_for(&self, armed: &Armed) -> bool {
+        match &self.socket {
+            None => armed.fault.shapes_connections(),
+            Some(lane) => armed.fault.shapes_sockets() && armed.is_meant_for(lane.socket.targets),
         }
     }
 
@@ -365,21 +430,30 @@ impl Chain {
         if self.finished {
             return;
         }
-        for (armed, _) in in_force.faults().filter(|(armed, _)| armed.fault.shapes_connections()) {
-            if self.links.iter().any(|link| link.armed.uid == armed.uid) {
+        for (armed, _) in in_force.faults() {
+            if !self.is_for(armed) || self.links.iter().any(|link| link.armed.uid == armed.uid) {
                 continue;
             }
-            if let Some(link) = self.link(armed) {
+            let at = self.links.len();
+            if let Some(link) = self.link(armed, at) {
                 self.links.push(link);
             }
         }
     }
 
-    /// The link of a fault that has something to do with this direction.
-    fn link(&self, armed: &Arc<Armed>) -> Option<Link> {
+    /// The link of a fault that has something to do with this direction, to be put into a place.
+    fn link(&self, armed: &Arc<Armed>, at: usize) -> Option<Link> {
         let whom = self.whom();
-        let (_, connection, shared) = armed.dice(&whom);
-        let filter = armed.fault.filter(self.way, connection, shared)?;
+        let (message, connection, shared) = armed.dice(&whom);
+        // What comes to it is what has left the one before it.
+        let before = at.checked_sub(1).and_then(|before| self.links[before].frames);
+        let frames = before.or(self.socket.as_ref().map(|lane| lane.came));
+        let filter = match (&self.socket, frames) {
+            (Some(lane), Some(frames)) => {
+                lane.socket.lanes(armed, message)?.lane(self.way, frames.parser())
+            }
+            _ => armed.fault.filter(self.way, connection, shared)?,
+        };
         self.counted.consider(&armed.count);
         Some(Link {
             armed: Arc::clone(armed),
@@ -389,13 +463,14 @@ impl Chain {
             met: Met::Never,
             current: true,
             passed: 0,
+            frames,
         })
     }
 
     /// Puts a fault that was changed by hand into the place of what it was before; what that held
     /// goes through it.
     fn replace(&mut self, at: usize, armed: &Arc<Armed>, now: Tick) {
-        let new = self.link(armed);
+        let new = self.link(armed, at);
         let playing = self.shared.playing_at(now);
         let old = &mut self.links[at];
         old.filter.let_go(now);

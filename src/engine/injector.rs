@@ -12,7 +12,7 @@ use crate::{
         ticket::Ticket,
     },
     event::{Dealt, Did},
-    fault::{Close, Cx, Effect, Gate, Stage, Tick, catalog::Protocol},
+    fault::{Close, Cx, Effect, Flaw, Gate, Stage, Tick, catalog::Protocol},
     scenario::Scenario,
     select::{RequestView, User, Users},
 };
@@ -39,6 +39,8 @@ pub struct Welcome {
     pub delay: Duration,
     /// Whether it is closed then.
     pub close: Option<Close>,
+    /// What goes wrong with its TLS handshake, and whose doing that is.
+    pub flaw: Option<(Flaw, Arc<str>)>,
     /// By whom.
     pub dealt: Vec<Dealt>,
     /// The phase that plays then.
@@ -188,6 +190,11 @@ impl Injector {
                     welcome.close = Some(close);
                     if close == Close::Fin { Did::Closed } else { Did::Reset }
                 }
+                // The first one decides.
+                Effect::Handshake(flaw) if welcome.flaw.is_none() => {
+                    welcome.flaw = Some((flaw, Arc::clone(&armed.name)));
+                    Did::Handshake
+                }
                 _ => continue,
             };
             welcome.counted.hit(&armed.count);
@@ -197,6 +204,19 @@ impl Injector {
             }
         }
         welcome
+    }
+
+    /// Whether a fault of this name is in force, and when to ask again if no edge comes before.
+    pub fn is_in_force(&self, fault: &str) -> (bool, Option<Tick>) {
+        let in_force = self.shared.in_force(&self.station);
+        let mut those = in_force.faults().filter(|(armed, _)| *armed.name == *fault);
+        let Some((armed, moment)) = those.find(|(armed, moment)| armed.is_on(moment)) else {
+            return (false, None);
+        };
+        let change = armed.pattern().map(|pattern| pattern.until_change(moment.elapsed));
+        let again =
+            change.and_then(|change| armed.origin.due(&self.shared, moment.elapsed + change));
+        (true, again)
     }
 
     /// The targets that mean a request, one bit each.

@@ -15,6 +15,7 @@ mod hand;
 mod injector;
 mod ordinals;
 mod shared;
+mod socket;
 mod station;
 mod ticket;
 
@@ -26,6 +27,7 @@ pub use forecast::Forecast;
 pub use hand::{ByHand, Hand, HandError, HandFault, MOST_BY_HAND, Memo};
 pub use injector::{ConnKey, Injector, Welcome};
 pub use shared::Change;
+pub use socket::Socket;
 pub use station::Site;
 pub use ticket::{Dealing, Hold, Ticket};
 
@@ -97,10 +99,10 @@ impl Run {
         Self { shared: Arc::new(shared), director: None }
     }
 
-    /// A proxy whose users are those of the scenario.
+    /// A proxy without TLS whose users are those of the scenario.
     pub fn site(&self, name: &str, protocol: Protocol) -> Site {
         let users = Arc::new(self.shared.scenario.users.clone());
-        Site { name: name.into(), protocol, users }
+        Site { name: name.into(), protocol, tls: false, users }
     }
 
     /// Takes a proxy in: the face that asks what is dealt on it, and the one that deals by hand.

@@ -32,6 +32,8 @@ pub struct Site {
     pub name: Arc<str>,
     /// What it understands of its traffic.
     pub protocol: Protocol,
+    /// Whether it speaks TLS with its clients.
+    pub tls: bool,
     /// Who is one user of it.
     pub users: Arc<Users>,
 }

@@ -255,6 +255,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } => Did::Cut,
+        Effect::Handshake(_) => Did::Handshake,
         Effect::Shape(_) => Did::Shaped,
     })
 }

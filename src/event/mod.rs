@@ -6,10 +6,12 @@
 
 mod detail;
 mod recorder;
+mod tunnel;
 mod words;
 
 pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
+pub use tunnel::{ClosedBy, Flow, SocketClose, Tunnel};
 
 use http::Method;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +21,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 pub enum Event {
     /// An exchange ended.
     Exchange(Box<Exchange>),
+    /// A connection ended that had switched protocols; the exchange that made it do so was told before.
+    Tunnel(Box<Tunnel>),
     /// A connection ended that carried no exchange, or whose last bytes never became one.
     Connection(Connection),
     /// A request was sent to the upstream again, or was to be.
@@ -196,6 +200,8 @@ pub enum Did {
     LostResponse,
     /// Wrote something that is no HTTP, and closed the connection with a FIN.
     Malformed,
+    /// Had the connection's TLS handshake go wrong, or its end.
+    Handshake,
     /// Changed what the head or the body says.
     Edited,
     /// Broke the response off.
@@ -204,6 +210,8 @@ pub enum Did {
     Shaped,
     /// Shaped the connection's bytes while this exchange was on it.
     Wire,
+    /// Did something to the messages of the socket that the exchange opened.
+    Messages,
 }
 
 impl Did {
@@ -220,10 +228,12 @@ impl Did {
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
             Self::Malformed => "malformed",
+            Self::Handshake => "handshake",
             Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
             Self::Wire => "wire",
+            Self::Messages => "messages",
         }
     }
 }
@@ -252,6 +262,11 @@ pub enum EndedBy {
     ProxyRst,
     /// The edge of a phase that resets open connections: a RST, injected.
     PhaseEdge,
+    /// The edge of a phase that drains: a FIN, while the connection was idle.
+    Drained,
+    /// The request came on a connection that had been drained already: a RST, as from any server that
+    /// is not there any more.
+    Stale,
     /// The client closed its side.
     ClientFin,
     /// The client reset the connection.
@@ -270,6 +285,8 @@ impl EndedBy {
             Self::ProxyFin => "proxy_fin",
             Self::ProxyRst => "proxy_rst",
             Self::PhaseEdge => "phase_edge",
+            Self::Drained => "drained",
+            Self::Stale => "stale",
             Self::ClientFin => "client_fin",
             Self::ClientRst => "client_rst",
             Self::UpstreamFin => "upstream_fin",
@@ -355,7 +372,7 @@ pub struct Exchange {
 impl Exchange {
     /// Whether something was injected into it.
     pub fn injected(&self) -> bool {
-        !self.dealt.is_empty() || self.ended_by == EndedBy::PhaseEdge
+        !self.dealt.is_empty() || matches!(self.ended_by, EndedBy::PhaseEdge | EndedBy::Stale)
     }
 
     /// How it went, for a table.

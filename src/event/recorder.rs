@@ -57,6 +57,7 @@ impl Recorder {
             // One connection, one shard: its exchanges stay in order.
             Event::Exchange(exchange) => usize::try_from(exchange.conn).unwrap_or(0),
             Event::Duplicate(duplicate) => usize::try_from(duplicate.conn).unwrap_or(0),
+            Event::Tunnel(tunnel) => usize::try_from(tunnel.exchange.conn).unwrap_or(0),
             Event::Connection(connection) => usize::try_from(connection.id).unwrap_or(0),
             // All edges in one shard, the one that is fetched first: they stay in order, too.
             Event::Edge(_) | Event::Proxy { .. } | Event::ByHand(_) => 0,

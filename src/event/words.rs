@@ -1,6 +1,6 @@
 //! The way back from the words of a record to what they mean.
 
-use crate::event::{Did, EndedBy, HandChange};
+use crate::event::{ClosedBy, Did, EndedBy, HandChange};
 use std::time::Duration;
 
 impl HandChange {
@@ -8,6 +8,13 @@ impl HandChange {
     pub fn named(name: &str) -> Option<Self> {
         let all = [Self::Added, Self::Changed, Self::Removed, Self::Expired];
         all.into_iter().find(|change| change.name() == name)
+    }
+}
+
+impl ClosedBy {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.name() == name)
     }
 }
 
@@ -19,6 +26,8 @@ impl EndedBy {
             Self::ProxyFin,
             Self::ProxyRst,
             Self::PhaseEdge,
+            Self::Drained,
+            Self::Stale,
             Self::ClientFin,
             Self::ClientRst,
             Self::UpstreamFin,
@@ -43,10 +52,12 @@ impl Did {
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,
+            Self::Handshake,
             Self::Edited,
             Self::Cut,
             Self::Shaped,
             Self::Wire,
+            Self::Messages,
         ];
         all.into_iter().find(|did| did.name() == name)
     }

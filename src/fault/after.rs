@@ -1,12 +1,15 @@
-//! Where in a response body something happens, as a file writes it: `10KiB` or `50%`.
+//! Where in a response body something happens, as a file writes it: `10KiB`, `50%`, `3 events` or
+//! `30s`.
 
 use crate::{
+    diag::{Code, Diagnostic},
     fault::{Denial, Offset},
     read::{Kind, Reader},
     timeline::{Moment, Moving},
-    units::{ByteSize, Percent},
+    units::{ByteSize, Percent, Quantity, show_duration},
     yaml::{Node, Spanned},
 };
+use std::time::Duration;
 
 /// An [`Offset`] that may move over its phase.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,17 +18,40 @@ pub(super) enum After {
     Size(Moving<ByteSize>),
     /// This share of the body.
     Share(Moving<Percent>),
+    /// So many server-sent events.
+    Events(u64),
+    /// So long after the head.
+    Time(Duration),
 }
 
 impl After {
     /// At the very start of the body.
     pub(super) const START: Self = Self::Size(Moving::Fixed(ByteSize(0)));
     /// What it may be, for the schema.
-    pub(super) const KIND: Kind =
-        Kind::Any(&[Kind::Moving(&Kind::Size), Kind::Moving(&Kind::Percent)]);
+    pub(super) const KIND: Kind = Kind::Any(&[
+        Kind::Moving(&Kind::Size),
+        Kind::Moving(&Kind::Percent),
+        Kind::Duration,
+        Kind::Text,
+    ]);
 
-    /// Reads a size, or a share if there is a percent sign or a fraction in it.
+    /// Reads a size, or a share if there is a percent sign or a fraction in it, or a number of events, or
+    /// a time.
     pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Node::Text(text) = &node.value {
+            if let Some((number, "event" | "events")) = text.trim().rsplit_once(' ') {
+                if let Ok(number) = number.trim().parse() {
+                    return Some(Self::Events(number));
+                }
+                let title = format!("`{text}` is no number of events");
+                let problem = Diagnostic::new(Code::E0202, title, node.span);
+                reader.problem(problem.help("write `3 events`"));
+                return None;
+            }
+            if let Ok(time) = Duration::parse(text.trim()) {
+                return Some(Self::Time(time));
+            }
+        }
         if mentions_share(&node.value) {
             reader.moving(node).map(Self::Share)
         } else {
@@ -38,6 +64,8 @@ impl After {
         match self {
             Self::Size(size) => Offset::Bytes(size.at(moment).0),
             Self::Share(share) => Offset::Fraction(share.at(moment).fraction()),
+            Self::Events(events) => Offset::Events(*events),
+            Self::Time(time) => Offset::Time(*time),
         }
     }
 
@@ -52,7 +80,7 @@ impl After {
         match self {
             Self::Share(_) => Denial::Always,
             Self::Size(size) if size.peak() == ByteSize(0) => Denial::Always,
-            Self::Size(_) => Denial::Perhaps,
+            Self::Size(_) | Self::Events(_) | Self::Time(_) => Denial::Perhaps,
         }
     }
 
@@ -61,6 +89,7 @@ impl After {
         match self {
             Self::Size(size) => size.moves(),
             Self::Share(share) => share.moves(),
+            Self::Events(_) | Self::Time(_) => false,
         }
     }
 
@@ -69,6 +98,9 @@ impl After {
         match self {
             Self::Size(size) => size.show(),
             Self::Share(share) => share.show(),
+            Self::Events(1) => "1 event".to_owned(),
+            Self::Events(events) => format!("{events} events"),
+            Self::Time(time) => show_duration(*time),
         }
     }
 }

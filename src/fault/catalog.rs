@@ -5,7 +5,8 @@ use crate::{
     fault::{
         Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, hang, headers,
         latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
-        rate_limit, refuse, reset, respond, slice, slow_close, truncate, unreachable,
+        rate_limit, refuse, reset, respond, slice, slow_close, tls, truncate, unreachable,
+        websocket,
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -19,8 +20,12 @@ pub enum Layer {
     Listener,
     /// A connection's bytes, below TLS and HTTP.
     Connection,
+    /// A connection's TLS handshake.
+    Handshake,
     /// One request or its response.
     Message,
+    /// The messages of a WebSocket that stands, whose handshake is chosen like any request.
+    Socket,
 }
 
 /// What a proxy understands of the traffic it carries.
@@ -81,6 +86,7 @@ pub static CATALOG: &[Entry] = &[
     reset::ENTRY,
     goaway::ENTRY,
     max_streams::ENTRY,
+    tls::ENTRY,
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,
@@ -97,6 +103,7 @@ pub static CATALOG: &[Entry] = &[
     slice::ENTRY,
     limit_data::ENTRY,
     slow_close::ENTRY,
+    websocket::ENTRY,
 ];
 
 /// The fault of this name.

@@ -156,6 +156,20 @@ fn every_fault_keeps_to_its_layer() {
                     && stages.iter().all(|stage| *stage == Stage::Connect),
                 "{text}"
             ),
+            Layer::Socket => assert!(
+                fault.gate().is_none()
+                    && stages.is_empty()
+                    && !fault.shapes_connections()
+                    && fault.shapes_sockets(),
+                "{text}"
+            ),
+            Layer::Handshake => assert!(
+                fault.gate().is_none()
+                    && !fault.shapes_connections()
+                    && stages == [Stage::Connect]
+                    && fault.needs_tls(),
+                "{text}"
+            ),
             Layer::Message => assert!(
                 fault.gate().is_none() && !stages.is_empty() && !fault.shapes_connections(),
                 "{text}"
@@ -180,6 +194,7 @@ fn what_denies_says_so_and_nothing_else_does() {
                         canned.status.as_u16() >= 400
                     }
                     Effect::GoAway(error) => error != H2Error::NO_ERROR,
+                    Effect::Handshake(flaw) => flaw.denies() == Denial::Always,
                     Effect::Hang { .. }
                     | Effect::Close(_)
                     | Effect::Say(_)

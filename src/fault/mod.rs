@@ -21,6 +21,7 @@ mod dribble;
 mod duplicate;
 mod filter;
 mod form;
+pub mod frames;
 mod goaway;
 mod h2_error;
 mod hang;
@@ -43,14 +44,17 @@ mod slice;
 mod slow_close;
 #[cfg(test)]
 mod support;
+mod tls;
 pub mod toxic;
 mod truncate;
 mod unreachable;
+mod websocket;
 
 pub use body::BodyEdit;
 pub use filter::{ByteFilter, Out, Promise, Tick, Way};
 pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
+pub use tls::Flaw;
 
 use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
 use bytes::Bytes;
@@ -102,6 +106,10 @@ pub enum Offset {
     /// After this fraction of the length the head announced; of a body of unknown length,
     /// after this fraction of its first 64 KiB.
     Fraction(f64),
+    /// After so many server-sent events.
+    Events(u64),
+    /// So long after the head.
+    Time(Duration),
 }
 
 /// An answer without the upstream.
@@ -183,9 +191,11 @@ pub enum Effect {
     Cut {
         /// Where.
         after: Offset,
-        /// How.
-        close: Close,
+        /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
+        close: Option<Close>,
     },
+    /// Have the TLS handshake go wrong.
+    Handshake(Flaw),
     /// Shape the bytes of the response body.
     Shape(Box<dyn ByteFilter>),
 }
@@ -228,6 +238,13 @@ pub enum Denial {
     Always,
 }
 
+/// What a fault does to one WebSocket: a filter for each of its two directions, which may know of each
+/// other.
+pub trait Lanes: fmt::Debug + Send + Sync {
+    /// The filter of one direction, from where its frames stand now.
+    fn lane(&self, way: Way, at: frames::Parser) -> Box<dyn ByteFilter>;
+}
+
 /// Something that can go wrong, as the scenario describes it.
 pub trait Fault: fmt::Debug + Send + Sync {
     /// The stages at which it wants to be asked; it is asked at no other.
@@ -251,6 +268,16 @@ pub trait Fault: fmt::Debug + Send + Sync {
         false
     }
 
+    /// What it does to the messages of one WebSocket, made when the fault first meets the socket.
+    fn lanes(&self, _connection: Dice) -> Option<Arc<dyn Lanes>> {
+        None
+    }
+
+    /// Whether [`lanes`](Self::lanes) ever returns any.
+    fn shapes_sockets(&self) -> bool {
+        false
+    }
+
     /// The same fault for a connection whose protocol is not known, where there are bytes and no
     /// messages; `None` if it is the same there.
     fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
@@ -261,6 +288,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// is wrong, in a line for whoever wrote it.
     fn works_on(&self, _protocol: Protocol) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    fn needs_tls(&self) -> bool {
+        false
     }
 
     /// What it exists to break of what byte filters keep.

@@ -48,7 +48,8 @@ nothing was done, so that clients repeat even what is not idempotent. HTTP/1 kno
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
-`after` so many bytes or this share of it, by default before the first. On a proxy with `protocol:
+`after` so many bytes, this share of it, so many server-sent events (`3 events`) or a time, by default
+before the first. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
     examples: &[
@@ -77,7 +78,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "after",
             After::KIND,
-            "with `at: response`: how much of the body arrives, a size or a share; by default none",
+            "with `at: response`: how much of the body arrives: a size, a share, `3 events` or a time such as `30s`; by default none",
         ),
     ],
 };
@@ -153,7 +154,9 @@ impl Fault for Reset {
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         match self.at {
             At::Connect | At::Request => Effect::Close(self.close()),
-            At::Response => Effect::Cut { after: self.after.at(&cx.moment), close: self.close() },
+            At::Response => {
+                Effect::Cut { after: self.after.at(&cx.moment), close: Some(self.close()) }
+            }
         }
     }
 
@@ -166,6 +169,10 @@ impl Fault for Reset {
             (Protocol::Tcp, _) if self.error.is_some() => {
                 Err("`error` needs `protocol: http`: bytes have no streams".to_owned())
             }
+            (Protocol::Tcp, After::Events(_) | After::Time(_)) => Err(format!(
+                "`after: {}` needs `protocol: http`: on bytes nobody knows where an answer begins",
+                self.after.show()
+            )),
             (Protocol::Tcp, After::Share(share)) => Err(format!(
                 "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
                 share.show()
@@ -210,7 +217,7 @@ impl Reset {
         match (self.at, &self.after) {
             (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response, After::Share(_)) | (At::Connect, _) => None,
+            (At::Response | At::Connect, _) => None,
         }
     }
 }
@@ -260,7 +267,7 @@ mod tests {
             ("reset: { at: response, after: 25% }", Offset::Fraction(0.25)),
         ] {
             let effect = effect(entry, Stage::Cut);
-            let Effect::Cut { after, close: Close::Reset } = effect else {
+            let Effect::Cut { after, close: Some(Close::Reset) } = effect else {
                 panic!("{entry}: {effect:?}")
             };
             assert_eq!(after, wanted, "{entry}");

@@ -11,6 +11,7 @@ use std::{borrow::Cow, net::SocketAddr};
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Line<'e> {
     Exchange(Box<ExchangeLine<'e>>),
+    Tunnel(Box<TunnelWhole<'e>>),
     Connection(ConnectionLine<'e>),
     Duplicate(DuplicateLine<'e>),
     Phase(PhaseLine<'e>),
@@ -81,6 +82,47 @@ pub(super) struct ExchangeLine<'e> {
 pub(super) struct Http2Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) reset: Option<u32>,
+}
+
+/// A tunnel's line: all that an exchange's holds, and its own.
+#[derive(Serialize)]
+pub(super) struct TunnelWhole<'e> {
+    #[serde(flatten)]
+    pub(super) exchange: ExchangeLine<'e>,
+    pub(super) tunnel: TunnelLine<'e>,
+}
+
+/// What is read of it beside the exchange.
+#[derive(Deserialize)]
+pub(super) struct TunnelPart<'e> {
+    #[serde(borrow)]
+    pub(super) tunnel: TunnelLine<'e>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct TunnelLine<'e> {
+    pub(super) up: FlowLine,
+    pub(super) down: FlowLine,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) close: Option<CloseLine<'e>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FlowLine {
+    pub(super) bytes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) frames: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) messages: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) passed: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct CloseLine<'e> {
+    pub(super) code: u16,
+    #[serde(borrow)]
+    pub(super) by: Cow<'e, str>,
 }
 
 #[derive(Serialize, Deserialize)]

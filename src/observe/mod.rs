@@ -18,7 +18,7 @@ pub use journal::{End, Ending, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{
-    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Upstream,
+    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel, Upstream,
 };
 use gaps::Gaps;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -83,6 +83,7 @@ impl Observations {
             }
             // No client asked for a copy, and none had its answer.
             Event::ByHand(by_hand) if by_hand.change == HandChange::Added => self.by_hand += 1,
+            Event::Tunnel(tunnel) => self.tunnel(tunnel),
             Event::Duplicate(_) | Event::ByHand(_) => {}
         }
     }
@@ -103,7 +104,8 @@ impl Observations {
 
     fn connection(&mut self, connection: &Connection) {
         let Some(relay) = &connection.relay else {
-            self.bare_connections += 1;
+            // One that was drained had its exchanges.
+            self.bare_connections += u64::from(connection.ended_by != EndedBy::Drained);
             return;
         };
         let name = self.proxies.get(&connection.proxy).cloned().unwrap_or_default();
@@ -121,6 +123,17 @@ impl Observations {
             relays.unconnected += 1;
         } else if relay.t_connected > 0 {
             self.answered += 1;
+        }
+    }
+
+    /// The exchange that opened it was counted when it was told.
+    fn tunnel(&mut self, tunnel: &Tunnel) {
+        let exchange = &tunnel.exchange;
+        if exchange.injected() {
+            self.users_hit.insert(exchange.user);
+        }
+        if !exchange.complete {
+            self.gaps.see(exchange, exchange.outcome());
         }
     }
 

@@ -1,13 +1,16 @@
 //! From events to the lines of a record.
 
 use crate::{
-    event::{Connection, Dealt, Did, Duplicate, Event, Exchange, PhaseEdge, Upstream},
+    event::{
+        Connection, Dealt, Did, Duplicate, Event, Exchange, Flow, PhaseEdge, Tunnel, Upstream,
+    },
     observe::{
         hex::Hex,
         line::{
-            ByHandLine, ClientLine, ConnLine, ConnectionLine, DuplicateLine, DuplicateTimes,
-            ExchangeLine, FaultLine, Http2Line, KeysLine, Line, PhaseLine, ProxyLine, RelayLine,
-            RequestLine, SentLine, Times, UpstreamLine,
+            ByHandLine, ClientLine, CloseLine, ConnLine, ConnectionLine, DuplicateLine,
+            DuplicateTimes, ExchangeLine, FaultLine, FlowLine, Http2Line, KeysLine, Line,
+            PhaseLine, ProxyLine, RelayLine, RequestLine, SentLine, Times, TunnelLine, TunnelWhole,
+            UpstreamLine,
         },
     },
 };
@@ -48,6 +51,10 @@ impl Names {
 pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
     match event {
         Event::Exchange(exchange) => Line::Exchange(Box::new(exchange_line(exchange, names))),
+        Event::Tunnel(tunnel) => Line::Tunnel(Box::new(TunnelWhole {
+            exchange: exchange_line(&tunnel.exchange, names),
+            tunnel: tunnel_line(tunnel),
+        })),
         Event::Duplicate(duplicate) => Line::Duplicate(duplicate_line(duplicate, names)),
         Event::Connection(connection) => Line::Connection(connection_line(connection, names)),
         Event::Edge(PhaseEdge { phase, planned, actual }) => Line::Phase(PhaseLine {
@@ -128,6 +135,18 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
         ended_by: exchange.ended_by.name().into(),
         http2: exchange.http2.map(|http2| Http2Line { reset: http2.reset }),
     }
+}
+
+fn tunnel_line(tunnel: &Tunnel) -> TunnelLine<'static> {
+    let flow = |flow: Flow| FlowLine {
+        bytes: flow.bytes,
+        frames: flow.frames,
+        messages: flow.messages,
+        passed: flow.passed,
+    };
+    let close =
+        tunnel.close.map(|close| CloseLine { code: close.code, by: close.by.name().into() });
+    TunnelLine { up: flow(tunnel.up), down: flow(tunnel.down), close }
 }
 
 fn keys_line(detail: &crate::event::Detail) -> KeysLine<'_> {

@@ -9,37 +9,55 @@ use crate::{
         drain::Ending,
         http::{Forward, stack},
         http2,
+        introduce::Refusals,
         meters::Meters,
-        socket::{Socket, Stream},
+        socket::{Front, Socket, Stream},
         tcp,
         timer::Timer,
+        tls::{self, Alpn, Routes, Secure, Terminator},
         upstream::Connector,
     },
+    select::Network,
 };
-use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{
+    future::OptionFuture,
+    stream::{FuturesUnordered, StreamExt},
+};
 use h2::Reason;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{pin::Pin, sync::Arc};
-use tokio::{sync::watch, time::sleep};
+use std::{pin::Pin, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
 
 /// More header fields than this are refused with 431.
 const MAX_HEADERS: usize = 256;
 /// A head larger than this is refused with 431; it also bounds what is read ahead of a body.
 const MAX_BUFFER: usize = 64 * 1024;
 
+/// How long what a client still sends is read from a connection that was closed while it was idle.
+/// Pools keep idle connections for a minute or so.
+const LATE: Duration = Duration::from_secs(60);
+
 /// What all connections of a proxy have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) carry: Carry,
+    /// Speaks TLS with its clients, if anybody does.
+    pub(crate) terminator: Option<Arc<Terminator>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
     pub(crate) timer: Timer,
+    /// Who has to say whom a connection is from; with none of them nobody has to.
+    pub(crate) accept: Vec<Network>,
+    pub(crate) refusals: Refusals,
 }
 
 /// How what comes on a connection is carried to the upstream.
@@ -49,6 +67,8 @@ pub(crate) enum Carry {
     Http(Forward),
     /// Byte by byte.
     Tcp(Connector),
+    /// Byte by byte, to the upstream of the name that the client asks for.
+    Sni(Routes),
 }
 
 /// Serves a connection to its end, after what was dealt to it when it was accepted.
@@ -56,15 +76,43 @@ pub(crate) fn spawn<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: &Arc<Shared>) {
     let tasks = &shared.ending.tasks;
     // Each in a task of its own size: what HTTP needs is several times what bytes do.
     match &shared.carry {
+        Carry::Http(_) if shared.terminator.is_some() => {
+            tasks.spawn(serve_https(io, ctl, Arc::clone(shared)))
+        }
         Carry::Http(_) => tasks.spawn(serve_http(io, ctl, Arc::clone(shared))),
-        Carry::Tcp(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
+        Carry::Tcp(_) | Carry::Sni(_) => tasks.spawn(serve_tcp(io, ctl, Arc::clone(shared))),
     };
 }
 
 async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        http(io, &ctl, forward, &shared).await;
+        http(Socket::new(io, Arc::clone(&ctl)).open(), &ctl, forward, &shared).await;
     }
+    farewell(&ctl, &shared);
+}
+
+async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
+    if let (Some(io), Carry::Http(forward), Some(terminator)) =
+        (welcomed(io, &ctl, &shared).await, &shared.carry, &shared.terminator)
+    {
+        // In a box of its own: it is big, and gone once hands are shaken.
+        match Box::pin(tls::welcome(io, &ctl, terminator, &shared.ending)).await {
+            Some((stream, Alpn::Http1)) => {
+                http(Secure::new(stream), &ctl, forward, &shared).await;
+            }
+            Some((stream, Alpn::Http2)) => {
+                let front = Secure::new(stream);
+                let front = Box::pin(http2::serve(front, &ctl, forward, &shared)).await;
+                see_out(front, &ctl, &shared).await;
+            }
+            None => {}
+        }
+    }
+    farewell(&ctl, &shared);
+}
+
+/// Tells of a connection what its exchanges have not told.
+fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -73,8 +121,10 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     // dealt to bytes that never became an exchange.
     let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
     dealt.append(&mut lock(&ctl.wire));
-    if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
-        tell(&ctl, &shared, dealt, ctl.ended_by(), None);
+    if ctl.is_drained() {
+        tell(ctl, shared, dealt, EndedBy::Drained, None);
+    } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
+        tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
 }
 
@@ -84,8 +134,19 @@ async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     let _first = ctl.user.set(user);
     let mut relay = Relay { user, ..Relay::default() };
     let mut ended_by = None;
-    if let (Some(io), Carry::Tcp(connector)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
-        ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+    match (welcomed(io, &ctl, &shared).await, &shared.carry) {
+        (Some(io), Carry::Tcp(connector)) => {
+            ended_by = Some(tcp::serve(io, &ctl, connector, &shared, &mut relay).await);
+        }
+        (Some(io), Carry::Sni(routes)) => {
+            // In a box of its own, which those that carry any bytes need not have.
+            let routed = Box::pin(tls::route(io, &ctl, routes, &shared.ending)).await;
+            if let Some((io, connector)) = routed {
+                let served = Box::pin(tcp::serve(io, &ctl, connector, &shared, &mut relay));
+                ended_by = Some(served.await);
+            }
+        }
+        _ => {}
     }
     let mut dealt = ctl.welcome.dealt.clone();
     dealt.append(&mut lock(&ctl.wire));
@@ -123,7 +184,7 @@ fn tell(
         id: ctl.id,
         peer: ctl.peer,
         accepted: ctl.accepted,
-        ended: ctl.injector().micros(),
+        ended: ctl.drained().unwrap_or_else(|| ctl.injector().micros()),
         phase: ctl.welcome.phase,
         dealt,
         ended_by,
@@ -149,32 +210,35 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http<S: Stream>(io: S, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
-    let socket = Socket::new(io, Arc::clone(ctl)).open();
+async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
     // `None` if it lives on as a tunnel.
-    let mut socket = http1(socket, ctl, forward, shared).await;
-    if let Some(turned) = socket.take_if(|socket| socket.turns_to_http2()) {
+    let mut front = http1(front, ctl, forward, shared).await;
+    if let Some(turned) = front.take_if(|front| front.turns_to_http2()) {
         // In a box of its own, since others have no need of it.
-        socket = Box::pin(http2::serve(turned, ctl, forward, shared)).await;
+        front = Box::pin(http2::serve(turned, ctl, forward, shared)).await;
     }
-    if let Some(mut socket) = socket {
-        ctl.closed();
-        tokio::select! {
-            () = socket.linger() => {}
-            () = shared.ending.stopping.cancelled() => {}
-        }
+    see_out(front, ctl, shared).await;
+}
+
+/// Ends a connection on which nothing is served any more.
+async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
+    let Some(mut front) = front else { return };
+    ctl.closed();
+    tokio::select! {
+        () = front.linger() => {}
+        () = shared.ending.stopping.cancelled() => {}
     }
 }
 
-/// Serves a connection as HTTP/1 until it ends, or turns out to be HTTP/2, and gives the socket back
+/// Serves a connection as HTTP/1 until it ends, or turns out to be HTTP/2, and gives its front back
 /// unless it became a tunnel.
-async fn http1<S: Stream>(
-    socket: Socket<S>,
+async fn http1<F: Front>(
+    front: F,
     ctl: &Arc<ConnCtl>,
     forward: &Forward,
     shared: &Arc<Shared>,
-) -> Option<Socket<S>> {
-    let socket = TokioIo::new(socket);
+) -> Option<F> {
+    let socket = TokioIo::new(front);
     let service = stack(ctl, forward, shared);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -190,6 +254,7 @@ async fn http1<S: Stream>(
         .serve_connection(socket, TowerToHyperService::new(service))
         .with_upgrades();
     // Polled only when it was itself woken, not whenever the connection is.
+    let mut given_up: OptionFuture<Pin<Box<Sleep>>> = None.into();
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, &shared.ending).next());
     loop {
@@ -202,6 +267,7 @@ async fn http1<S: Stream>(
                 break;
             }
             Some(called) = calls.next() => called,
+            Some(()) = &mut given_up => break,
         };
         match call {
             // It is polled again, and sees to it.
@@ -213,6 +279,11 @@ async fn http1<S: Stream>(
                     break;
                 }
             },
+            // A client that uses it again had every chance to know better: that is told of.
+            Call::Drain if !shared.ending.draining.is_cancelled() && ctl.drain() => {
+                given_up = Some(Box::pin(sleep(LATE))).into();
+            }
+            Call::Drain if ctl.is_drained() => break,
             Call::Drain => Pin::new(&mut connection).graceful_shutdown(),
             Call::End => break,
         }

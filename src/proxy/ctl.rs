@@ -5,6 +5,7 @@ use crate::{
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
     proxy::{
+        introduce::Ends,
         meters::Meters,
         streams::{Branch, Trunk},
     },
@@ -41,6 +42,8 @@ pub(crate) enum Stand {
 pub(crate) struct ConnCtl {
     pub(crate) id: u64,
     pub(crate) peer: SocketAddr,
+    /// Both of its ends, if they have addresses.
+    pub(crate) ends: Option<Ends>,
     pub(crate) key: ConnKey,
     /// When it was accepted, in microseconds of the drill.
     pub(crate) accepted: u64,
@@ -68,6 +71,10 @@ pub(crate) struct ConnCtl {
     kill: AtomicU8,
     /// Whether it is the edge of a phase that ends it.
     killed_by_edge: AtomicBool,
+    /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
+    drained: AtomicU64,
+    /// Whether the client speaks TLS with us.
+    over_tls: AtomicBool,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -113,6 +120,7 @@ impl ConnCtl {
         Self {
             id,
             peer,
+            ends: None,
             key,
             accepted: injector.micros(),
             user: Arc::default(),
@@ -129,6 +137,8 @@ impl ConnCtl {
             upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
+            drained: AtomicU64::new(0),
+            over_tls: AtomicBool::new(false),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),
@@ -144,12 +154,19 @@ impl ConnCtl {
         }
     }
 
+    /// The same, with both of its ends and when it was accepted.
+    pub(crate) fn from(mut self, ends: Option<Ends>, accepted: u64) -> Self {
+        (self.ends, self.accepted) = (ends, accepted);
+        self
+    }
+
     /// A control block for a request of our own on behalf of this connection's client, who is told
     /// nothing of it.
     pub(crate) fn detached(&self) -> Self {
         let (injector, recorder) = (self.injector.clone(), Arc::clone(&self.recorder));
         let meters = Arc::default();
         Self::new(self.id, self.peer, self.key, Welcome::default(), injector, recorder, meters)
+            .from(self.ends, self.accepted)
     }
 
     pub(crate) fn injector(&self) -> &Injector {
@@ -290,6 +307,40 @@ impl ConnCtl {
     pub(crate) fn kill_by_edge(&self) {
         self.killed_by_edge.store(self.killed().is_none(), Ordering::Release);
         self.kill(Close::Reset);
+    }
+
+    /// Says goodbye on the connection if nothing is under way on it and nothing of a request came: what
+    /// comes now comes too late, and is read all the same. Says whether it did.
+    pub(crate) fn drain(&self) -> bool {
+        let is_idle = self.stand() == Stand::Idle
+            && self.exchanges() > 0
+            && self.first_byte.load(Ordering::Relaxed) == 0
+            && self.killed().is_none();
+        if is_idle {
+            self.drained.store(self.injector.micros().max(1), Ordering::Release);
+        }
+        is_idle
+    }
+
+    /// When it was closed at the edge of a phase, while nothing was under way on it, in microseconds
+    /// of the drill.
+    pub(crate) fn drained(&self) -> Option<u64> {
+        Some(self.drained.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
+
+    /// Whether it was closed at the edge of a phase, while nothing was under way on it.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained().is_some()
+    }
+
+    /// Notes that the client speaks TLS with us.
+    pub(crate) fn set_over_tls(&self) {
+        self.over_tls.store(true, Ordering::Release);
+    }
+
+    /// Whether the client speaks TLS with us.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.connection().over_tls.load(Ordering::Acquire)
     }
 
     /// Ends the connection as soon as what is written has left.
@@ -445,6 +496,7 @@ impl ConnCtl {
             return ended_by;
         }
         match (self.killed(), self.gone_at()) {
+            (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
             (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
                 EndedBy::PhaseEdge
             }

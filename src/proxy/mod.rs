@@ -4,16 +4,20 @@
 //! it. It names no fault: it knows [`Effect`](crate::fault::Effect)s and
 //! [`ByteFilter`](crate::fault::ByteFilter)s.
 
+mod arrive;
 mod ask;
 mod conn;
 mod ctl;
+mod cut;
 mod drain;
 mod edit;
 mod error;
+mod events;
 mod http;
 mod http2;
 mod inbound;
 mod inject;
+mod introduce;
 mod listener;
 mod memory;
 mod meters;
@@ -26,22 +30,34 @@ mod streams;
 mod tcp;
 mod tee;
 mod timer;
+mod tls;
 mod upstream;
 
-pub use crate::config::{HostHeader, UpstreamHttp};
+pub use crate::config::{Forwarded, HostHeader, ProxyVersion, UpstreamHttp};
 pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
+pub use tls::Terminator;
 pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
-use crate::{engine::Injector, event::Recorder, fault::catalog::Protocol};
+use crate::{
+    engine::Injector, event::Recorder, fault::catalog::Protocol, select::Network, units::Place,
+};
+use arrive::Arrival;
 use conn::{Carry, Shared};
 use ctl::ConnCtl;
 use drain::Ending;
+use introduce::{Ends, Refusals};
 use listener::Listener;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use timer::Timer;
+use tls::Routes;
 use tokio::{io::DuplexStream, task::JoinHandle};
 use upstream::Upstream;
 
@@ -52,8 +68,18 @@ pub struct Settings {
     pub mark: bool,
     /// What becomes of a request's `host`.
     pub host: HostHeader,
+    /// Speaks TLS with its clients; without it they speak none.
+    pub terminator: Option<Arc<Terminator>>,
     /// Which version of HTTP the upstream is spoken to in.
     pub http: UpstreamHttp,
+    /// Who has to begin with a PROXY header, is believed, and may connect; with none of them everybody
+    /// may, and nobody has to.
+    pub accept: Vec<Network>,
+    /// Which header fields tell the upstream who the client is.
+    pub forwarded: Forwarded,
+    /// Where TLS goes that is passed on untouched, by the name or `*.name` that its client asks for;
+    /// other names go where all bytes go.
+    pub sni: Vec<(String, Arc<Connector>)>,
     /// What counts its bytes, also over several lives of it.
     pub meters: Arc<Meters>,
 }
@@ -63,7 +89,11 @@ impl Default for Settings {
         Self {
             mark: true,
             host: HostHeader::Keep,
+            terminator: None,
             http: UpstreamHttp::Same,
+            accept: Vec::new(),
+            forwarded: Forwarded::None,
+            sni: Vec::new(),
             meters: Arc::default(),
         }
     }
@@ -74,7 +104,7 @@ impl Default for Settings {
 pub struct Proxy {
     shared: Arc<Shared>,
     injector: Injector,
-    address: Option<SocketAddr>,
+    place: Option<Place>,
     listening: Option<JoinHandle<()>>,
 }
 
@@ -91,7 +121,7 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> io::Result<Self> {
-        let door = Door::open(address)?;
+        let door = Door::open(&address.into())?;
         Ok(Self::behind(door, upstream, settings, injector, recorder))
     }
 
@@ -104,7 +134,7 @@ impl Proxy {
         recorder: Arc<Recorder>,
     ) -> Self {
         let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
-        proxy.address = Some(door.address());
+        proxy.place = Some(door.place());
         let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
         proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
         proxy
@@ -129,21 +159,26 @@ impl Proxy {
         timer: Timer,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, http } = settings;
+        let Settings { meters, mark, host, terminator, http, accept, forwarded, sni: routes } =
+            settings;
         let carry = match injector.protocol() {
             Protocol::Http => {
                 let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
-                Carry::Http(Forward::new(upstream, host, ending.clone()))
+                let ending = ending.clone();
+                Carry::Http(Forward::new(upstream, host, forwarded, ending, timer.clone()))
             }
-            Protocol::Tcp => Carry::Tcp(upstream),
+            Protocol::Tcp if routes.is_empty() => Carry::Tcp(upstream),
+            Protocol::Tcp => Carry::Sni(Routes::new(routes, upstream)),
         };
-        let shared = Shared { recorder, carry, meters, mark, ending, timer };
-        Self { shared: Arc::new(shared), injector, address: None, listening: None }
+        let refusals = Refusals::default();
+        let shared =
+            Shared { recorder, carry, terminator, meters, mark, ending, timer, accept, refusals };
+        Self { shared: Arc::new(shared), injector, place: None, listening: None }
     }
 
-    /// Where it listens, if it does.
-    pub const fn address(&self) -> Option<SocketAddr> {
-        self.address
+    /// Where it listens, if it does, and has an address there.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.place.as_ref().and_then(Place::tcp)
     }
 
     /// What went through it so far.
@@ -164,12 +199,13 @@ impl Proxy {
     }
 
     fn ctl(&self, id: u64, peer: SocketAddr) -> Arc<ConnCtl> {
-        let key = self.injector.connection(peer.ip());
-        let welcome = self.injector.welcome(key);
-        let injector = self.injector.clone();
-        let recorder = Arc::clone(&self.shared.recorder);
-        let meters = Arc::clone(&self.shared.meters);
-        Arc::new(ConnCtl::new(id, peer, key, welcome, injector, recorder, meters))
+        let server = match peer.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let ends = Some(Ends { client: peer, server: SocketAddr::new(server, 0) });
+        let accepted = self.injector.micros();
+        Arrival { id, peer, ends, accepted }.ctl(&self.injector, &self.shared)
     }
 
     /// Takes no new connections, waits for exchanges under way for at most `patience`, then ends

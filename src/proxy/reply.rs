@@ -3,7 +3,14 @@
 use crate::{
     engine::{Dealing, Hold},
     fault::{ByteFilter, Close, Out},
-    proxy::{ctl::ConnCtl, error::BodyError, record::Draft, socket::Timer, upstream},
+    proxy::{
+        ctl::ConnCtl,
+        cut::{Cut, Cutting},
+        error::BodyError,
+        record::Draft,
+        socket::Timer,
+        upstream,
+    },
 };
 use bytes::Bytes;
 use http::Response;
@@ -67,20 +74,6 @@ pub(crate) struct Short {
     ctl: Arc<ConnCtl>,
 }
 
-/// A body that is broken off, its announced length intact.
-#[derive(Debug)]
-pub(crate) struct Cut {
-    body: Reply,
-    /// Bytes until the break.
-    left: u64,
-    /// What has come beyond it; kept, since the drill may end before the break.
-    rest: Option<Bytes>,
-    close: Close,
-    /// Whose doing it is, and where to note it; taken when it breaks.
-    by: Option<(Dealing, Draft)>,
-    ctl: Arc<ConnCtl>,
-}
-
 /// A body whose bytes go through a filter.
 #[derive(Debug)]
 pub(crate) struct Shaped {
@@ -117,10 +110,9 @@ impl Reply {
         Self::Short(Box::new(Short { body: self, announced, ctl }))
     }
 
-    /// This body, broken off after `left` bytes if it is longer.
-    pub(crate) fn cut(self, left: u64, close: Close, by: Dealing, draft: Draft) -> Self {
-        let ctl = Arc::clone(&draft.ctl);
-        Self::Cut(Box::new(Cut { body: self, left, rest: None, close, by: Some((by, draft)), ctl }))
+    /// This body, broken off somewhere if it is longer.
+    pub(crate) fn cut(self, how: Cutting, by: Dealing, draft: Draft) -> Self {
+        Self::Cut(Box::new(Cut::new(self, how, by, draft)))
     }
 
     /// This body through a filter.
@@ -178,7 +170,7 @@ impl Body for Reply {
                 resumed.ahead.is_empty() && resumed.broken.is_none() && resumed.body.is_end_stream()
             }
             Self::Short(_) => false,
-            Self::Cut(cut) => cut.rest.is_none() && cut.body.is_end_stream(),
+            Self::Cut(cut) => cut.is_end_stream(),
             Self::Shaped(shaped) => {
                 shaped.ended && shaped.trailers.is_none() && shaped.broken.is_none()
             }
@@ -236,46 +228,6 @@ impl Short {
         // What was written leaves first; then the connection ends, and with it this body.
         self.ctl.kill_after_flush(Close::Fin);
         Poll::Pending
-    }
-}
-
-impl Cut {
-    fn size_hint(&self) -> SizeHint {
-        let kept = self.rest.as_ref().map_or(0, Bytes::len) as u64;
-        let rest = self.body.size_hint().exact();
-        rest.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(rest + kept))
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.by.is_some() && self.ctl.injector().is_over() {
-            // Nothing is broken off any more.
-            return match self.rest.take() {
-                Some(rest) => Poll::Ready(Some(Ok(Frame::data(rest)))),
-                None => Pin::new(&mut self.body).poll_frame(cx),
-            };
-        }
-        if self.left == 0 && (self.rest.is_some() || !self.body.is_end_stream()) {
-            if let Some((by, draft)) = self.by.take() {
-                by.came_about();
-                draft.dealt(by.dealt);
-            }
-            // What was written leaves first; then the connection ends, and with it this body.
-            self.ctl.kill_after_flush(self.close);
-            return Poll::Pending;
-        }
-        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(mut data) => {
-                    let keep = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
-                    self.rest = (keep < data.len()).then(|| data.split_off(keep));
-                    self.left -= keep as u64;
-                    Poll::Ready(Some(Ok(Frame::data(data))))
-                }
-                Err(frame) => Poll::Ready(Some(Ok(frame))),
-            },
-            // Shorter than where it was to break.
-            end => Poll::Ready(end),
-        }
     }
 }
 

@@ -67,6 +67,7 @@ impl ConnCtl {
         let welcome = Welcome {
             delay: self.welcome.delay,
             close: None,
+            flaw: None,
             dealt: Vec::new(),
             phase: self.welcome.phase,
             counted: Arc::clone(&self.welcome.counted),
@@ -80,7 +81,7 @@ impl ConnCtl {
             Arc::clone(self.recorder_of()),
             Arc::clone(&self.meters),
         );
-        stream.accepted = self.accepted;
+        (stream.ends, stream.accepted) = (self.ends, self.accepted);
         stream.user = Arc::clone(&self.user);
         stream.branch = Some(Box::new(Branch {
             of: Arc::clone(self),

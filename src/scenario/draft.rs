@@ -72,8 +72,9 @@ impl DraftEntry {
         match self.kind.layer {
             catalog::Layer::Listener => Reach::Listener,
             catalog::Layer::Connection => Reach::Bytes,
+            catalog::Layer::Handshake => Reach::Accept,
             catalog::Layer::Message if stages == [Stage::Connect] => Reach::Accept,
-            catalog::Layer::Message => Reach::Message,
+            catalog::Layer::Message | catalog::Layer::Socket => Reach::Message,
         }
     }
 

@@ -8,6 +8,7 @@ mod matcher;
 mod read;
 mod users;
 
+pub use client::Network;
 pub use matcher::Matcher;
 pub use users::{User, UserSource, Users};
 

@@ -22,6 +22,16 @@ pub enum AddressError {
         "`{0}` is a URL, and a tcp proxy passes on bytes; write a host and a port, such as `{1}`"
     )]
     Url(String, String),
+    /// No path, or that of a folder.
+    #[error("write the path of a Unix socket after `unix:`, such as `unix:/run/shop.sock`")]
+    NoPath,
+    /// The system takes no path of this length.
+    #[error("a path of {0} bytes is too long for a Unix socket; about 100 are possible")]
+    LongPath(usize),
+    /// Another kind of system.
+    #[cfg(not(unix))]
+    #[error("this system has no Unix sockets; listen on an address such as `127.0.0.1:8080`")]
+    NoUnix,
 }
 
 /// An address to listen on. The host may be left out, which means loopback: what listens for
@@ -89,6 +99,9 @@ pub enum UpstreamUrlError {
     /// It has a path.
     #[error("`{0}` has a path: requests are passed on with their own; write the URL without it")]
     Path(String),
+    /// It cannot be the path of a Unix socket.
+    #[error(transparent)]
+    Unix(#[from] AddressError),
 }
 
 impl FromStr for UpstreamAddr {

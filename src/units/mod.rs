@@ -9,6 +9,7 @@ mod bytes;
 mod duration;
 mod factor;
 mod percent;
+mod place;
 mod requests;
 
 pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upstream};
@@ -16,6 +17,7 @@ pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;
 pub use percent::Percent;
+pub use place::{Place, bytes_upstream, http_upstream, unix_path};
 pub use requests::RequestRate;
 
 /// A value with a unit, as scenario files write it.

@@ -2,7 +2,7 @@
 
 use crate::{
     dice,
-    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Upstream},
+    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Tunnel, Upstream},
     verdict::label::Labels,
 };
 use http::Method;
@@ -208,9 +208,35 @@ impl Attempt {
         Some(attempt)
     }
 
+    /// What a tunnel was that did not end as its ends wanted: an attempt to keep it, which failed when it
+    /// broke, so that the next handshake is seen as what comes of that. However long it lived before,
+    /// that is no latency and no timeout.
+    pub fn of_tunnel(tunnel: &Tunnel, labels: &mut Labels) -> Option<Self> {
+        if tunnel.exchange.complete {
+            return None;
+        }
+        let attempt = Self::of(&tunnel.exchange, labels)?;
+        let end = attempt.end;
+        Some(Self {
+            start: end,
+            received: end,
+            forwarded: end,
+            answered: end,
+            told: end,
+            held: false,
+            dripped: false,
+            ..attempt
+        })
+    }
+
     /// Whether the client got what it asked for.
     pub fn is_served(&self) -> bool {
         self.outcome == Outcome::Ok
+    }
+
+    /// Whether it made, or was to keep, a connection of another protocol.
+    pub const fn opens_socket(&self) -> bool {
+        self.status == 101
     }
 
     /// Whether the upstream did the work: it answered with a 2xx.
@@ -246,7 +272,7 @@ impl Attempt {
             (_, EndedBy::ClientFin | EndedBy::ClientRst) => Wrong::Left,
             (400.., _) => Wrong::Status(self.status),
             (1.., _) => Wrong::Cut,
-            (0, EndedBy::ProxyRst | EndedBy::PhaseEdge) => Wrong::Reset,
+            (0, EndedBy::ProxyRst | EndedBy::PhaseEdge | EndedBy::Stale) => Wrong::Reset,
             (0, _) => Wrong::Closed,
         })
     }

@@ -1,6 +1,13 @@
 //! The course of a drill: what played when, as far as a judge of clients cares.
 
-use crate::{event::PhaseEdge, scenario::Scenario};
+use crate::{
+    event::{Connection, EndedBy, PhaseEdge},
+    scenario::Scenario,
+    verdict::span::whole,
+};
+
+/// What comes later is not told apart by time: three days, in seconds.
+const LONGEST: usize = 3 * 24 * 3600;
 
 /// Where in a drill something falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +43,7 @@ pub struct Course {
     last_faulty: Option<usize>,
     /// The end of all that was seen.
     horizon: u64,
+    drained: Vec<u32>,
 }
 
 impl Course {
@@ -56,6 +64,7 @@ impl Course {
             last_faulty: legs.iter().rposition(|leg| leg.is_faulty),
             legs,
             horizon: 0,
+            drained: Vec::new(),
         }
     }
 
@@ -73,6 +82,23 @@ impl Course {
             leg.ended = None;
         }
         self.see(at);
+    }
+
+    /// A connection ended.
+    pub fn connection(&mut self, connection: &Connection) {
+        self.see(connection.ended);
+        if connection.ended_by == EndedBy::Drained {
+            let second = whole(connection.ended).min(LONGEST);
+            if self.drained.len() <= second {
+                self.drained.resize(second + 1, 0);
+            }
+            self.drained[second] += 1;
+        }
+    }
+
+    /// How many idle connections the edges of phases closed, by seconds.
+    pub fn drained(&self) -> &[u32] {
+        &self.drained
     }
 
     /// Something was seen as late as this.

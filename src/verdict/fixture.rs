@@ -3,7 +3,7 @@
 use crate::{
     diag::{Problems, Source},
     dice::{self, Seed},
-    event::{Detail, EndedBy, Event, Exchange, PhaseEdge, Upstream},
+    event::{Dealt, Detail, Did, EndedBy, Event, Exchange, Flow, PhaseEdge, Tunnel, Upstream},
     scenario::Scenario,
     verdict::{expect::Judged, finding::Finding, judge::Judge, outcome::Verdict},
 };
@@ -17,6 +17,7 @@ pub(super) struct Drill {
     phases: Vec<(&'static str, f64, bool)>,
     expect: String,
     exchanges: Vec<Exchange>,
+    tunnels: Vec<Tunnel>,
     operations: u64,
     /// When it was stopped, in seconds.
     stopped: f64,
@@ -42,7 +43,8 @@ impl Drill {
     pub(super) fn new(calm: f64, outage: f64, after: f64) -> Self {
         let phases = vec![("calm", calm, false), ("outage", outage, true), ("after", after, false)];
         let (expect, exchanges) = (String::new(), Vec::new());
-        Self { phases, expect, exchanges, operations: 0, stopped: f64::INFINITY }
+        let tunnels = Vec::new();
+        Self { phases, expect, exchanges, tunnels, operations: 0, stopped: f64::INFINITY }
     }
 
     /// Stopped then, with nothing seen after it.
@@ -103,6 +105,8 @@ impl Drill {
         }
         let exchanges = self.exchanges.iter().cloned();
         events.extend(exchanges.map(|e| (e.t_end, Event::Exchange(Box::new(e)))));
+        let tunnels = self.tunnels.iter().cloned();
+        events.extend(tunnels.map(|t| (t.exchange.t_end, Event::Tunnel(Box::new(t)))));
         events.sort_by_key(|(at, _)| *at);
         for (_, event) in events.iter().filter(|(at, _)| (*at as f64) <= self.stopped * 1e6) {
             judge.fold(event);
@@ -124,6 +128,7 @@ impl Drill {
             expect: expectation.to_owned(),
             phases: self.phases.clone(),
             exchanges: self.exchanges.clone(),
+            tunnels: self.tunnels.clone(),
             ..*self
         };
         drill.verdict().expectations.swap_remove(0)
@@ -207,6 +212,41 @@ impl Op<'_> {
     /// An attempt that is served.
     pub(super) fn served(self) -> Self {
         self.attempt(|exchange| exchange.status = 200)
+    }
+
+    /// A handshake, of whose socket [`lives_until`](Self::lives_until) or
+    /// [`breaks_at`](Self::breaks_at) tells more.
+    pub(super) fn opens(self) -> Self {
+        self.attempt(|exchange| {
+            exchange.status = 101;
+            exchange.upstream = Upstream::Status(101);
+        })
+    }
+
+    /// The socket is closed by one of its ends then.
+    pub(super) fn lives_until(self, at: f64) -> Self {
+        self.ends(at, |exchange| exchange.ended_by = EndedBy::ClientFin)
+    }
+
+    /// A fault closes the socket then.
+    pub(super) fn breaks_at(self, at: f64) -> Self {
+        self.ends(at, |exchange| {
+            let fault = "websocket";
+            exchange.dealt = vec![Dealt { fault: fault.into(), kind: fault, did: Did::Messages }];
+            exchange.complete = false;
+            exchange.ended_by = EndedBy::ProxyFin;
+        })
+    }
+
+    fn ends(mut self, at: f64, how: impl FnOnce(&mut Exchange)) -> Self {
+        let mut exchange = self.drill.exchanges.last().unwrap().clone();
+        exchange.t_end = micros(at);
+        exchange.phase = self.drill.phase_at(at);
+        how(&mut exchange);
+        let (up, down) = (Flow::default(), Flow::default());
+        self.drill.tunnels.push(Tunnel { exchange, up, down, close: None });
+        self.at = at;
+        self
     }
 
     fn attempt(mut self, how: impl FnOnce(&mut Exchange)) -> Self {

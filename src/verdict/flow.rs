@@ -40,9 +40,13 @@ impl Flow {
         let second = self.at(attempt.start);
         second.attempts += 1;
         second.connections += u32::from(attempt.conn.1 == 1);
-        let second = self.at(attempt.end);
-        second.ended += 1;
-        second.served += u32::from(attempt.is_served());
+        // A socket is opened once and serves for as long as it stands: handshakes are no goodput that has
+        // to come back.
+        if !attempt.opens_socket() {
+            let second = self.at(attempt.end);
+            second.ended += 1;
+            second.served += u32::from(attempt.is_served());
+        }
         let fine = place(attempt.start, FINE, LONGEST * 10);
         if self.fine.len() <= fine {
             self.fine.resize(fine + 1, 0);

@@ -79,8 +79,14 @@ impl Judge {
                     self.attempt(attempt);
                 }
             }
+            Event::Tunnel(tunnel) => {
+                self.course.see(tunnel.exchange.t_end);
+                if let Some(attempt) = Attempt::of_tunnel(tunnel, &mut self.labels) {
+                    self.attempt(attempt);
+                }
+            }
             Event::Edge(edge) => self.course.edge(edge),
-            Event::Connection(connection) => self.course.see(connection.ended),
+            Event::Connection(connection) => self.course.connection(connection),
             // Copies are of our making; proxies and faults by hand say nothing of clients.
             Event::Duplicate(_) | Event::Proxy { .. } | Event::ByHand(_) => {}
         }

@@ -68,6 +68,9 @@ impl Labels {
         if ended_by == EndedBy::PhaseEdge {
             return self.dealt.place("reset by a phase's edge");
         }
+        if ended_by == EndedBy::Stale {
+            return self.dealt.place("sent on a connection that was closed");
+        }
         match dealt {
             [] => 0,
             [one] => self.dealt.place(&one.fault),

@@ -9,5 +9,6 @@ mod http2;
 mod storm;
 mod support;
 mod tcp;
+mod tls;
 mod transparency;
 mod virtual_time;

@@ -24,4 +24,5 @@ mod serve;
 mod signals;
 mod size;
 mod timing;
+mod tls;
 mod verdict;

@@ -8,7 +8,10 @@ use crate::{
         upstream::Upstream,
     },
 };
-use std::net::TcpListener;
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+};
 
 const OUTAGE: &str = "name: outage
 targets: { purchase: { method: POST, path: /purchase/** } }
@@ -233,4 +236,35 @@ fn each_test_case_is_told_for_itself() {
     assert_eq!(grade("gives up"), "pass");
     let record = std::fs::read_to_string(&record).expect("a record");
     assert!(record.contains("\"case\":\"gives up\""), "{record}");
+}
+
+/// A client that sends into a connection which was closed a while ago, and leaves it at that.
+#[test]
+fn a_client_that_does_not_notice_a_closed_connection_is_told_so() {
+    const GET: &[u8] = b"GET /cart HTTP/1.1\r\nhost: shop\r\n\r\n";
+    let upstream = Upstream::start();
+    let text = "name: idle
+phases:
+  - { name: calm, for: 2s }
+  - { name: closed, for: 10m, connections: drain }
+expect: [{ survives_idle_close: true }]
+";
+    let folder = folder("idle-close");
+    let mut command = run(&scenario(&folder, text), &upstream.url());
+    let beside = Beside::add(&mut command, &folder, "", 0);
+    let drill = start(command);
+    let mut client = TcpStream::connect(drill.address()).expect("the drill listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a socket");
+
+    client.write_all(GET).expect("an open connection");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an answer, and a FIN");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    // Nobody is at the other end, which a client learns by writing twice.
+    while client.write_all(GET).is_ok() {}
+    beside.stop();
+    let done = drill.finish();
+
+    assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
+    assert!(done.out.contains("0 of 1 requests that came too late were asked"), "{}", done.out);
 }

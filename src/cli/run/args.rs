@@ -4,10 +4,10 @@ use crate::{
     cli::{formats::Formats, place::AdminArgs},
     dice::Seed,
     timeline::Speed,
-    units::{self, Quantity},
+    units::{Place, Quantity},
 };
 use clap::Args as ClapArgs;
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// Play a scenario in front of a service.
 #[derive(Clone, Debug, ClapArgs)]
@@ -21,15 +21,15 @@ pub(in crate::cli) struct Args {
     pub upstream: Option<String>,
 
     /// A file with proxies, instead of `--upstream`, and perhaps an admin address
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "terminate"])]
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
     pub admin: AdminArgs,
 
     /// Where clients connect: an address and a port, or a port on loopback; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = units::listen)]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = Place::parse)]
+    pub listen: Place,
 
     #[command(flatten)]
     pub play: PlayArgs,
@@ -60,6 +60,10 @@ pub(in crate::cli) struct Args {
     /// Trust any certificate of an https upstream
     #[arg(long)]
     pub upstream_insecure: bool,
+
+    /// Speak TLS with clients, with certificates that `firedrill ca` signs
+    #[arg(long)]
+    pub terminate: bool,
 
     /// Send the upstream its own name as `host` instead of the client's
     #[arg(long)]

@@ -25,7 +25,9 @@ use crate::{
     verdict::Judge,
 };
 use rustix::process::Signal as Told;
-use std::{future::Future, io, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    future::Future, io, iter, net::SocketAddr, process::ExitStatus, sync::Arc, time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{MissedTickBehavior, interval},
@@ -148,7 +150,7 @@ impl Drill {
 
     /// Where clients connect.
     pub(in crate::cli) fn address(&self) -> Option<SocketAddr> {
-        self.registry.list().first().map(|proxied| proxied.spec().listen)
+        self.registry.list().first().and_then(|proxied| proxied.spec().listen.tcp())
     }
 
     /// Plays it to its end, whatever that is, and reports. `goodbye` is waited for between the end
@@ -343,7 +345,8 @@ fn lines(registry: &Registry, scenario: &Scenario, seed: Seed) -> Vec<String> {
         && only.name == DEFAULT_PROXY
     {
         let spec = only.spec();
-        return vec![format!("http://{} -> {}  {what}", spec.listen, spec.upstream)];
+        let line = format!("{} -> {}  {what}", spec.shown(), spec.upstream);
+        return iter::once(line).chain(place::trust(registry)).collect();
     }
     place::lines(registry).into_iter().chain([what]).collect()
 }

@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, HostHeader, UpstreamTls},
+    config::{self, Admin, Ground, HostHeader, Terminate, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{Quantity, UpstreamAddr},
+    units::{Quantity, http_upstream},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -133,7 +133,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         }
         None => {
             let only = only(args)?;
-            fits(&scenario, &source, &[(DEFAULT_PROXY, only.protocol)])?;
+            fits(&scenario, &source, &[only.ground()])?;
             (vec![only], scenario.users.clone(), None)
         }
     };
@@ -161,21 +161,25 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
         ));
     };
-    let upstream: UpstreamAddr =
-        upstream.parse().map_err(|error| Refusal::usage(format!("{error}")))?;
+    let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
     let spec = Spec {
         protocol: Protocol::Http,
         host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
         mark: !args.no_mark,
-        tls: Some(UpstreamTls { ca: args.upstream_ca.clone(), verify: !args.upstream_insecure }),
-        ..Spec::tcp(DEFAULT_PROXY, args.listen, &upstream.to_string())
+        tls: Some(UpstreamTls {
+            ca: args.upstream_ca.clone(),
+            verify: !args.upstream_insecure,
+            ..UpstreamTls::default()
+        }),
+        terminate: args.terminate.then(Terminate::default),
+        ..Spec::tcp(DEFAULT_PROXY, args.listen.clone(), &upstream)
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
     Ok(spec)
 }
 
 /// Refuses a scenario that cannot be played on these proxies.
-fn fits(scenario: &Scenario, source: &Source, proxies: &[(&str, Protocol)]) -> Result<(), Refusal> {
+fn fits(scenario: &Scenario, source: &Source, proxies: &[Ground<'_>]) -> Result<(), Refusal> {
     let mut problems = Problems::default();
     config::fit(scenario, proxies, &mut problems);
     if problems.is_empty() {

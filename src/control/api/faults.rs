@@ -3,9 +3,9 @@
 //! A fault is written as an entry of a scenario, with `proxy` and `ttl` beside it.
 
 use crate::{
-    config::misfit_of,
+    config::{Ground, misfit_of},
     control::{
-        App, Proxied,
+        App, Proxied, Spec,
         api::{
             body::{Body, apart},
             problem::Problem,
@@ -15,7 +15,6 @@ use crate::{
     },
     diag::{Code, Diagnostic},
     engine::{ByHand, HandError, HandFault},
-    fault::catalog::Protocol,
     read::Reader,
     scenario::{FaultAlone, Scenario, entry_keys},
     units::Quantity as _,
@@ -85,8 +84,8 @@ fn choose(
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Arc<Proxied>>> {
     let all = app.registry.list();
-    let known: Vec<(&str, Protocol)> =
-        all.iter().map(|proxied| (&*proxied.name, proxied.spec().protocol)).collect();
+    let specs: Vec<Spec> = all.iter().map(|proxied| proxied.spec()).collect();
+    let known: Vec<Ground<'_>> = specs.iter().map(Spec::ground).collect();
     let mut chosen = Vec::new();
     let Some(named) = named else {
         let fits = known.iter().zip(&all);
@@ -108,8 +107,7 @@ fn choose(
             reader.problem(problem);
             whole = false;
         }
-        let place =
-            known.iter().position(|(known, _)| Some(*known) == alone.entry.proxy.as_deref());
+        let place = known.iter().position(|known| Some(known.name) == alone.entry.proxy.as_deref());
         if let Some(at) = place
             && !chosen.iter().any(|other| Arc::ptr_eq(other, &all[at]))
         {

@@ -30,8 +30,18 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// The keys of a proxy in a config file, its name aside.
-const OTHERS: [&str; 8] =
-    ["listen", "upstream", "protocol", "enabled", "users", "host", "mark", "tls"];
+const OTHERS: [&str; 10] = [
+    "listen",
+    "upstream",
+    "protocol",
+    "enabled",
+    "users",
+    "host",
+    "mark",
+    "tls",
+    "proxy_protocol",
+    "forwarded",
+];
 
 async fn list(State(app): State<Arc<App>>) -> Json {
     let all = app.registry.list();
@@ -68,7 +78,7 @@ async fn change(
     let protocol = find(&app, &name)?.spec().protocol;
     let change = body.read(|node, reader| ProxyChange::read(node, protocol, reader))?;
     let ProxyChange { listen, upstream, enabled } = change;
-    let listen = listen.map(|address| (address, address.to_string()));
+    let listen = listen.map(|place| (place.clone(), place.to_string()));
     let change = Change { listen, upstream, enabled };
     let registry = Arc::clone(&app.registry);
     let proxied = through(async move { Ok(registry.change(&name, change).await?) }).await?;

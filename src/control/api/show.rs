@@ -73,8 +73,8 @@ impl<'a> Played<'a> {
 
     /// What is in force on a proxy: the scenario's, then those by hand.
     pub(super) fn on(&self, proxied: &Proxied) -> Vec<Value> {
-        let protocol = proxied.spec().protocol;
-        let known = [(&*proxied.name, protocol)];
+        let spec = proxied.spec();
+        let known = [spec.ground()];
         let acting = self.faults.iter().filter(|entry| misfit_of(entry, &known).is_none());
         let targets = self.app.scenario.as_deref().map_or(&[][..], |scenario| &scenario.targets);
         let scenario = acting.map(|entry| {

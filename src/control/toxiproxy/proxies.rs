@@ -29,7 +29,7 @@ pub(super) async fn update(app: &App, name: &str, json: &Json) -> Result<Arc<Pro
     let listen = match input.listen {
         Some(written) => {
             let address = resolve(&written).await.map_err(ApiError::unresolved)?;
-            Some((address, written))
+            Some((address.into(), written))
         }
         None => None,
     };

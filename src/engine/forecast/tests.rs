@@ -37,7 +37,7 @@ fn play() -> Play {
 
 fn forecast(scenario: &Scenario) -> Forecast {
     let users = Arc::new(scenario.users.clone());
-    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, users };
+    let site = Site { name: Site::ONLY.into(), protocol: Protocol::Http, tls: true, users };
     Forecast::new(scenario, &play(), &site)
 }
 
@@ -200,11 +200,24 @@ fn edge(phase: Option<usize>, planned: u64) -> PhaseEdge {
 }
 
 #[test]
+fn a_flawed_handshake_denies_unless_it_only_takes_its_time() {
+    for (fault, wanted) in [
+        ("tls: expired", 1.0),
+        ("tls: stall, share: 30% of connections", 0.3),
+        ("tls: { stall: 3s }", 0.0),
+        ("tls: no_close_notify", 0.0),
+    ] {
+        assert!(is_near(all(&[fault]), wanted), "{fault}: {:?}", all(&[fault]));
+    }
+}
+
+#[test]
 fn a_time_is_told_from_the_edges_as_they_were_played() {
     let scenario = scenario(&["hang: {}, share: 0% -> 60%"]);
     let site = Site {
         name: Site::ONLY.into(),
         protocol: Protocol::Http,
+        tls: false,
         users: Arc::new(scenario.users.clone()),
     };
     // Ten times as fast, from the middle of the calm, after waiting for a second.

@@ -2,15 +2,15 @@
 
 use crate::{
     event::{
-        ByHand, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange, HandChange,
-        Http2, Keys, PhaseEdge, Relay, Upstream,
+        ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange,
+        Flow, HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
     observe::{
         Preface,
         hex::Hex,
         line::{
-            ByHandLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine, KeysLine,
-            PhaseLine, ProxyLine, RelayLine, UpstreamLine,
+            ByHandLine, CloseLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine,
+            FlowLine, KeysLine, PhaseLine, ProxyLine, RelayLine, TunnelLine, UpstreamLine,
         },
         read::words::Words,
     },
@@ -42,7 +42,7 @@ impl Back {
         }
     }
 
-    pub(super) fn exchange(&mut self, line: ExchangeLine<'_>) -> Result<Event, Wrong> {
+    pub(super) fn exchange(&mut self, line: ExchangeLine<'_>) -> Result<Exchange, Wrong> {
         let ExchangeLine { conn, client, t, request, keys, sent, .. } = line;
         let (upstream, upstream_error) = self.upstream(&line.upstream)?;
         let method = Method::from_bytes(request.method.as_bytes())
@@ -63,7 +63,7 @@ impl Back {
                 keys: keys_of(keys),
             })
         });
-        Ok(Event::Exchange(Box::new(Exchange {
+        Ok(Exchange {
             proxy: self.proxy(&line.proxy),
             conn: conn.id,
             seq: conn.seq,
@@ -94,6 +94,23 @@ impl Back {
             t_client_gone: t.client_gone,
             t_end: t.end,
             detail,
+        })
+    }
+
+    pub(super) fn tunnel(
+        &mut self,
+        line: ExchangeLine<'_>,
+        own: &TunnelLine<'_>,
+    ) -> Result<Event, Wrong> {
+        let close = |close: &CloseLine<'_>| {
+            let by = ClosedBy::named(&close.by).ok_or_else(|| unknown("closer", &close.by))?;
+            Ok::<_, Wrong>(SocketClose { code: close.code, by })
+        };
+        Ok(Event::Tunnel(Box::new(Tunnel {
+            exchange: self.exchange(line)?,
+            up: flow(&own.up),
+            down: flow(&own.down),
+            close: own.close.as_ref().map(close).transpose()?,
         })))
     }
 
@@ -217,6 +234,10 @@ impl Back {
 fn place(names: &[String], name: &str, what: &str) -> Result<usize, Wrong> {
     let found = names.iter().position(|known| known == name);
     found.ok_or_else(|| format!("{}, which the first line does not name", about(what, name)))
+}
+
+const fn flow(line: &FlowLine) -> Flow {
+    Flow { bytes: line.bytes, frames: line.frames, messages: line.messages, passed: line.passed }
 }
 
 fn ended_by(name: &str) -> Result<EndedBy, Wrong> {

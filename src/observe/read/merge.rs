@@ -6,7 +6,7 @@
 
 use crate::{
     dice,
-    event::Event,
+    event::{Event, Exchange},
     observe::{
         Ending, Preface,
         read::{ReadError, Reader, Soundness, time_of},
@@ -137,11 +137,8 @@ impl<R: BufRead> Merged<R> {
         }
         let more = (at as u64).saturating_mul(STEP);
         match &mut event {
-            Event::Exchange(exchange) => {
-                exchange.conn = exchange.conn.saturating_add(more);
-                exchange.proxy = self.number(at, exchange.proxy);
-                exchange.user = self.user(at, exchange.user);
-            }
+            Event::Exchange(exchange) => self.renumber(exchange, at),
+            Event::Tunnel(tunnel) => self.renumber(&mut tunnel.exchange, at),
             Event::Connection(connection) => {
                 connection.id = connection.id.saturating_add(more);
                 connection.proxy = self.number(at, connection.proxy);
@@ -168,6 +165,13 @@ impl<R: BufRead> Merged<R> {
             Event::Edge(_) => {}
         }
         Some(event)
+    }
+
+    fn renumber(&self, exchange: &mut Exchange, at: usize) {
+        let more = (at as u64).saturating_mul(STEP);
+        exchange.conn = exchange.conn.saturating_add(more);
+        exchange.proxy = self.number(at, exchange.proxy);
+        exchange.user = self.user(at, exchange.user);
     }
 
     fn number(&self, at: usize, id: u32) -> u32 {

@@ -19,7 +19,7 @@ use crate::{
     event::Event,
     observe::{
         Ending, Preface, RECORD_FORMAT,
-        line::{ConnectionLine, DuplicateLine, ExchangeLine},
+        line::{ConnectionLine, DuplicateLine, ExchangeLine, TunnelPart},
     },
 };
 use event::Back;
@@ -168,12 +168,10 @@ impl<R: BufRead> Reader<R> {
         };
         let back = &mut self.back;
         let event = match kind {
-            b"exchange" => {
-                let line: ExchangeLine<'_> = serde_json::from_slice(line)?;
-                if line.t.latest().max(line.conn.accepted) > LATEST {
-                    return Err(Bad::Meaning("tells of a time beyond a year".to_owned()));
-                }
-                back.exchange(line)?
+            b"exchange" => Event::Exchange(Box::new(back.exchange(exchange(line)?)?)),
+            b"tunnel" => {
+                let own = serde_json::from_slice::<TunnelPart<'_>>(line)?.tunnel;
+                back.tunnel(exchange(line)?, &own)?
             }
             b"connection" => {
                 back.connection(&serde_json::from_slice::<ConnectionLine<'_>>(line)?)?
@@ -201,6 +199,15 @@ impl<R: BufRead> Reader<R> {
         }
         Ok(Some(event))
     }
+}
+
+/// The exchange of a line, at a time that can be.
+fn exchange(line: &[u8]) -> Result<ExchangeLine<'_>, Bad> {
+    let line: ExchangeLine<'_> = serde_json::from_slice(line)?;
+    if line.t.latest().max(line.conn.accepted) > LATEST {
+        return Err(Bad::Meaning("tells of a time beyond a year".to_owned()));
+    }
+    Ok(line)
 }
 
 /// Why a line gives no event.
@@ -232,6 +239,7 @@ fn written_kind(line: &[u8]) -> Option<&[u8]> {
 pub fn time_of(event: &Event) -> u64 {
     match event {
         Event::Exchange(exchange) => exchange.t_end,
+        Event::Tunnel(tunnel) => tunnel.exchange.t_end,
         Event::Connection(connection) => connection.ended,
         Event::Duplicate(duplicate) => duplicate.t_end,
         Event::Edge(edge) => u64::try_from(edge.actual.as_micros()).unwrap_or(u64::MAX),

@@ -140,6 +140,7 @@ impl Watch {
                 is_odd = at < self.edge;
                 self.edge = self.edge.max(at);
             }
+            Event::Tunnel(tunnel) => is_odd = !is_in_order(&tunnel.exchange),
             Event::Connection(connection) => is_odd = connection.ended < connection.accepted,
             // Told of with the time at which it came to be, if with any.
             Event::Proxy { .. } => return,

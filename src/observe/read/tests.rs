@@ -1,8 +1,8 @@
 use super::*;
 use crate::{
     event::{
-        ByHand, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, HandChange, Http2,
-        Keys, PhaseEdge, Relay, Upstream,
+        ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, Flow,
+        HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
     observe::{
         End, Tally,
@@ -167,10 +167,12 @@ fn did() -> impl Strategy<Value = Did> {
             Did::Duplicated,
             Did::LostResponse,
             Did::Malformed,
+            Did::Handshake,
             Did::Edited,
             Did::Cut,
             Did::Shaped,
             Did::Wire,
+            Did::Messages,
         ]),
     ]
 }
@@ -352,7 +354,23 @@ fn any_other() -> impl Strategy<Value = Event> {
             Event::ByHand(ByHand { proxy: 1, fault: Arc::from(fault), kind, change, at })
         },
     );
-    prop_oneof![connection, duplicate, edge, by_hand]
+    let flow = || {
+        any::<(u64, u64, u64, u64)>().prop_map(|(bytes, frames, messages, passed)| Flow {
+            bytes,
+            frames,
+            messages,
+            passed,
+        })
+    };
+    let by = prop::sample::select(&ClosedBy::ALL);
+    let close = (any::<u16>(), by).prop_map(|(code, by)| SocketClose { code, by });
+    let tunnel = (any_exchange(), flow(), flow(), prop::option::of(close)).prop_map(
+        |(exchange, up, down, close)| {
+            let Event::Exchange(exchange) = exchange else { panic!("{exchange:?}") };
+            Event::Tunnel(Box::new(Tunnel { exchange: *exchange, up, down, close }))
+        },
+    );
+    prop_oneof![connection, duplicate, edge, by_hand, tunnel]
 }
 
 proptest! {

@@ -1,13 +1,14 @@
 //! The innermost service: rewrite what belongs to a hop, send upstream, give back.
 
 use crate::{
-    config::HostHeader,
+    config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
         drain::Ending,
         error::UpstreamError,
-        http::{hop, upgrade},
+        http::{forwarded, hop, upgrade},
         reply::Reply,
+        timer::Timer,
         upstream::Upstream,
     },
 };
@@ -31,12 +32,20 @@ pub(crate) struct Forward {
 struct Hop {
     upstream: Upstream,
     host: HostHeader,
+    forwarded: Forwarded,
     ending: Ending,
+    timer: Timer,
 }
 
 impl Forward {
-    pub(crate) fn new(upstream: Upstream, host: HostHeader, ending: Ending) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, ending }) }
+    pub(crate) fn new(
+        upstream: Upstream,
+        host: HostHeader,
+        forwarded: Forwarded,
+        ending: Ending,
+        timer: Timer,
+    ) -> Self {
+        Self { hop: Arc::new(Hop { upstream, host, forwarded, ending, timer }) }
     }
 
     /// Whether the upstream may be spoken to over HTTP/2.
@@ -68,6 +77,7 @@ impl Hop {
         check(&request)?;
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
+        forwarded::add(&mut request, self.forwarded, &draft.ctl);
         if let Some(host) = self.host_of(&request) {
             request.headers_mut().insert(header::HOST, host);
         }
@@ -77,7 +87,8 @@ impl Hop {
         let mut response = self.upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
-                return Ok(upgrade::tunnel(response, downstream, &draft.ctl, &self.ending));
+                let timer = self.timer.clone();
+                return Ok(upgrade::tunnel(response, downstream, &draft, &self.ending, timer));
             }
             return Err(UpstreamError::Switched);
         }

@@ -1,7 +1,9 @@
 //! What every request goes through, top to bottom.
 
 mod forward;
+mod forwarded;
 mod hop;
+mod tunnel;
 mod upgrade;
 
 pub(crate) use forward::Forward;

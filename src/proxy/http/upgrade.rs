@@ -1,65 +1,47 @@
 //! After `101 Switching Protocols`: a tunnel, both ways, half-close kept.
 
 use crate::{
-    fault::Close,
+    fault::frames::is_carried_by,
     proxy::{
-        ctl::{ConnCtl, Stand},
+        ctl::Stand,
         drain::Ending,
-        http::hop,
+        http::{hop, tunnel::Tunnel},
+        record::Draft,
         reply::Reply,
+        timer::Timer,
         upstream::Tunnelled,
     },
 };
-use http::Response;
+use http::{Response, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
-use tokio::io::copy_bidirectional;
 
 /// The upstream's 101 for the client; once it is written, bytes flow.
-///
-/// The tunnel ends with either side, or when the connection is ended by a phase's edge or by the
-/// proxy's own end.
 pub(super) fn tunnel(
     mut response: Response<Reply>,
     downstream: OnUpgrade,
-    ctl: &Arc<ConnCtl>,
+    draft: &Draft,
     ending: &Ending,
+    timer: Timer,
 ) -> Response<Reply> {
     let upstream = hyper::upgrade::on(&mut response);
     let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
+    let to = response.headers().get(header::UPGRADE);
+    let is_websocket = to.is_some_and(|to| is_carried_by(to.as_bytes()));
     hop::strip(response.headers_mut(), true);
-    ctl.set_stand(Stand::Tunnel);
-    let (ctl, bounds) = (Arc::clone(ctl), ending.clone());
+    draft.ctl.set_stand(Stand::Tunnel);
+    let (draft, bounds) = (draft.clone(), ending.clone());
+    let opened = draft.opening(response.status());
     ending.tasks.spawn(async move {
         let _open = connection;
         let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
             return;
         };
-        let (mut downstream, mut upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
-        let mut changes = ctl.injector().changes();
-        let resets = changes.borrow_and_update().resets;
-        let copy = copy_bidirectional(&mut downstream, &mut upstream);
-        tokio::pin!(copy);
-        loop {
-            tokio::select! {
-                // Either side may break off at any time; that is how tunnels end.
-                _ended = copy.as_mut() => break,
-                // An edge has it polled again, so that bytes held by a fault that is over leave.
-                Ok(()) = changes.changed() => {
-                    if changes.borrow_and_update().resets > resets {
-                        ctl.kill_by_edge();
-                        break;
-                    }
-                }
-                // A tunnel has no end of its own that a drain could wait for.
-                () = bounds.draining.cancelled() => {
-                    ctl.kill(Close::Fin);
-                    break;
-                }
-                () = ctl.until_killed() => break,
-            }
-        }
+        let (client, upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
+        let ctl = Arc::clone(&draft.ctl);
+        drop(draft);
+        Tunnel::new(client, upstream, ctl, opened, is_websocket, &timer).carry(&bounds).await;
     });
     response
 }

@@ -3,11 +3,19 @@
 use crate::{
     engine::Dealing,
     fault::{Effect, Offset, Stage},
-    proxy::{ctl::lock, edit, inject::Injection, reply::Reply},
+    proxy::{
+        ctl::lock,
+        cut::{Cutting, Place},
+        edit,
+        events::Events,
+        inject::Injection,
+        reply::Reply,
+    },
 };
 use http::{Response, header};
 use http_body::Body as _;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What a fraction of a body of unknown length is taken of.
 const UNKNOWN_LENGTH: u64 = 64 * 1024;
@@ -69,11 +77,18 @@ impl Injection {
         }
         for dealing in self.ask(Stage::Cut) {
             if let Effect::Cut { after, close } = dealing.effect {
-                let left = match after {
-                    Offset::Bytes(bytes) => bytes,
-                    Offset::Fraction(part) => part_of(part, announced(&response)),
+                let place = match after {
+                    Offset::Bytes(bytes) => Place::Bytes(bytes),
+                    Offset::Fraction(part) => Place::Bytes(part_of(part, announced(&response))),
+                    Offset::Events(events) => match Events::of(response.headers(), events) {
+                        Some(events) => Place::Events(events),
+                        None => continue,
+                    },
+                    Offset::Time(time) => Place::Time(Instant::now() + time),
                 };
-                response = response.map(|body| body.cut(left, close, dealing, self.draft.clone()));
+                let hold = self.ticket.hold(&dealing);
+                let cut = Cutting { place, close, hold };
+                response = response.map(|body| body.cut(cut, dealing, self.draft.clone()));
             }
         }
         response

@@ -10,7 +10,7 @@ mod holds;
 
 use crate::{
     engine::{Dealing, Ticket},
-    fault::{Effect, Stage},
+    fault::{Close, Effect, Stage},
     proxy::{
         ask::Ask,
         conn::Shared,
@@ -29,7 +29,9 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
+use tokio::time::timeout;
 use tower::{Layer, Service};
 
 /// Wraps services in [`Inject`].
@@ -58,6 +60,9 @@ impl<S> Layer<S> for InjectLayer {
     }
 }
 
+/// How long the body of a request that came too late is read.
+const HEARD_OUT: Duration = Duration::from_secs(1);
+
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Reply>, Aborted>> + Send>>;
 
 impl<S> Service<Request<Ask>> for Inject<S>
@@ -77,6 +82,9 @@ where
 
     fn call(&mut self, request: Request<Ask>) -> Answer {
         let draft = request.body().draft();
+        if draft.ctl.is_drained() {
+            return Box::pin(too_late(request));
+        }
         if !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
         }
@@ -86,6 +94,15 @@ where
             injection.carry_out(inner, request).await
         })
     }
+}
+
+/// Deals with a request that came on a connection that was closed before: as the kernel does for a
+/// server that is gone, but having heard what was asked for.
+async fn too_late(mut request: Request<Ask>) -> Result<Response<Reply>, Aborted> {
+    let ctl = Arc::clone(&request.body().draft().ctl);
+    let _whole_or_not = timeout(HEARD_OUT, request.body_mut().fill()).await;
+    ctl.kill(Close::Reset);
+    pending().await
 }
 
 /// The dealings with one exchange.

@@ -55,6 +55,15 @@ impl Draft {
         Self::new(Arc::new(self.ctl.detached()), exchange)
     }
 
+    /// The exchange as it is when it switches protocols, for whoever tells what comes of that.
+    pub(crate) fn opening(&self, status: StatusCode) -> Box<Exchange> {
+        let now = self.ctl.injector().micros();
+        let mut exchange = Box::new(lock(&self.exchange).clone());
+        exchange.dealt = Vec::new();
+        (exchange.status, exchange.t_sent_first) = (status.as_u16(), now);
+        exchange
+    }
+
     /// Notes what a fault did.
     pub(crate) fn dealt(&self, dealt: Dealt) {
         lock(&self.exchange).dealt.push(dealt);

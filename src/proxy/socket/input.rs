@@ -33,7 +33,9 @@ impl<S: Stream> Socket<S> {
             self.broken = true;
             self.ctl.client_gone(true);
         } else if buf.filled().len() > before {
-            self.ctl.bytes_came();
+            if self.is_plain() {
+                self.ctl.bytes_came();
+            }
             self.ctl.meters.from_clients.add(buf.filled().len() - before);
         }
         Poll::Ready(read)

@@ -49,6 +49,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// A client's connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that happens once, or not")]
 pub(crate) struct Socket<S: Stream> {
     io: S,
     ctl: Arc<ConnCtl>,
@@ -69,15 +70,36 @@ pub(crate) struct Socket<S: Stream> {
     stall: Timer,
     head: HeadTimer,
     watch: Watch,
+    /// Its end was sent while the connection was idle.
+    said_goodbye: bool,
     /// What has to leave before a reset.
     last_bytes: Option<Sent>,
     /// A fault on the bytes ends the connection as soon as those it let through have left.
     closing: Option<Close>,
+    carries: Carries,
     opening: Opening,
+}
+
+/// What a connection's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// Requests and answers.
+    Messages,
+    /// TLS: what the bytes mean, and what is said in between, is known above that.
+    Tls,
 }
 
 impl<S: Stream> Socket<S> {
     pub(crate) fn new(io: S, ctl: Arc<ConnCtl>) -> Self {
+        Self::carrying(Carries::Messages, io, ctl)
+    }
+
+    /// A connection whose bytes are TLS, which somebody above it speaks.
+    pub(crate) fn below_tls(io: S, ctl: Arc<ConnCtl>) -> Self {
+        Self::carrying(Carries::Tls, io, ctl)
+    }
+
+    fn carrying(carries: Carries, io: S, ctl: Arc<ConnCtl>) -> Self {
         let chain = |way| {
             let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
             Chain::new(ctl.injector(), ctl.key, user, counted, way)
@@ -97,10 +119,56 @@ impl<S: Stream> Socket<S> {
             stall: Timer::default(),
             head: HeadTimer::default(),
             watch: Watch::default(),
+            said_goodbye: false,
             last_bytes: None,
             closing: None,
+            carries,
             opening: Opening::Known,
         }
+    }
+
+    /// Its own end of the connection, for last words that no fault may hold; `None` if what was said
+    /// before is still held, or lost.
+    pub(crate) fn bare(&mut self) -> Option<&mut S> {
+        let is_clear = !self.broken
+            && self.outgoing.is_empty()
+            && self.closing.is_none()
+            && self.down.is_empty()
+            && self.ctl.killed() != Some(Close::Reset);
+        is_clear.then_some(&mut self.io)
+    }
+
+    /// Ready when the client has gone, or closed its sending side: to be asked while nothing is read.
+    pub(crate) async fn until_left(&mut self) {
+        let mut looks = Looks::default();
+        poll_fn(|cx| {
+            loop {
+                match self.io.presence() {
+                    Presence::Gone => break self.ctl.client_gone(true),
+                    Presence::HalfClosed => break self.ctl.client_gone(false),
+                    Presence::There => {}
+                }
+                ready!(self.io.poll_has_input(cx));
+                ready!(looks.poll(cx));
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Gives the client all of its time for a head once more: it is not its fault that none came.
+    pub(crate) fn begin_anew(&mut self) {
+        self.head = HeadTimer::default();
+    }
+
+    /// Says for TLS whether somebody waits for input: by itself it reads on when it has some.
+    pub(crate) const fn is_read(&mut self, reading: bool) {
+        self.watch.is_reading(reading);
+    }
+
+    /// The control block that it shares.
+    pub(crate) fn ctl(&self) -> &Arc<ConnCtl> {
+        &self.ctl
     }
 
     fn check(&self) -> io::Result<()> {
@@ -110,9 +178,8 @@ impl<S: Stream> Socket<S> {
         Ok(())
     }
 
-    /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
-    /// not become a RST. To be called when nothing else is served any more.
-    pub(crate) async fn linger(&mut self) {
+    /// See [`Front::linger`].
+    async fn see_out(&mut self) {
         if self.read_ended || self.ctl.killed() == Some(Close::Reset) {
             return;
         }
@@ -163,7 +230,7 @@ impl<S: Stream> Socket<S> {
 
     /// Sends interim answers on their way, as long as they come before the answer.
     fn send_interims(&mut self) {
-        if self.ctl.has_interims() {
+        if self.has_interims() {
             let before_answer = self.ctl.is_before_answer();
             for interim in self.ctl.take_interims() {
                 if before_answer {
@@ -219,14 +286,52 @@ impl<S: Stream> Socket<S> {
     fn passes_straight(&mut self) -> bool {
         self.outgoing.is_empty()
             && self.closing.is_none()
-            && !self.ctl.has_interims()
+            && !self.has_interims()
             && self.down.is_idle()
+    }
+
+    /// Whether its bytes are known as the messages they are.
+    fn is_plain(&self) -> bool {
+        self.carries == Carries::Messages
+    }
+
+    /// Whether it has something to say in between.
+    fn has_interims(&self) -> bool {
+        self.is_plain() && self.ctl.has_interims()
+    }
+
+    /// Bytes of an answer are written.
+    fn writes(&self) {
+        if self.is_plain() {
+            self.ctl.writes();
+        }
     }
 
     /// Tells the record what was done to this connection's bytes.
     fn note_wire(&mut self) {
         self.up.take_dealt(&self.ctl.wire);
         self.down.take_dealt(&self.ctl.wire);
+    }
+}
+
+/// What a connection's requests are read from and its answers written to.
+pub(crate) trait Front: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
+    /// not become a RST. To be called when nothing else is served any more.
+    fn linger(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Whether HTTP/2 is spoken, as came out while it was read as HTTP/1. If so it is read from the
+    /// beginning again.
+    fn turns_to_http2(&mut self) -> bool;
+}
+
+impl<S: Stream> Front for Socket<S> {
+    fn turns_to_http2(&mut self) -> bool {
+        self.turns()
+    }
+
+    fn linger(&mut self) -> impl Future<Output = ()> + Send {
+        self.see_out()
     }
 }
 
@@ -246,11 +351,18 @@ impl<S: Stream> AsyncRead for Socket<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check()?;
+        if self.is_plain() && self.ctl.is_drained() && !self.said_goodbye {
+            // Idle, and all is flushed: there is nothing before it.
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.said_goodbye = true;
+        }
         let read = match self.opening {
             Opening::Known => self.poll_input(cx, buf),
             _ => self.poll_opening(cx, buf),
         };
-        self.watch.is_reading(read.is_pending());
+        if self.is_plain() {
+            self.watch.is_reading(read.is_pending());
+        }
         if read.is_pending() {
             let this = &mut *self;
             let held = !this.up.is_idle();
@@ -273,7 +385,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         let this = &mut *self;
         loop {
             if this.passes_straight() {
-                this.ctl.writes();
+                this.writes();
                 let write = Pin::new(&mut this.io).poll_write(cx, buf);
                 return this.watched(write, cx);
             }
@@ -289,7 +401,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
             }
             let take = buf.len().min(this.down.room()).min(CHUNK);
             if take > 0 {
-                this.ctl.writes();
+                this.writes();
                 this.down.push(Bytes::copy_from_slice(&buf[..take]));
                 let _more_later = this.poll_drain(cx)?;
                 this.note_wire();
@@ -317,7 +429,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         self.check()?;
         if self.passes_straight() {
             let this = &mut *self;
-            this.ctl.writes();
+            this.writes();
             let write = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
             return this.watched(write, cx);
         }
@@ -334,7 +446,7 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         let this = &mut *self;
         this.watch.poll(&this.io, &this.ctl, cx)?;
         // Only now: whoever flushes has written all that comes before.
-        let last_words = this.ctl.take_last_words();
+        let last_words = if this.is_plain() { this.ctl.take_last_words() } else { Bytes::new() };
         if !last_words.is_empty() {
             this.down.push(last_words);
             ready!(this.poll_drain(cx))?;
@@ -347,7 +459,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
         if self.ctl.resets_after_flush() {
             ready!(self.poll_all_sent(cx));
         }
-        self.ctl.flushed();
+        if self.is_plain() {
+            self.ctl.flushed();
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -31,9 +31,8 @@ impl<S: Stream> Socket<S> {
         self
     }
 
-    /// Whether HTTP/2 is spoken, as came out while it was read. If so it is read from the beginning
-    /// again.
-    pub(crate) fn turns_to_http2(&mut self) -> bool {
+    /// See [`Front::turns_to_http2`](crate::proxy::socket::Front::turns_to_http2).
+    pub(super) fn turns(&mut self) -> bool {
         let turns = matches!(self.opening, Opening::Two);
         if turns {
             self.opening = Opening::Known;

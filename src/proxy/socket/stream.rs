@@ -6,10 +6,13 @@ use std::{
     fmt,
     future::{Future, ready},
     io,
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, Interest},
     net::TcpStream,
@@ -52,6 +55,11 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static 
     /// Makes the coming close a RST instead of a FIN.
     fn reset_on_close(&self) {}
 
+    /// The address that the client connected to, if it is one.
+    fn local(&self) -> Option<IpAddr> {
+        None
+    }
+
     /// Whether the client is still there, though bytes may wait to be read.
     fn presence(&self) -> Presence {
         Presence::There
@@ -77,6 +85,10 @@ impl Stream for TcpStream {
         let _gone = self.set_zero_linger();
     }
 
+    fn local(&self) -> Option<IpAddr> {
+        self.local_addr().ok().map(|address| address.ip().to_canonical())
+    }
+
     fn presence(&self) -> Presence {
         // What the runtime knows costs no system call. Reads would not tell: once a FIN was read
         // they say nothing of a RST, and bytes that nobody reads stand before both.
@@ -100,6 +112,22 @@ impl Stream for TcpStream {
             })),
             Err(_) => Sent(Box::pin(ready(()))),
         }
+    }
+}
+
+/// A Unix socket knows no RST: a close is a close, and loses nothing that was written before.
+#[cfg(unix)]
+impl Stream for UnixStream {
+    fn presence(&self) -> Presence {
+        // A peer that closed may have left bytes behind; that it is gone shows when it is written to.
+        match self.ready(Interest::READABLE | Interest::WRITABLE).now_or_never() {
+            Some(Ok(ready)) if ready.is_read_closed() => Presence::HalfClosed,
+            _ => Presence::There,
+        }
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
     }
 }
 

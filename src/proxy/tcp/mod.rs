@@ -7,6 +7,8 @@
 
 mod pipe;
 
+pub(crate) use pipe::{Pipe, Plain, Stop};
+
 use crate::{
     event::{EndedBy, Relay},
     fault::{Close, Way},
@@ -14,6 +16,7 @@ use crate::{
         conn::{Call, Calls, Shared},
         ctl::ConnCtl,
         error::UpstreamError,
+        introduce::Who,
         socket::{Looks, Presence, Sent, Stream},
         timer::Timer,
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
@@ -23,7 +26,6 @@ use futures_util::{
     FutureExt as _,
     stream::{FuturesUnordered, StreamExt},
 };
-use pipe::{Pipe, Stop};
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -32,7 +34,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::{sleep, timeout},
 };
 
@@ -54,7 +56,7 @@ pub(crate) async fn serve<S: Stream>(
     calls.push(Calls::new(ctl, &shared.ending).next());
     let dialled = {
         let dial = async {
-            let dialled = timeout(CONNECT_TIMEOUT, connector.connect()).await;
+            let dialled = timeout(CONNECT_TIMEOUT, connector.connect(Who::Client(ctl.ends))).await;
             dialled.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
         };
         // In a box of its own: it is big, and gone once the connection stands.
@@ -141,7 +143,7 @@ fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
 
 /// Ends a side with a FIN, and reads what it still sends until it has heard of it: closing with
 /// bytes unread would turn the FIN into a RST, and what was sent before it might be lost.
-async fn see_out<S: Stream>(mut side: S) {
+pub(crate) async fn see_out<S: AsyncRead + AsyncWrite + Unpin>(mut side: S) {
     let mut scrap = vec![0; 16 * 1024];
     if side.shutdown().await.is_ok() {
         while matches!(side.read(&mut scrap).await, Ok(1..)) {}

@@ -23,7 +23,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::{
-    io::{AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     task::coop::poll_proceed,
 };
 
@@ -36,9 +36,52 @@ thread_local! {
         RefCell::new(vec![MaybeUninit::uninit(); CHUNK].into_boxed_slice());
 }
 
+/// What a pipe reads from.
+pub(crate) trait Inlet: AsyncRead + Unpin {
+    /// As [`Stream::presence`].
+    fn presence(&self) -> Presence;
+
+    /// As [`Stream::poll_has_input`].
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl<S: Stream> Inlet for S {
+    fn presence(&self) -> Presence {
+        Stream::presence(self)
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        Stream::poll_has_input(self, cx)
+    }
+}
+
+/// A stream of bytes of which nothing is known but by reading.
+#[derive(Debug)]
+pub(crate) struct Plain<T>(pub(crate) T);
+
+impl<T: AsyncRead + Unpin> AsyncRead for Plain<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncRead + Unpin> Inlet for Plain<T> {
+    fn presence(&self) -> Presence {
+        Presence::There
+    }
+
+    fn poll_has_input(&self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 /// Why a direction carries no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The sender ended it, and the receiver was told.
     End,
     /// The receiver takes no more.
@@ -68,7 +111,8 @@ enum Source {
 
 /// One direction.
 #[derive(Debug)]
-pub(super) struct Pipe {
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(crate) struct Pipe {
     chain: Chain,
     ctl: Arc<ConnCtl>,
     /// Released by the chain or read, not yet taken by the receiver.
@@ -80,16 +124,25 @@ pub(super) struct Pipe {
     ending: bool,
     over: bool,
     passed: u64,
+    /// Written, and perhaps still in a buffer of the receiver's side.
+    unflushed: bool,
+    /// How often it got anywhere.
+    steps: u64,
     alarm: Alarm,
     /// At a sender that may not be read.
     looks: Looks,
 }
 
 impl Pipe {
-    pub(super) fn new(ctl: &Arc<ConnCtl>, way: Way, timer: timer::Timer) -> Self {
+    pub(crate) fn new(ctl: &Arc<ConnCtl>, way: Way, timer: timer::Timer) -> Self {
         let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+        Self::through(Chain::new(ctl.injector(), ctl.key, user, counted, way), ctl, timer)
+    }
+
+    /// One through a chain.
+    pub(crate) fn through(chain: Chain, ctl: &Arc<ConnCtl>, timer: timer::Timer) -> Self {
         Self {
-            chain: Chain::new(ctl.injector(), ctl.key, user, counted, way),
+            chain,
             ctl: Arc::clone(ctl),
             outgoing: Bytes::new(),
             source: Source::Open,
@@ -97,50 +150,62 @@ impl Pipe {
             ending: false,
             over: false,
             passed: 0,
+            unflushed: false,
+            steps: 0,
             alarm: Alarm::new(timer),
             looks: Looks::default(),
         }
     }
 
     /// Whether it carries no more.
-    pub(super) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.over
     }
 
     /// Whether the sender is not read any more.
-    pub(super) const fn is_unread(&self) -> bool {
+    pub(crate) const fn is_unread(&self) -> bool {
         self.over || !matches!(self.source, Source::Open)
     }
 
     /// Whether nothing will ever come of it: a fault threw its end away.
-    pub(super) fn is_stuck(&self) -> bool {
+    pub(crate) fn is_stuck(&self) -> bool {
         !self.over && self.outgoing.is_empty() && self.chain.has_lost_the_end()
     }
 
     /// The other direction is over: the sender of this one was told that nothing more comes.
-    pub(super) const fn sender_was_ended(&mut self) {
+    pub(crate) const fn sender_was_ended(&mut self) {
         self.sender_was_ended = true;
     }
 
     /// Reads no more; it is over when what is held has left.
-    pub(super) const fn empty(&mut self) {
+    pub(crate) const fn empty(&mut self) {
         if matches!(self.source, Source::Open) {
             self.source = Source::Left;
         }
     }
 
     /// How many bytes reached the receiver.
-    pub(super) const fn passed(&self) -> u64 {
+    pub(crate) const fn passed(&self) -> u64 {
         self.passed
     }
 
     /// Tells the record what was done to the bytes.
-    pub(super) fn take_dealt(&mut self, ctl: &ConnCtl) {
+    pub(crate) fn take_dealt(&mut self, ctl: &ConnCtl) {
         self.chain.take_dealt(&ctl.wire);
     }
 
+    /// What it goes through.
+    pub(crate) const fn chain(&mut self) -> &mut Chain {
+        &mut self.chain
+    }
+
+    /// How often it got anywhere: what one direction does may set the other going.
+    pub(crate) const fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Moves what may be moved; ready when it carries no more.
-    pub(super) fn poll<R: Stream, W: AsyncWrite + Unpin>(
+    pub(crate) fn poll<R: Inlet, W: AsyncWrite + Unpin>(
         &mut self,
         from: &mut R,
         to: &mut W,
@@ -150,13 +215,23 @@ impl Pipe {
         if self.over {
             return Poll::Ready(Stop::Before);
         }
-        let stop = ready!(self.poll_move(from, to, counters, cx));
+        let Poll::Ready(stop) = self.poll_move(from, to, counters, cx) else {
+            if self.unflushed {
+                match Pin::new(to).poll_flush(cx) {
+                    Poll::Ready(Ok(())) => self.unflushed = false,
+                    // The next write says so.
+                    Poll::Ready(Err(_)) | Poll::Pending => {}
+                }
+            }
+            return Poll::Pending;
+        };
+        self.steps += 1;
         self.over = true;
         self.outgoing = Bytes::new();
         Poll::Ready(stop)
     }
 
-    fn poll_move<R: Stream, W: AsyncWrite + Unpin>(
+    fn poll_move<R: Inlet, W: AsyncWrite + Unpin>(
         &mut self,
         from: &mut R,
         to: &mut W,
@@ -172,6 +247,8 @@ impl Pipe {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Stop::NotTaken),
                     Poll::Ready(Ok(count)) => {
                         self.outgoing.advance(count);
+                        self.unflushed = true;
+                        self.steps += 1;
                         self.passed += count as u64;
                         written.add(count);
                         continue;
@@ -200,6 +277,7 @@ impl Pipe {
             }
             match self.chain.pull() {
                 Some(Out::Bytes(bytes)) => {
+                    self.steps += 1;
                     self.outgoing = bytes;
                     continue;
                 }
@@ -214,7 +292,10 @@ impl Pipe {
                 None => {}
             }
             match self.poll_fill(from, read, cx) {
-                Poll::Ready(Ok(())) => continue,
+                Poll::Ready(Ok(())) => {
+                    self.steps += 1;
+                    continue;
+                }
                 Poll::Ready(Err(stop)) => return Poll::Ready(stop),
                 Poll::Pending => {}
             }
@@ -237,7 +318,7 @@ impl Pipe {
     }
 
     /// Reads once and writes once, past a chain that has nothing to do.
-    fn poll_straight<R: Stream, W: AsyncWrite + Unpin>(
+    fn poll_straight<R: Inlet, W: AsyncWrite + Unpin>(
         &mut self,
         from: &mut R,
         to: &mut W,
@@ -250,6 +331,8 @@ impl Pipe {
             };
             read.add(count);
             let mut rest = buffer.filled();
+            self.chain.passed_by(rest);
+            self.unflushed = true;
             while !rest.is_empty() {
                 match Pin::new(&mut *to).poll_write(cx, rest) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Stop::NotTaken)),
@@ -269,7 +352,7 @@ impl Pipe {
     }
 
     /// Reads into the chain, as far as it has room.
-    fn poll_fill<R: Stream>(
+    fn poll_fill<R: Inlet>(
         &mut self,
         from: &mut R,
         read: &Counter,
@@ -320,7 +403,7 @@ fn with_buffer<T>(read: impl FnOnce(&mut ReadBuf<'_>) -> T) -> T {
     BUFFER.with_borrow_mut(|buffer| read(&mut ReadBuf::uninit(buffer)))
 }
 
-fn poll_read<R: Stream>(
+fn poll_read<R: Inlet>(
     from: &mut R,
     buffer: &mut ReadBuf<'_>,
     cx: &mut Context<'_>,

@@ -1,8 +1,10 @@
 //! Dialling the upstream: name, TCP, TLS.
 
 use crate::{
+    config::ProxyVersion,
     proxy::{
         error::UpstreamError,
+        introduce::{Speech, Who},
         socket::{Presence, Sent, Stream},
         upstream::tls::{TlsError, TlsSettings},
     },
@@ -14,10 +16,13 @@ use std::{
     fmt,
     future::Future,
     io,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
@@ -36,6 +41,7 @@ pub trait Dial: fmt::Debug + Send + Sync {
 pub struct Connector {
     way: Way,
     authority: HeaderValue,
+    speech: Speech,
 }
 
 #[derive(Debug)]
@@ -45,6 +51,8 @@ enum Way {
         port: u16,
         tls: Option<(TlsConnector2, ServerName<'static>)>,
     },
+    #[cfg(unix)]
+    Unix(PathBuf),
     Custom(Arc<dyn Dial>),
     /// The address has no port, or one that is no number.
     Nowhere,
@@ -96,14 +104,14 @@ impl Connector {
             .unwrap_or(HeaderValue::from_static("upstream"));
         let host = upstream.host().to_owned();
         let tls = if upstream.is_tls() {
-            let name =
-                ServerName::try_from(host.clone()).map_err(|_| TlsError::Name(host.clone()))?;
+            let name = tls.name.clone().unwrap_or_else(|| host.clone());
+            let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
             Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
         } else {
             None
         };
         let way = Way::Tcp { host, port: upstream.port(), tls };
-        Ok(Self { way, authority })
+        Ok(Self { way, authority, speech: Speech::default() })
     }
 
     /// A connector to `host:port`, whose bytes are not looked into. What is not such an address is
@@ -117,12 +125,34 @@ impl Connector {
             }
             _ => Way::Nowhere,
         };
-        Self { way, authority: HeaderValue::from_static("upstream") }
+        Self::plain(way, HeaderValue::from_static("upstream"))
+    }
+
+    /// A connector to a Unix socket. Its name, where one is asked for, is `localhost`.
+    pub fn unix(path: PathBuf) -> Self {
+        #[cfg(unix)]
+        let way = Way::Unix(path);
+        #[cfg(not(unix))]
+        let way = {
+            drop(path);
+            Way::Nowhere
+        };
+        Self::plain(way, HeaderValue::from_static("localhost"))
     }
 
     /// A connector of one's own.
     pub fn custom(dial: Arc<dyn Dial>) -> Self {
-        Self { way: Way::Custom(dial), authority: HeaderValue::from_static("upstream") }
+        Self::plain(Way::Custom(dial), HeaderValue::from_static("upstream"))
+    }
+
+    fn plain(way: Way, authority: HeaderValue) -> Self {
+        Self { way, authority, speech: Speech::default() }
+    }
+
+    /// Begins every connection with a PROXY header of this version, if there is one.
+    #[must_use]
+    pub fn introducing(self, version: Option<ProxyVersion>) -> Self {
+        Self { speech: Speech(version), ..self }
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -131,11 +161,16 @@ impl Connector {
     ///
     /// Fails as a request would.
     pub async fn probe(&self) -> Result<(), String> {
-        self.connect().await.map(drop).map_err(|error| error.with_causes())
+        self.connect(Who::Nobody).await.map(drop).map_err(|error| error.with_causes())
     }
 
     pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
+    }
+
+    /// Who a connection is of use to, once it is there: with nothing told, everybody.
+    pub(super) fn key(&self, who: Who) -> Option<Who> {
+        self.speech.key(who)
     }
 
     /// Whether it is spoken to over TLS.
@@ -147,8 +182,9 @@ impl Connector {
     pub(super) async fn connect_as(
         &self,
         offer: Offer,
+        who: Who,
     ) -> Result<(UpstreamIo, bool), UpstreamError> {
-        let io = self.connect_offering(offer).await?;
+        let io = self.connect_offering(offer, who).await?;
         let two = match (&io, offer) {
             (_, Offer::One) => false,
             (UpstreamIo::Tls(io), _) => io.get_ref().1.alpn_protocol() == Some(b"h2"),
@@ -162,27 +198,39 @@ impl Connector {
         Ok((io, two))
     }
 
-    pub(crate) async fn connect(&self) -> Result<UpstreamIo, UpstreamError> {
-        self.connect_offering(Offer::One).await
+    pub(crate) async fn connect(&self, who: Who) -> Result<UpstreamIo, UpstreamError> {
+        self.connect_offering(Offer::One, who).await
     }
 
-    async fn connect_offering(&self, offer: Offer) -> Result<UpstreamIo, UpstreamError> {
+    async fn connect_offering(&self, offer: Offer, who: Who) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
             Way::Nowhere => {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
-            Way::Custom(dial) => return dial.dial().await.map_err(UpstreamError::Connect),
+            #[cfg(unix)]
+            Way::Unix(path) => {
+                let mut io = UnixStream::connect(path).await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(UpstreamIo::Unix(io));
+            }
+            Way::Custom(dial) => {
+                let mut io = dial.dial().await.map_err(UpstreamError::Connect)?;
+                self.speech.give(who, &mut io).await?;
+                return Ok(io);
+            }
         };
         let addresses =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(stream) => {
+                Ok(mut stream) => {
                     // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
                     let _best_effort = stream.set_nodelay(true);
+                    // Below TLS: whoever takes it off has to know first.
+                    self.speech.give(who, &mut stream).await?;
                     let Some((connector, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };
@@ -206,6 +254,9 @@ pub enum UpstreamIo {
     Tcp(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
     /// In memory.
     Memory(DuplexStream),
 }
@@ -215,6 +266,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => Stream::reset_on_close(io),
             Self::Tls(io) => Stream::reset_on_close(io.get_ref().0),
+            #[cfg(unix)]
+            Self::Unix(io) => Stream::reset_on_close(io),
             Self::Memory(_) => {}
         }
     }
@@ -223,6 +276,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.presence(),
             Self::Tls(io) => io.get_ref().0.presence(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.presence(),
             Self::Memory(_) => Presence::There,
         }
     }
@@ -231,6 +286,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.all_sent(),
             Self::Tls(io) => io.get_ref().0.all_sent(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.all_sent(),
             Self::Memory(io) => io.all_sent(),
         }
     }
@@ -239,6 +296,8 @@ impl Stream for UpstreamIo {
         match self {
             Self::Tcp(io) => io.poll_has_input(cx),
             Self::Tls(io) => io.get_ref().0.poll_has_input(cx),
+            #[cfg(unix)]
+            Self::Unix(io) => io.poll_has_input(cx),
             Self::Memory(_) => Poll::Ready(()),
         }
     }
@@ -249,6 +308,8 @@ macro_rules! each {
         match $self.get_mut() {
             Self::Tcp($io) => $call,
             Self::Tls($io) => $call,
+            #[cfg(unix)]
+            Self::Unix($io) => $call,
             Self::Memory($io) => $call,
         }
     };
@@ -285,6 +346,8 @@ impl AsyncWrite for UpstreamIo {
         match self {
             Self::Tcp(io) => io.is_write_vectored(),
             Self::Tls(io) => io.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(io) => io.is_write_vectored(),
             Self::Memory(io) => io.is_write_vectored(),
         }
     }

@@ -25,13 +25,13 @@ pub use tls::{TlsError, TlsRoots, TlsSettings};
 use crate::{
     config::UpstreamHttp,
     proxy::{
-        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, meters::Meters, record::Draft,
-        reply::Reply,
+        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, introduce::Who,
+        meters::Meters, record::Draft, reply::Reply,
     },
 };
 use body::Held;
 use connect::Offer;
-use http::{Method, Request, Response, StatusCode, Version, uri::Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -94,7 +94,9 @@ impl Upstream {
     ) -> Result<Response<Reply>, UpstreamError> {
         let interims = Interims::new(&mut request, &draft.ctl);
         let two = match self.http {
-            UpstreamHttp::Same => request.version() == Version::HTTP_2,
+            UpstreamHttp::Same => {
+                request.version() == Version::HTTP_2 && self.may_be_two(&request, draft)
+            }
             UpstreamHttp::Http1 => false,
             UpstreamHttp::Http2 => true,
         };
@@ -104,6 +106,13 @@ impl Upstream {
         }
         interims.attach(&mut request);
         self.send_one(request, None, draft).await
+    }
+
+    /// Whether the upstream may be expected to speak HTTP/2 with a client that does. Over TLS it says so
+    /// itself. In plain text whoever speaks HTTP/2 with us would speak it with the upstream; whoever came
+    /// over TLS chose it for us, and services behind what terminates TLS speak HTTP/1, except for gRPC.
+    fn may_be_two(&self, request: &Request<Ask>, draft: &Draft) -> bool {
+        self.connector.is_tls() || !draft.ctl.is_over_tls() || is_grpc(request.headers())
     }
 
     /// Sends it over HTTP/1, at first on this connection if there is one.
@@ -123,13 +132,14 @@ impl Upstream {
         if !last {
             *request.version_mut() = Version::HTTP_11;
         }
+        let who = Who::Client(draft.ctl.ends);
         loop {
             let (mut connection, reused) = match dialled.take() {
                 Some(connection) => (connection, false),
-                None => match self.pool.take() {
+                None => match self.pool.take(self.connector.key(who)) {
                     Some(connection) => (connection, true),
                     // In a box of its own: it is big, and needed once for many requests.
-                    None => (Box::pin(self.dial()).await?, false),
+                    None => (Box::pin(self.dial(who)).await?, false),
                 },
             };
             lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
@@ -165,7 +175,7 @@ impl Upstream {
         let scheme = if self.connector.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
         // A session that turns out to be closed is no reason to fail; one that was just made is.
         for again in [true, true, false] {
-            let place = match self.place().await? {
+            let place = match self.place(Who::Client(draft.ctl.ends)).await? {
                 Dialled::Two(place) => place,
                 Dialled::One(connection) => {
                     interims.attach(&mut request);
@@ -191,27 +201,29 @@ impl Upstream {
     }
 
     /// A connection over HTTP/2 with room for a request.
-    async fn place(&self) -> Result<Dialled, UpstreamError> {
-        if let Some(place) = self.sessions.with_room() {
+    async fn place(&self, who: Who) -> Result<Dialled, UpstreamError> {
+        let whose = self.connector.key(who);
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
         let _one_at_a_time = self.sessions.dialling.lock().await;
-        if let Some(place) = self.sessions.with_room() {
+        if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
+        // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
         if self.chose_one.load(Ordering::Acquire)
-            && let Some(pooled) = self.pool.take()
+            && let Some(pooled) = self.pool.take(whose)
         {
             return Ok(Dialled::One(Box::new(pooled)));
         }
         let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
-        let (io, two) = self.connected(offer).await?;
+        let (io, two) = self.connected(offer, who).await?;
         self.chose_one.store(!two, Ordering::Release);
         if !two {
-            let pooled = Pooled::new(io).await.map_err(UpstreamError::Broken)?;
+            let pooled = Pooled::new(io, whose).await.map_err(UpstreamError::Broken)?;
             return Ok(Dialled::One(Box::new(pooled)));
         }
-        let session = Session::new(io).await.map_err(UpstreamError::Stream)?;
+        let session = Session::new(io, whose).await.map_err(UpstreamError::Stream)?;
         Ok(Dialled::Two(self.sessions.put(session)))
     }
 
@@ -234,14 +246,14 @@ impl Upstream {
         })
     }
 
-    async fn dial(&self) -> Result<Pooled, UpstreamError> {
-        let (io, _one) = self.connected(Offer::One).await?;
-        Pooled::new(io).await.map_err(UpstreamError::Broken)
+    async fn dial(&self, who: Who) -> Result<Pooled, UpstreamError> {
+        let (io, _one) = self.connected(Offer::One, who).await?;
+        Pooled::new(io, self.connector.key(who)).await.map_err(UpstreamError::Broken)
     }
 
     /// A new connection, and whether HTTP/2 is to be spoken on it.
-    async fn connected(&self, offer: Offer) -> Result<(Metered, bool), UpstreamError> {
-        let (io, two) = timeout(CONNECT_TIMEOUT, self.connector.connect_as(offer))
+    async fn connected(&self, offer: Offer, who: Who) -> Result<(Metered, bool), UpstreamError> {
+        let (io, two) = timeout(CONNECT_TIMEOUT, self.connector.connect_as(offer, who))
             .await
             .map_err(|_| UpstreamError::ConnectTimeout(CONNECT_TIMEOUT))??;
         Ok((Metered::new(io, Arc::clone(&self.meters)), two))
@@ -253,6 +265,11 @@ enum Dialled {
     Two(Place),
     /// The upstream chose HTTP/1.
     One(Box<Pooled>),
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload

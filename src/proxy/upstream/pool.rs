@@ -1,6 +1,6 @@
 //! Idle connections to the upstream.
 
-use crate::proxy::{ask::Ask, ctl::lock, upstream::metered::Metered};
+use crate::proxy::{ask::Ask, ctl::lock, introduce::Who, upstream::metered::Metered};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -32,6 +32,8 @@ pub(crate) struct Pooled {
     pub(crate) sender: SendRequest<Ask>,
     pub(crate) patience: Patience,
     task: TaskGuard,
+    /// Who the upstream was told it is from: it carries nothing for anybody else.
+    whose: Option<Who>,
 }
 
 /// A timeout that is set for every request and hardly ever fires.
@@ -106,7 +108,7 @@ impl Drop for TaskGuard {
 }
 
 impl Pooled {
-    pub(super) async fn new(io: Metered) -> Result<Self, hyper::Error> {
+    pub(super) async fn new(io: Metered, whose: Option<Who>) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(256)
@@ -116,7 +118,7 @@ impl Pooled {
             // Its failure reaches whoever waits for the answer.
             let _told = connection.with_upgrades().await;
         });
-        Ok(Self { sender, patience: Patience::new(), task: TaskGuard::new(&task) })
+        Ok(Self { sender, patience: Patience::new(), task: TaskGuard::new(&task), whose })
     }
 
     /// Lets the connection live on without us, as a tunnel does.
@@ -138,8 +140,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A connection that is open and ready, as far as can be known without sending.
-    pub(crate) fn take(&self) -> Option<Pooled> {
+    /// A connection for this client that is open and ready, as far as can be known without sending.
+    pub(crate) fn take(&self, whose: Option<Who>) -> Option<Pooled> {
         let mut idle = lock(&self.idle);
         if idle.is_empty() {
             return None;
@@ -152,7 +154,9 @@ impl Pool {
         while idle.back().is_some_and(|(connection, _)| connection.sender.is_closed()) {
             idle.pop_back();
         }
-        let at = idle.iter().rposition(|(connection, _)| connection.sender.is_ready())?;
+        let at = idle.iter().rposition(|(connection, _)| {
+            connection.whose == whose && connection.sender.is_ready()
+        })?;
         idle.remove(at).map(|(connection, _)| connection)
     }
 

@@ -3,6 +3,7 @@
 use crate::proxy::{
     ctl::lock,
     http2::{MAX_STREAMS, Parcel},
+    introduce::Who,
     upstream::{metered::Metered, pool::TaskGuard},
 };
 use h2::client::{Builder, SendRequest};
@@ -43,6 +44,8 @@ const UNKNOWN: usize = 1_000_003;
 #[derive(Debug)]
 pub(super) struct Session {
     sender: SendRequest<Parcel>,
+    /// Whom it is of use to, if it is not of use to everybody.
+    whose: Option<Who>,
     _task: TaskGuard,
     /// It is closed, or is to carry nothing more.
     over: Arc<AtomicBool>,
@@ -55,7 +58,7 @@ pub(super) struct Session {
 impl Session {
     /// Begins to speak HTTP/2 on a connection, and hears what the upstream has to say first: more streams
     /// than it takes would be refused.
-    pub(super) async fn new(io: Metered) -> Result<Arc<Self>, h2::Error> {
+    pub(super) async fn new(io: Metered, whose: Option<Who>) -> Result<Arc<Self>, h2::Error> {
         let (sender, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -92,6 +95,7 @@ impl Session {
         }
         Ok(Arc::new(Self {
             sender,
+            whose,
             _task: task,
             over,
             active: AtomicUsize::new(0),
@@ -154,14 +158,17 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// One with room for another stream; any, if there are too many.
-    pub(super) fn with_room(&self) -> Option<Place> {
+    pub(super) fn with_room(&self, whose: Option<Who>) -> Option<Place> {
         let mut open = lock(&self.open);
         open.retain(|session| !session.is_over());
-        if let Some(found) = open.iter().find(|session| session.has_room()) {
+        if let Some(found) =
+            open.iter().find(|session| session.whose == whose && session.has_room())
+        {
             return Some(found.place());
         }
         let full = open.len() >= MAX_SESSIONS;
-        let least = open.iter().min_by_key(|session| session.active.load(Ordering::Acquire));
+        let useful = open.iter().filter(|session| session.whose == whose);
+        let least = useful.min_by_key(|session| session.active.load(Ordering::Acquire));
         least.filter(|_| full).map(Session::place)
     }
 

@@ -1,10 +1,15 @@
 //! TLS towards the upstream: whom to trust.
 
+use crate::ca::{
+    CaError,
+    files::{self, FileError},
+};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::SingleCertAndKey,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -25,6 +30,11 @@ pub enum TlsRoots {
 pub struct TlsSettings {
     /// Whom to trust.
     pub roots: TlsRoots,
+    /// What the upstream is shown, if it wants to know who asks: the files of a certificate and of its
+    /// key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that it is asked for and has to have, if not the one of its address.
+    pub name: Option<String>,
 }
 
 /// Why the upstream cannot be spoken TLS with.
@@ -33,18 +43,12 @@ pub enum TlsError {
     /// The host is no name that a certificate could be for.
     #[error("`{0}` is not a name that a certificate can be for")]
     Name(String),
-    /// The roots cannot be read.
-    #[error("cannot read certificates from `{path}`")]
-    Roots {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The file has no certificate.
-    #[error("`{0}` holds no certificate; give a PEM file with `BEGIN CERTIFICATE` in it")]
-    NoRoots(PathBuf),
+    /// A file is of no use.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is no certificate authority of our own.
+    #[error(transparent)]
+    Authority(#[from] CaError),
     /// The library refuses.
     #[error("TLS cannot be set up")]
     Rustls(#[from] rustls::Error),
@@ -55,13 +59,18 @@ impl TlsSettings {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
-        let mut config = if self.roots == TlsRoots::Anybody {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
-                .with_no_client_auth()
+        let builder = if self.roots == TlsRoots::Anybody {
+            let anybody = Arc::new(TrustAnybody(provider));
+            builder.dangerous().with_custom_certificate_verifier(anybody)
         } else {
-            builder.with_root_certificates(self.roots()?).with_no_client_auth()
+            builder.with_root_certificates(self.roots()?)
+        };
+        let mut config = match &self.identity {
+            Some((certificate, key)) => {
+                let key = files::identity(certificate, key)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+            }
+            None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
@@ -70,12 +79,8 @@ impl TlsSettings {
     fn roots(&self) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         if let TlsRoots::File(path) = &self.roots {
-            let unreadable = |source| TlsError::Roots { path: path.clone(), source };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                roots.add(certificate.map_err(unreadable)?)?;
-            }
-            if roots.is_empty() {
-                return Err(TlsError::NoRoots(path.clone()));
+            for certificate in files::certificates(path)? {
+                roots.add(certificate)?;
             }
             return Ok(roots);
         }

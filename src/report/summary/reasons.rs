@@ -66,7 +66,8 @@ fn why(summary: &Summary<'_>, tally: &FaultTally) -> String {
 /// What a fault is counted in.
 fn noun(summary: &Summary<'_>, tally: &FaultTally) -> &'static str {
     let by_unit = || summary.chief(&tally.name).is_some_and(|e| e.share.unit == Unit::Connections);
-    let of_connections = catalog::find(tally.kind).is_some_and(|e| e.layer != Layer::Message);
+    let of_connections = catalog::find(tally.kind)
+        .is_some_and(|e| !matches!(e.layer, Layer::Message | Layer::Socket));
     if of_connections || by_unit() { "connection" } else { "request" }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     diag::{Look, Problems, Source, render},
     dice::{Dice, Purpose, Seed},
-    event::{Dealt, Detail, Did, EndedBy, Event, Exchange, PhaseEdge, Upstream},
+    event::{Connection, Dealt, Detail, Did, EndedBy, Event, Exchange, PhaseEdge, Upstream},
     scenario::Scenario,
     verdict::{Finding, Grade, Judge, Judged, Verdict},
 };
@@ -125,6 +125,11 @@ impl Try {
         Self { gone, ..self }
     }
 
+    /// Sent on a connection that was drained before.
+    pub(crate) fn stale(self) -> Self {
+        Self { status: 0, ended_by: EndedBy::Stale, took: 0.001, ..self }
+    }
+
     /// The client left before there was any answer.
     pub(crate) fn cancelled(self, after: f64) -> Self {
         Self { status: 0, ..self.cut(after) }
@@ -243,6 +248,23 @@ impl Traffic {
             detail: Some(Box::new(detail)),
         };
         self.events.push((end, Event::Exchange(Box::new(exchange))));
+    }
+
+    /// The edge of a phase closed the user's idle connection.
+    pub(crate) fn drained(&mut self, user: u64, at: f64) {
+        let at = micros(at);
+        let connection = Connection {
+            proxy: 0,
+            id: user,
+            peer: ([10, 0, 0, 1], 40_000).into(),
+            accepted: 1,
+            ended: at,
+            phase: self.phase_at(1),
+            dealt: Vec::new(),
+            ended_by: EndedBy::Drained,
+            relay: None,
+        };
+        self.events.push((at, Event::Connection(connection)));
     }
 
     pub(crate) fn extend(&mut self, tries: impl IntoIterator<Item = Try>) {

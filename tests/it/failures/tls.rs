@@ -83,7 +83,7 @@ async fn service(
 
 fn connector(host: &str, port: u16, roots: TlsRoots) -> Connector {
     let url = format!("https://{host}:{port}").parse().expect("a URL");
-    Connector::new(&url, &TlsSettings { roots }).expect("a connector")
+    Connector::new(&url, &TlsSettings { roots, ..TlsSettings::default() }).expect("a connector")
 }
 
 #[tokio::test]
@@ -159,11 +159,13 @@ async fn an_upstream_that_speaks_no_tls_is_a_genuine_failure() {
 fn roots_that_cannot_be_read_are_told_at_once() {
     let url = "https://localhost".parse().expect("a URL");
     let missing = TlsRoots::File("/nowhere/roots.pem".into());
-    assert!(Connector::new(&url, &TlsSettings { roots: missing }).is_err());
+    assert!(
+        Connector::new(&url, &TlsSettings { roots: missing, ..TlsSettings::default() }).is_err()
+    );
 
     let path = std::env::temp_dir().join(format!("firedrill-empty-{}.pem", std::process::id()));
     std::fs::write(&path, "no certificate").expect("written");
     let empty = File(path);
     let roots = TlsRoots::File(empty.0.clone());
-    assert!(Connector::new(&url, &TlsSettings { roots }).is_err());
+    assert!(Connector::new(&url, &TlsSettings { roots, ..TlsSettings::default() }).is_err());
 }

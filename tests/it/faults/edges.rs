@@ -1,8 +1,9 @@
 //! Phases, their edges, and the hand on the controls.
 
 use crate::support::{Drill, End, GET, OK, Upstream, eventually};
-use firedrill::event::{EndedBy, Event, Recorder};
+use firedrill::event::{Connection, EndedBy, Event, Recorder, Upstream as Got};
 use std::{
+    io::ErrorKind,
     sync::{Arc, Barrier},
     thread,
     time::Duration,
@@ -259,6 +260,46 @@ async fn what_an_edge_resets_says_so() {
     assert!(exchange.injected());
 }
 
+async fn told_connection(drill: &Drill) -> Connection {
+    eventually("the connection is told of", || {
+        drill.events().into_iter().find_map(|event| match event {
+            Event::Connection(connection) => Some(connection),
+            _ => None,
+        })
+    })
+    .await
+}
+
+/// A client that uses a connection which it could know to be closed is told of.
+#[tokio::test]
+async fn what_comes_on_a_drained_connection_is_told_of_and_reset() {
+    let upstream = Upstream::answering(OK).await;
+    let phases = then("drain");
+    let drill = Drill::phases(&phases.each_ref().map(|p| &**p)).before(&upstream);
+    let mut client = drill.client().await;
+    client.ask(GET).await;
+    drill.exchange().await;
+
+    drill.controls().skip();
+    assert_eq!(client.end().await, End::Fin, "an idle connection is closed at once");
+    client.send("POST /late HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody").await;
+
+    let late = drill.exchanges(2).await.remove(1);
+    assert_eq!((late.ended_by, late.upstream, late.status), (EndedBy::Stale, Got::NotSent, 0));
+    assert!(late.injected() && late.received == 4, "{late:?}");
+    // To a client that had read the FIN, the RST shows when it writes.
+    let io = client.into_io();
+    let refused = eventually("the connection is reset", || match io.try_write(b"x") {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Some(error.kind()),
+        _ => None,
+    })
+    .await;
+    assert!(matches!(refused, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{refused}");
+    let connection = told_connection(&drill).await;
+    assert_eq!((connection.ended_by, connection.dealt.len()), (EndedBy::Drained, 0));
+    assert_eq!(upstream.requests().len(), 1);
+}
+
 /// A drill whose connections wait for their SYN to get through, and one such client.
 async fn in_syn() -> (Drill, crate::support::Wire<tokio::net::TcpStream>) {
     let upstream = Upstream::answering(OK).await;
@@ -276,13 +317,7 @@ async fn a_connection_in_syn_is_reset_by_an_edge() {
     drill.controls().skip();
 
     assert_eq!(client.end().await, End::Reset);
-    let connection = eventually("the connection is told of", || {
-        drill.events().into_iter().find_map(|event| match event {
-            Event::Connection(connection) => Some(connection),
-            _ => None,
-        })
-    })
-    .await;
+    let connection = told_connection(&drill).await;
     assert_eq!((connection.phase, connection.ended_by), (Some(0), EndedBy::PhaseEdge));
 }
 

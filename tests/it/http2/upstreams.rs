@@ -237,7 +237,7 @@ async fn behind_tls_the_upstream_chooses() {
     ] {
         let port = behind_tls(protocols).await;
         let url = format!("https://localhost:{port}").parse().expect("a URL");
-        let tls = TlsSettings { roots: TlsRoots::Anybody };
+        let tls = TlsSettings { roots: TlsRoots::Anybody, ..TlsSettings::default() };
         let mut setup = Drill::calm();
         setup.settings.http = http;
         let drill = setup.through(Connector::new(&url, &tls).expect("a connector"));

@@ -15,6 +15,8 @@ pub(crate) enum End {
     Fin,
     /// With a RST.
     Reset,
+    /// With a FIN before TLS said so.
+    Cut,
 }
 
 /// One end of a connection.
@@ -70,6 +72,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.try_send(bytes).await.expect("the connection is open");
     }
 
+    /// The stream, to look at.
+    pub(crate) fn io(&self) -> &S {
+        &self.io
+    }
+
+    /// The stream, to read from.
+    pub(crate) fn io_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
     /// The bare stream, of which nothing was read ahead.
     pub(crate) fn into_io(self) -> S {
         assert!(self.ahead.is_empty(), "{self:?}");
@@ -101,6 +113,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
                 self.end = Some(End::Reset);
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.end = Some(End::Cut);
             }
             Err(error) => panic!("{error}"),
         }

@@ -14,10 +14,11 @@
 //! failed, the time from that attempt's beginning to the first one at another; the median. RFC 8305
 //! would begin after 250 ms. If of 20 such operations none went elsewhere, it never does.
 //!
-//! **Stale reuse** and **idle-close survival** are not measured: what a client sends on a connection
-//! that was closed reaches nobody, so no event tells of it.
+//! **Stale reuse** and **idle-close survival** are told in `stale`.
 //!
 //! Sources: RFC 8305, §5; RFC 9112, §9.3.1 and §9.6 (a client may meet a close at any time).
+
+mod stale;
 
 use crate::{
     event::EndedBy,
@@ -32,6 +33,8 @@ use crate::{
         stats::{Interval, Quantile, quantile, steady_peak},
     },
 };
+
+use stale::Stale;
 
 /// Connections that a window of calm should hold.
 const CONNECTIONS: f64 = 50.0;
@@ -56,6 +59,7 @@ pub struct Connections {
     failovers: Phases<Failovers>,
     /// Connections that broke, by seconds.
     broken: Vec<u32>,
+    stale: Stale,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,6 +100,7 @@ impl Detector for Connections {
 
     fn attempt(&mut self, attempt: &Attempt, _now: Now<'_>) {
         self.proxies |= 1 << attempt.proxy.min(63);
+        self.stale.attempt(attempt);
         if attempt.ended_by == EndedBy::Completed {
             return;
         }
@@ -107,6 +112,7 @@ impl Detector for Connections {
     }
 
     fn operation(&mut self, operation: &Operation, _now: Now<'_>) {
+        self.stale.operation(operation);
         let attempts = operation.attempts();
         let Some(failed) = attempts.iter().find(|attempt| !attempt.is_served()) else { return };
         let seen = self.failovers.at(operation.first().phase);
@@ -122,7 +128,7 @@ impl Detector for Connections {
     }
 
     fn finding(&self, cx: &Cx<'_>) -> Finding {
-        let finding = match peak(cx, &self.broken) {
+        let finding = match peak(cx, [&self.broken, cx.course.drained()]) {
             Ok(peak) => graded(peak),
             Err(Measured::TooFew { said, needs }) => Finding::inconclusive(said, needs),
             Err(Measured::NotExercised(why)) => Finding::not_applicable(why),
@@ -131,6 +137,7 @@ impl Detector for Connections {
         let finding =
             per_connection(finding, "attempts_per_connection_in_calm", cx, Span::calm(cx));
         let finding = per_connection(finding, "attempts_per_connection_after", cx, Span::after(cx));
+        let finding = self.stale.told(finding, cx);
         match self.failover(None, cx) {
             Measured::Number { value, sample, .. } if value.is_finite() => {
                 let mut finding = finding.figure("failover_time", value);
@@ -146,11 +153,9 @@ impl Detector for Connections {
 
     fn measure(&self, term: &str, phase: Option<usize>, cx: &Cx<'_>) -> Option<Measured> {
         Some(match term {
-            "connection_rate_peak" => peak(cx, &[]).map_or_else(|why| why, Peak::measured),
-            "stale_connection_reuse" | "survives_idle_close" => Measured::NotExercised(
-                "what is sent on a connection that was closed reaches nobody who could tell of it"
-                    .to_owned(),
-            ),
+            "connection_rate_peak" => peak(cx, [&[], &[]]).map_or_else(|why| why, Peak::measured),
+            "stale_connection_reuse" => self.stale.reuse(phase, cx),
+            "survives_idle_close" => self.stale.survives(phase, cx),
             "failover_time" => self.failover(phase, cx),
             _ => return None,
         })
@@ -223,8 +228,8 @@ fn graded(peak: Peak) -> Finding {
     )
 }
 
-/// The busiest window, but for connections that replace broken ones.
-fn peak(cx: &Cx<'_>, broken: &[u32]) -> Result<Peak, Measured> {
+/// The busiest window, but for connections that replace broken ones; those by seconds, in two lists.
+fn peak(cx: &Cx<'_>, broken: [&[u32]; 2]) -> Result<Peak, Measured> {
     let none = |why: &str| Measured::NotExercised(why.to_owned());
     let calm =
         Span::calm(cx).ok_or_else(|| none("there was no traffic in calm to compare with"))?;
@@ -252,13 +257,13 @@ fn peak(cx: &Cx<'_>, broken: &[u32]) -> Result<Peak, Measured> {
     })
 }
 
-fn busiest(seconds: &[Second], broken: &[u32], from: usize, to: usize, window: usize) -> f64 {
+fn busiest(seconds: &[Second], broken: [&[u32]; 2], from: usize, to: usize, window: usize) -> f64 {
     let sum = |at: usize| {
         let opened = seconds.iter().skip(at).take(window);
         let opened: f64 = opened.map(|second| f64::from(second.connections)).sum();
         let (before, within) = (at.saturating_sub(1), window + at.min(1));
-        let forced: f64 = broken.iter().skip(before).take(within).copied().map(f64::from).sum();
-        (opened - forced).max(0.0)
+        let broken = broken.iter().flat_map(|broken| broken.iter().skip(before).take(within));
+        (opened - broken.copied().map(f64::from).sum::<f64>()).max(0.0)
     };
     let last = to.saturating_sub(window).max(from);
     (from..=last).step_by((window / 4).max(1)).map(sum).fold(0.0, f64::max)
@@ -345,11 +350,80 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_nobody_is_said_not_to_be_measured() {
+    fn without_a_drain_nothing_is_said_of_closed_connections() {
         for term in ["stale_connection_reuse: 1%", "survives_idle_close: true"] {
             let mut traffic = Traffic::expecting(term);
             pooled(&mut traffic);
-            judged_as(&traffic.expectation(), Grade::NotApplicable, "reaches nobody");
+            judged_as(&traffic.expectation(), Grade::NotApplicable, "`connections: drain`");
+        }
+    }
+
+    /// One second after their connections were closed, all ten use them again.
+    #[test]
+    fn who_uses_closed_connections_is_told_so_and_whether_that_was_mended() {
+        let kinds = [
+            ("GET", Some(2_000_000), Grade::Pass),
+            ("GET", None, Grade::Fail),
+            ("POST", None, Grade::NotApplicable),
+        ];
+        for (method, elsewhere, grade) in kinds {
+            let of = |term: &str| {
+                let mut traffic = Traffic::expecting(term);
+                pooled(&mut traffic);
+                (1..=10).for_each(|user| traffic.drained(user, ENDS));
+                for user in 1..=10 {
+                    let what = format!("{method} /late/{user}");
+                    traffic.add(ok(user, ENDS + 1.0).of(&what).stale());
+                    if elsewhere.is_some() {
+                        traffic.add(ok(user, ENDS + 1.1).of(&what).fresh());
+                    }
+                }
+                traffic
+            };
+            judged_as(
+                &of("survives_idle_close: true").expectation(),
+                grade,
+                match grade {
+                    Grade::NotApplicable => "must not be sent twice",
+                    Grade::Pass => "10 of 10 requests that came too late were asked again",
+                    _ => "0 of 10 requests that came too late were asked again",
+                },
+            );
+            let reuse = of("stale_connection_reuse: 0.1%").expectation();
+            judged_as(&reuse, Grade::Fail, "10 idle connections were closed");
+            let finding = of("survives_idle_close: true").finding("connections");
+            assert_eq!(finding.figures["stale_requests"], 10);
+            assert_eq!(finding.sightings.len(), if grade == Grade::Fail { 5 } else { 0 });
+        }
+    }
+
+    /// Sixty connections that were closed at once are opened again at once.
+    #[test]
+    fn connections_that_replace_drained_ones_are_no_storm() {
+        for (is_drained, grade) in [(true, Grade::Pass), (false, Grade::Warn)] {
+            let mut traffic = Traffic::new();
+            traffic.extend(
+                (1..=60).flat_map(|user| chance(user, 0.1, 0.0, OVER).map(move |at| ok(user, at))),
+            );
+            for user in 1..=60 {
+                if is_drained {
+                    traffic.drained(user, ENDS);
+                }
+                traffic.add(ok(user, ENDS + 0.1).fresh());
+            }
+            graded(&traffic.finding("connections"), grade, "");
+        }
+    }
+
+    #[test]
+    fn who_opens_new_connections_instead_survives() {
+        let mut traffic =
+            Traffic::expecting("survives_idle_close: true, stale_connection_reuse: 1%");
+        pooled(&mut traffic);
+        (1..=10).for_each(|user| traffic.drained(user, ENDS));
+        let verdict = traffic.judged();
+        for judged in &verdict.expectations {
+            assert_eq!(judged.grade, Grade::Pass, "{judged:?}");
         }
     }
 

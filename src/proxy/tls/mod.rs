@@ -1,0 +1,88 @@
+//! TLS with clients: it is spoken here, below everything that knows of requests and above the bytes
+//! that faults act on.
+//!
+//! ```text
+//!     hyper            requests and answers
+//!     Secure           what requests mean for the connection: first bytes, interims, last words
+//!     rustls
+//!     Socket           byte faults, meters, resets, who is still there
+//!     TCP
+//! ```
+
+mod certificates;
+mod handshake;
+mod secure;
+mod sni;
+
+pub(crate) use handshake::welcome;
+pub(crate) use secure::Secure;
+pub(crate) use sni::{Routes, route};
+
+use crate::{ca::Authority, config::Terminate, fault::Flaw, proxy::upstream::TlsError};
+use certificates::Certificates;
+use rustls::{ServerConfig, ServerConnection, crypto::CryptoProvider};
+use std::{net::IpAddr, sync::Arc};
+
+/// What is spoken above TLS, as client and proxy agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alpn {
+    /// HTTP/2.
+    Http2,
+    /// HTTP/1.1, which also goes without saying.
+    Http1,
+}
+
+impl Alpn {
+    /// What a proxy offers, the best first.
+    const OFFERED: &'static [Self] = &[Self::Http2, Self::Http1];
+
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
+
+    /// What was agreed on.
+    fn of(session: &ServerConnection) -> Self {
+        let agreed = session.alpn_protocol();
+        let known = Self::OFFERED.iter().find(|alpn| Some(alpn.name()) == agreed);
+        known.copied().unwrap_or(Self::Http1)
+    }
+}
+
+/// Speaks TLS with a proxy's clients.
+#[derive(Debug)]
+pub struct Terminator {
+    certificates: Certificates,
+}
+
+impl Terminator {
+    /// One that speaks as a config says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file is of no use, or there is no authority that could sign for it.
+    pub fn new(terminate: &Terminate) -> Result<Self, TlsError> {
+        Ok(Self { certificates: Certificates::new(terminate)? })
+    }
+
+    /// One that makes up a certificate for whatever name a client asks for.
+    pub fn made_up(authority: Arc<Authority>) -> Self {
+        Self { certificates: Certificates::made_up(authority) }
+    }
+
+    /// How to speak with a client that asks for `name`, at the address `local`.
+    fn config(
+        &self,
+        name: Option<&str>,
+        local: Option<IpAddr>,
+        flaw: Option<Flaw>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        self.certificates.config(name, local, flaw)
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
