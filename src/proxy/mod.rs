@@ -26,6 +26,7 @@ mod reply;
 mod rescue;
 mod second;
 mod socket;
+mod stand;
 mod streams;
 mod tcp;
 mod tee;
