@@ -91,6 +91,7 @@ fn transfer(bencher: Bencher<'_, '_>, filter: impl Fn(&Cx) -> Option<Box<dyn Byt
             shared,
             user: nth,
             now: moment.run,
+            grpc: false,
         };
         let mut filter = filter(&cx).expect("it shapes bytes");
         run(filter.as_mut())

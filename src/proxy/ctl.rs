@@ -1,5 +1,7 @@
 //! What the parts that serve one connection know of it together.
 
+pub(crate) use crate::proxy::stand::Stand;
+use crate::proxy::stand::{code, decode};
 use crate::{
     engine::{ConnKey, Injector, Welcome},
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
@@ -21,22 +23,6 @@ use std::{
     },
 };
 use tokio::sync::Notify;
-
-/// Where the exchange on a connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Stand {
-    /// No request is under way.
-    Idle = 0,
-    /// A request was read, and nothing of its answer was written.
-    Waiting = 1,
-    /// The answer is being written.
-    Responding = 2,
-    /// All of the answer is written, though perhaps not flushed.
-    Flushing = 3,
-    /// The connection is a tunnel now.
-    Tunnel = 4,
-}
 
 /// One connection's control block: shared by its socket, its services and its task.
 #[derive(Debug)]
@@ -213,13 +199,7 @@ impl ConnCtl {
     }
 
     pub(crate) fn stand(&self) -> Stand {
-        match self.stand.load(Ordering::Acquire) {
-            0 => Stand::Idle,
-            1 => Stand::Waiting,
-            2 => Stand::Responding,
-            3 => Stand::Flushing,
-            _ => Stand::Tunnel,
-        }
+        Stand::of(self.stand.load(Ordering::Acquire))
     }
 
     pub(crate) fn set_stand(&self, stand: Stand) {
@@ -533,19 +513,4 @@ impl Drop for ConnCtl {
 /// Locks what no panic can leave half-changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const fn code(close: Close) -> u8 {
-    match close {
-        Close::Fin => 1,
-        Close::Reset | Close::ResetStream(_) => 2,
-    }
-}
-
-const fn decode(code: u8) -> Option<Close> {
-    match code {
-        1 => Some(Close::Fin),
-        2 => Some(Close::Reset),
-        _ => None,
-    }
 }

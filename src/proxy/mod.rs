@@ -27,6 +27,7 @@ mod reply;
 mod rescue;
 mod second;
 mod socket;
+mod stand;
 mod streams;
 mod tcp;
 mod tee;

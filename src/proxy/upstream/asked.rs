@@ -160,7 +160,8 @@ mod tests {
     fn whatever_is_asked_for_no_more_is_kept_than_so_much() {
         let allow = "*:*".parse().expect("hosts");
         let roots = crate::proxy::TlsRoots::Anybody;
-        let routes = Routes::new(allow, &TlsSettings { roots, ..TlsSettings::default() }, None).expect("routes");
+        let routes = Routes::new(allow, &TlsSettings { roots, ..TlsSettings::default() }, None)
+            .expect("routes");
         let asked = Asked::new(routes, None, (UpstreamHttp::Same, false), Arc::default());
         let place = |n: usize| HostPort::parse(&format!("host-{n}:80"), None).expect("a place");
         for n in 0..1_000 {

@@ -217,6 +217,7 @@ impl Upstream {
         if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
+        // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
         if self.chose_one.load(Ordering::Acquire)
             && let Some(pooled) = self.pool.take(whose)
         {
