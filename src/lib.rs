@@ -19,7 +19,7 @@
 //!  3  engine                                    play
 //!  2  config ── scenario   event               describe  |  name
 //!  1  fault   select                            what, whom
-//!  0  timeline  read  units  dice  diag  yaml   words
+//!  0  timeline  read  units  dice  diag  yaml  grpc   words
 //!     ca                                        whom clients trust
 //! ```
 //!
@@ -36,6 +36,7 @@ pub mod drill;
 pub mod engine;
 pub mod event;
 pub mod fault;
+pub mod grpc;
 pub mod observe;
 pub mod proxy;
 pub mod read;

@@ -17,21 +17,28 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     ("ca", &[]),
     ("diag", &[]),
     ("yaml", &["diag"]),
+    ("grpc", &[]),
     ("timeline", &["units"]),
     ("read", &["units", "diag", "yaml", "timeline"]),
     // 1: what, whom
-    ("fault", &["units", "dice", "diag", "yaml", "timeline", "read"]),
-    ("select", &["units", "dice", "diag", "yaml", "read"]),
+    ("fault", &["units", "dice", "diag", "yaml", "timeline", "read", "grpc"]),
+    ("select", &["units", "dice", "diag", "yaml", "read", "grpc"]),
     // 2: describe, name
     ("scenario", &["units", "dice", "diag", "yaml", "timeline", "read", "fault", "select"]),
     ("config", &["units", "ca", "diag", "yaml", "read", "select", "fault", "scenario"]),
-    ("event", &["dice", "select"]),
+    ("event", &["dice", "select", "grpc"]),
     // 3: play
     ("engine", &["units", "dice", "timeline", "fault", "select", "scenario", "event"]),
     // 4: act, tell; these two never meet but in `event`
-    ("observe", &["dice", "event"]),
-    ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe"]),
-    ("proxy", &["units", "dice", "ca", "fault", "select", "scenario", "config", "event", "engine"]),
+    ("observe", &["dice", "event", "grpc"]),
+    ("verdict", &["units", "dice", "timeline", "select", "scenario", "event", "observe", "grpc"]),
+    (
+        "proxy",
+        &[
+            "units", "dice", "ca", "fault", "select", "scenario", "config", "event", "engine",
+            "grpc",
+        ],
+    ),
     (
         "report",
         &[
@@ -86,6 +93,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("indicatif::", &["cli/run/view.rs"]),
     ("clap::", &["cli/"]),
     ("json_patch::", &["fault/body/"]),
+    ("base64::", &["grpc/detail.rs"]),
     ("siphasher::", &["dice.rs", "event/detail.rs"]),
     ("statrs::", &["verdict/stats/"]),
     ("plotters::", &["report/html/"]),

@@ -82,6 +82,7 @@ fn exchange(nth: u64) -> Exchange {
         t_sent_first: at + 1_000,
         t_client_gone: 0,
         t_end: at + 1_000,
+        grpc: None,
         detail: Some(Box::new(detail)),
     }
 }

@@ -78,7 +78,8 @@ fn kinds(phase: &Phase) -> Vec<&'static str> {
 fn answer(entry: &FaultEntry) -> Arc<Canned> {
     let dice = Dice::new(Seed(1), &entry.name);
     let moment = Moment { elapsed: MINUTE, length: 2 * MINUTE, run: MINUTE };
-    let cx = Cx { moment, message: dice, connection: dice, shared: dice, user: 0, now: moment.run };
+    let (user, now, grpc) = (0, moment.run, false);
+    let cx = Cx { moment, message: dice, connection: dice, shared: dice, user, now, grpc };
     match entry.fault.decide(Stage::End, &cx) {
         Effect::Respond(canned) => canned,
         other => panic!("`{}` does not answer: {other:?}", entry.name),

@@ -179,7 +179,7 @@ impl Injector {
             }
             let (message, connection, shared) = armed.dice(&whom);
             let now = self.shared.tick();
-            let cx = Cx { moment, message, connection, shared, user: 0, now };
+            let cx = Cx { moment, message, connection, shared, user: 0, now, grpc: false };
             let did = match armed.fault.decide(Stage::Connect, &cx) {
                 Effect::Delay(time) => {
                     welcome.delay += time;

@@ -26,6 +26,8 @@ pub struct Ticket {
     shared: Arc<Shared>,
     station: Arc<Station>,
     whom: Whom,
+    /// Whether the request is a gRPC call.
+    grpc: bool,
     /// The faults that were asked already.
     known: Vec<Known>,
     changes: Option<watch::Receiver<Change>>,
@@ -71,6 +73,7 @@ impl Dealing {
             Effect::Lose(_)
                 | Effect::Duplicate { .. }
                 | Effect::Cut { .. }
+                | Effect::Finish { .. }
                 | Effect::EditHead(_)
                 | Effect::EditBody(_)
                 | Effect::Shape(_)
@@ -90,7 +93,13 @@ impl Dealing {
 
 impl Ticket {
     pub(super) fn new(shared: Arc<Shared>, station: Arc<Station>, whom: Whom) -> Self {
-        Self { shared, station, whom, known: Vec::new(), changes: None }
+        Self { shared, station, whom, grpc: false, known: Vec::new(), changes: None }
+    }
+
+    /// The same for a request that is a gRPC call, if it `is` one.
+    #[must_use]
+    pub fn of_grpc(self, is: bool) -> Self {
+        Self { grpc: is, ..self }
     }
 
     /// What is dealt at `stage` now: all delays, edits and shapes, but only the first that ends
@@ -108,7 +117,8 @@ impl Ticket {
             }
             let (message, connection, shared) = armed.dice(&self.whom);
             let (user, now) = (self.whom.user.unwrap_or(0), self.shared.tick());
-            let cx = Cx { moment, message, connection, shared, user, now };
+            let grpc = self.grpc;
+            let cx = Cx { moment, message, connection, shared, user, now, grpc };
             let effect = armed.fault.decide(stage, &cx);
             let Some(did) = did(&effect) else {
                 continue;
@@ -254,7 +264,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Say(_) | Effect::Lose(Loss::Say(_)) => Did::Malformed,
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
-        Effect::Cut { .. } => Did::Cut,
+        Effect::Cut { .. } | Effect::Finish { .. } => Did::Cut,
         Effect::Handshake(_) => Did::Handshake,
         Effect::Shape(_) => Did::Shaped,
     })

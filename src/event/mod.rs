@@ -4,11 +4,13 @@
 //! when each part came and went, what was dealt, what the upstream got, who closed. All times are
 //! microseconds since the drill's start, of one monotonic clock.
 
+mod call;
 mod detail;
 mod recorder;
 mod tunnel;
 mod words;
 
+pub use call::Call;
 pub use detail::{Capture, Detail, Keys, retry_wait};
 pub use recorder::{Batch, Recorder};
 pub use tunnel::{ClosedBy, Flow, SocketClose, Tunnel};
@@ -365,6 +367,8 @@ pub struct Exchange {
     pub t_client_gone: u64,
     /// It was over.
     pub t_end: u64,
+    /// What came of it as a gRPC call, if it is one.
+    pub grpc: Option<Call>,
     /// What only a record needs.
     pub detail: Option<Box<Detail>>,
 }
@@ -385,6 +389,7 @@ impl Exchange {
             0 => Outcome::Broken,
             500.. => Outcome::ServerError,
             400.. => Outcome::ClientError,
+            200 => self.grpc.map_or(Outcome::Ok, |call| call.outcome(self.injected())),
             _ => Outcome::Ok,
         }
     }

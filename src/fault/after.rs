@@ -1,12 +1,12 @@
-//! Where in a response body something happens, as a file writes it: `10KiB`, `50%`, `3 events` or
-//! `30s`.
+//! Where in a response body something happens, as a file writes it: `10KiB`, `50%`, `3 events`,
+//! `3 messages` or `30s`.
 
 use crate::{
     diag::{Code, Diagnostic},
     fault::{Denial, Offset},
     read::{Kind, Reader},
     timeline::{Moment, Moving},
-    units::{ByteSize, Percent, Quantity, show_duration},
+    units::{ByteSize, MessageCount, Percent, Quantity, show_duration},
     yaml::{Node, Spanned},
 };
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) enum After {
     Events(u64),
     /// So long after the head.
     Time(Duration),
+    /// So many messages of a gRPC call.
+    Messages(Moving<MessageCount>),
 }
 
 impl After {
@@ -31,12 +33,13 @@ impl After {
     pub(super) const KIND: Kind = Kind::Any(&[
         Kind::Moving(&Kind::Size),
         Kind::Moving(&Kind::Percent),
+        Kind::Moving(&Kind::Messages),
         Kind::Duration,
         Kind::Text,
     ]);
 
-    /// Reads a size, or a share if there is a percent sign or a fraction in it, or a number of events, or
-    /// a time.
+    /// Reads a size, or a share if there is a percent sign or a fraction in it, or a number of events or
+    /// of messages, or a time.
     pub(super) fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Self> {
         if let Node::Text(text) = &node.value {
             if let Some((number, "event" | "events")) = text.trim().rsplit_once(' ') {
@@ -52,7 +55,9 @@ impl After {
                 return Some(Self::Time(time));
             }
         }
-        if mentions_share(&node.value) {
+        if mentions(&node.value, &|text| text.contains("message")) {
+            reader.moving(node).map(Self::Messages)
+        } else if mentions(&node.value, &|text| text.contains(['%', '/'])) {
             reader.moving(node).map(Self::Share)
         } else {
             reader.moving(node).map(Self::Size)
@@ -64,6 +69,7 @@ impl After {
         match self {
             Self::Size(size) => Offset::Bytes(size.at(moment).0),
             Self::Share(share) => Offset::Fraction(share.at(moment).fraction()),
+            Self::Messages(count) => Offset::Messages(count.at(moment).0),
             Self::Events(events) => Offset::Events(*events),
             Self::Time(time) => Offset::Time(*time),
         }
@@ -80,7 +86,7 @@ impl After {
         match self {
             Self::Share(_) => Denial::Always,
             Self::Size(size) if size.peak() == ByteSize(0) => Denial::Always,
-            Self::Size(_) | Self::Events(_) | Self::Time(_) => Denial::Perhaps,
+            Self::Size(_) | Self::Messages(_) | Self::Events(_) | Self::Time(_) => Denial::Perhaps,
         }
     }
 
@@ -89,6 +95,7 @@ impl After {
         match self {
             Self::Size(size) => size.moves(),
             Self::Share(share) => share.moves(),
+            Self::Messages(count) => count.moves(),
             Self::Events(_) | Self::Time(_) => false,
         }
     }
@@ -98,6 +105,7 @@ impl After {
         match self {
             Self::Size(size) => size.show(),
             Self::Share(share) => share.show(),
+            Self::Messages(count) => count.show(),
             Self::Events(1) => "1 event".to_owned(),
             Self::Events(events) => format!("{events} events"),
             Self::Time(time) => show_duration(*time),
@@ -105,11 +113,12 @@ impl After {
     }
 }
 
-fn mentions_share(node: &Node) -> bool {
+/// Whether a text anywhere in it is of a kind.
+fn mentions(node: &Node, is_it: &dyn Fn(&str) -> bool) -> bool {
     match node {
-        Node::Text(text) => text.contains(['%', '/']),
-        Node::List(items) => items.iter().any(|item| mentions_share(&item.value)),
-        Node::Map(entries) => entries.iter().any(|(_, value)| mentions_share(&value.value)),
+        Node::Text(text) => is_it(text),
+        Node::List(items) => items.iter().any(|item| mentions(&item.value, is_it)),
+        Node::Map(entries) => entries.iter().any(|(_, value)| mentions(&value.value, is_it)),
         _ => false,
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::{
     fault::{
-        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, hang, headers,
-        latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
+        Fault, bandwidth, blackhole, body, corrupt, dribble, duplicate, goaway, grpc, hang,
+        headers, latency, limit_data, lose_response, malformed, max_streams, overload, packet_loss,
         rate_limit, refuse, reset, respond, slice, slow_close, tls, truncate, unreachable,
         websocket,
     },
@@ -98,6 +98,7 @@ pub static CATALOG: &[Entry] = &[
     blackhole::ENTRY,
     hang::ENTRY,
     respond::ENTRY,
+    grpc::ENTRY,
     lose_response::ENTRY,
     duplicate::ENTRY,
     rate_limit::ENTRY,

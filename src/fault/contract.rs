@@ -192,6 +192,7 @@ fn what_denies_says_so_and_nothing_else_does() {
                 denies |= match fault.decide(stage, &cx_at(nth, Duration::from_millis(nth))) {
                     Effect::Respond(canned) | Effect::Lose(Loss::Respond(canned)) => {
                         canned.status.as_u16() >= 400
+                            || canned.headers.get("grpc-status").is_some_and(|code| code != "0")
                     }
                     Effect::GoAway(error) => error != H2Error::NO_ERROR,
                     Effect::Handshake(flaw) => flaw.denies() == Denial::Always,
@@ -199,7 +200,8 @@ fn what_denies_says_so_and_nothing_else_does() {
                     | Effect::Close(_)
                     | Effect::Say(_)
                     | Effect::Lose(_)
-                    | Effect::Cut { .. } => true,
+                    | Effect::Cut { .. }
+                    | Effect::Finish { .. } => true,
                     _ => false,
                 };
             }

@@ -23,6 +23,7 @@ mod filter;
 mod form;
 pub mod frames;
 mod goaway;
+mod grpc;
 mod h2_error;
 mod hang;
 mod headers;
@@ -56,7 +57,12 @@ pub use h2_error::H2Error;
 pub use headers::{HeadEdit, take_out};
 pub use tls::Flaw;
 
-use crate::{dice::Dice, fault::catalog::Protocol, timeline::Moment};
+use crate::{
+    dice::Dice,
+    fault::catalog::Protocol,
+    grpc::{Code, Told},
+    timeline::Moment,
+};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{fmt, sync::Arc, time::Duration};
@@ -110,6 +116,8 @@ pub enum Offset {
     Events(u64),
     /// So long after the head.
     Time(Duration),
+    /// After so many messages of a gRPC call; in a body of anything else, nowhere.
+    Messages(u64),
 }
 
 /// An answer without the upstream.
@@ -126,7 +134,8 @@ pub struct Canned {
 impl Canned {
     /// Whether it denies what was asked for: it has a status that says so.
     fn denies(&self) -> Denial {
-        if self.status.as_u16() >= 400 { Denial::Always } else { Denial::Never }
+        let call = Told::of(&self.headers).is_some_and(|told| told.code != Code::Ok);
+        if call || self.status.as_u16() >= 400 { Denial::Always } else { Denial::Never }
     }
 }
 
@@ -194,6 +203,13 @@ pub enum Effect {
         /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
         close: Option<Close>,
     },
+    /// Break the response off, and have trailers say how it went.
+    Finish {
+        /// Where.
+        after: Offset,
+        /// What they say.
+        trailers: Arc<HeaderMap>,
+    },
     /// Have the TLS handshake go wrong.
     Handshake(Flaw),
     /// Shape the bytes of the response body.
@@ -224,6 +240,8 @@ pub struct Cx {
     pub user: u64,
     /// Real time since the drill's start, for what keeps account of who came when.
     pub now: Tick,
+    /// Whether it is a gRPC call.
+    pub grpc: bool,
 }
 
 /// Whether an attempt that a fault hits comes to nothing because of it: no answer, a broken one, or one

@@ -4,6 +4,7 @@
 //! - reset: {}                                # at the request's head; short: reset: request
 //! - reset: connect                           # as soon as it is accepted
 //! - reset: { at: response, after: 10KiB }    # in the middle of the answer
+//! - reset: { at: response, after: 3 messages }         # of a gRPC call
 //! - reset: { error: REFUSED_STREAM }         # the code on HTTP/2
 //! ```
 //!
@@ -48,14 +49,15 @@ nothing was done, so that clients repeat even what is not idempotent. HTTP/1 kno
 breaks a connection as soon as it is accepted; there is no request yet, so give a `share` of
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
-`after` so many bytes, this share of it, so many server-sent events (`3 events`) or a time, by default
-before the first. On a proxy with `protocol:
+`after` so many bytes, this share of it, so many server-sent events (`3 events`) or messages of a gRPC
+call (`3 messages`) or a time, by default before the first. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
     examples: &[
         "reset: {}",
         "reset: connect",
         "reset: { at: response, after: 10KiB }",
+        "reset: { at: response, after: 3 messages }",
         "reset: { error: REFUSED_STREAM }",
     ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
@@ -78,7 +80,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "after",
             After::KIND,
-            "with `at: response`: how much of the body arrives: a size, a share, `3 events` or a time such as `30s`; by default none",
+            "with `at: response`: how much of the body arrives: a size, a share, `3 events`, `3 messages` or a time such as `30s`; by default none",
         ),
     ],
 };
@@ -177,6 +179,10 @@ impl Fault for Reset {
                 "`after: {}` needs `protocol: http`: on bytes nobody knows how long a body is",
                 share.show()
             )),
+            (Protocol::Tcp, After::Messages(count)) => Err(format!(
+                "`after: {}` needs `protocol: http`: in bytes nobody knows a message",
+                count.show()
+            )),
             _ => Ok(()),
         }
     }
@@ -265,6 +271,7 @@ mod tests {
             ("reset: response", Offset::Bytes(0)),
             ("reset: { at: response, after: 10KiB }", Offset::Bytes(10_240)),
             ("reset: { at: response, after: 25% }", Offset::Fraction(0.25)),
+            ("reset: { at: response, after: 1 message }", Offset::Messages(1)),
         ] {
             let effect = effect(entry, Stage::Cut);
             let Effect::Cut { after, close: Some(Close::Reset) } = effect else {

@@ -55,6 +55,7 @@ pub(super) fn cx_at(nth: u64, elapsed: Duration) -> Cx {
         shared,
         user: nth,
         now: elapsed,
+        grpc: true,
     }
 }
 

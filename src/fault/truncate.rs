@@ -3,6 +3,7 @@
 //! ```yaml
 //! - truncate: 50%
 //! - truncate: { after: 10KiB }
+//! - truncate: { after: 3 messages }         # of a gRPC call
 //! - truncate: 3 events                       # of a stream of server-sent events
 //! - truncate: { after: 30s, stall: yes }
 //! ```
@@ -35,14 +36,15 @@ pub(super) const ENTRY: Entry = Entry {
     about: "The head goes out untouched, then the body stops `after` so many bytes, or after this
 share of the announced length (of the first 64 KiB, if no length is announced), and the connection
 is closed with a FIN. A body that is shorter arrives whole. Of a stream of server-sent events `after`
-may be a number of them, `3 events` (of a compressed one nobody can count them, and it goes on); of any
-answer a time after its head, `30s`. With `stall: yes` the connection stays and nothing more comes until
+may be a number of them, `3 events` (of a compressed one nobody can count them, and it goes on), and of a
+gRPC call a number of messages, `3 messages`; of any answer a time after its head, `30s`. With `stall: yes` the connection stays and nothing more comes until
 the fault lets go; then the rest does. For a RST in place of the FIN, use
-`reset: { at: response, after: 10KiB }`.",
+`reset: { at: response, after: 10KiB }`; for a gRPC call that ends with a status, `grpc`.",
     examples: &[
         "truncate: 50%",
         "truncate: { after: 10KiB }",
         "truncate: 3 events",
+        "truncate: 3 messages",
         "truncate: { after: 30s, stall: yes }",
     ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), After::KIND]),
@@ -55,7 +57,7 @@ static SHAPE: Shape = Shape {
         Field::required(
             "after",
             After::KIND,
-            "where the body breaks off: `10KiB`, a share of it such as `50%`, `3 events`, or `30s`",
+            "where the body breaks off: `10KiB`, a share of it such as `50%`, `3 events`, `3 messages` or `30s`",
         ),
         Field::optional(
             "stall",
@@ -140,6 +142,7 @@ mod tests {
     fn sizes_and_shares_are_told_apart_by_their_unit() {
         assert_eq!(offset(&effect("truncate: 50%", Stage::Cut)), Offset::Fraction(0.5));
         assert_eq!(offset(&effect("truncate: { after: 2KiB }", Stage::Cut)), Offset::Bytes(2_048));
+        assert_eq!(offset(&effect("truncate: 3 messages", Stage::Cut)), Offset::Messages(3));
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(super) struct ExchangeLine<'e> {
     pub(super) upstream: UpstreamLine<'e>,
     #[serde(borrow)]
     pub(super) sent: SentLine<'e>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) grpc: Option<CallLine<'e>>,
     #[serde(borrow)]
     pub(super) outcome: Cow<'e, str>,
     #[serde(borrow)]
@@ -280,6 +282,16 @@ pub(super) struct SentLine<'e> {
     pub(super) retry_after: Option<Cow<'e, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry_after_us: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct CallLine<'e> {
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<Cow<'e, str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) no_retry: bool,
+    pub(super) up: u64,
+    pub(super) down: u64,
 }
 
 #[derive(Serialize, Deserialize)]

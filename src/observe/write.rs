@@ -7,7 +7,7 @@ use crate::{
     observe::{
         hex::Hex,
         line::{
-            ByHandLine, ClientLine, CloseLine, ConnLine, ConnectionLine, DuplicateLine,
+            ByHandLine, CallLine, ClientLine, CloseLine, ConnLine, ConnectionLine, DuplicateLine,
             DuplicateTimes, ExchangeLine, FaultLine, FlowLine, Http2Line, KeysLine, Line,
             PhaseLine, ProxyLine, RelayLine, RequestLine, SentLine, Times, TunnelLine, TunnelWhole,
             UpstreamLine,
@@ -131,6 +131,12 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
             retry_after: detail.and_then(|detail| cow(detail.retry_after.as_ref())),
             retry_after_us: detail.and_then(|detail| detail.retry_wait).map(micros),
         },
+        grpc: exchange.grpc.map(|call| CallLine {
+            status: call.status.map(|code| code.name().into()),
+            no_retry: call.never,
+            up: call.up,
+            down: call.down,
+        }),
         outcome: exchange.outcome().name().into(),
         ended_by: exchange.ended_by.name().into(),
         http2: exchange.http2.map(|http2| Http2Line { reset: http2.reset }),

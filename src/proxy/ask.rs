@@ -3,11 +3,12 @@
 
 use crate::{
     event::{Capture, Dealt},
+    grpc::Messages,
     proxy::{
         ctl::lock,
         error::BodyError,
         inbound::Inbound,
-        record::Draft,
+        record::{Draft, counter},
         tee::{Kept, Tee},
     },
 };
@@ -52,6 +53,8 @@ pub(crate) struct Ask {
     broken: Option<BodyError>,
     draft: Draft,
     capture: Option<Box<Capture>>,
+    /// The messages of a gRPC call.
+    messages: Option<Messages>,
     stall: Option<Pin<Box<Sleep>>>,
     /// The client sends the body only when it is told to, and that is for the upstream to say.
     waits_for_word: bool,
@@ -93,6 +96,7 @@ impl Ask {
             broken: None,
             draft,
             capture: capture.map(Box::new),
+            messages: counter(headers),
             stall: None,
             waits_for_word: expects && !ended,
             patience,
@@ -118,6 +122,7 @@ impl Ask {
             broken: None,
             draft,
             capture: None,
+            messages: None,
             stall: None,
             waits_for_word: false,
             patience: None,
@@ -309,7 +314,12 @@ impl Ask {
             if let Some(capture) = &mut self.capture {
                 capture.feed(data);
             }
-            lock(&self.draft.exchange).received += data.len() as u64;
+            let mut exchange = lock(&self.draft.exchange);
+            exchange.received += data.len() as u64;
+            if let (Some(messages), Some(call)) = (&mut self.messages, &mut exchange.grpc) {
+                messages.feed(data);
+                call.up = messages.ended();
+            }
         }
         // Nothing follows trailers, and hyper does not ask for more after them.
         if frame.is_trailers() || self.body.as_ref().is_none_or(Body::is_end_stream) {

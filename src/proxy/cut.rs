@@ -4,10 +4,12 @@ use crate::{
     engine::{Dealing, Hold},
     fault::Close,
     proxy::{
-        ctl::ConnCtl, error::BodyError, events::Events, record::Draft, reply::Reply, socket::Timer,
+        calls::Calls, ctl::ConnCtl, error::BodyError, events::Events, record::Draft, reply::Reply,
+        socket::Timer,
     },
 };
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -27,16 +29,28 @@ pub(crate) enum Place {
     Bytes(u64),
     /// After so many events more.
     Events(Events),
+    /// After so many messages of a gRPC call.
+    Messages(Calls),
     /// At this time.
     Time(Instant),
+}
+
+/// What comes after a break.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The end of the connection.
+    Close(Close),
+    /// Nothing, until the fault lets go.
+    Stall,
+    /// These trailers.
+    Trailers(Arc<HeaderMap>),
 }
 
 /// How and where a body breaks off.
 #[derive(Debug)]
 pub(crate) struct Cutting {
     pub(crate) place: Place,
-    /// How the connection ends; `None` if it stays.
-    pub(crate) close: Option<Close>,
+    pub(crate) end: End,
     /// Whether the fault goes on.
     pub(crate) hold: Hold,
 }
@@ -88,6 +102,7 @@ impl Cut {
         match &self.how.place {
             Place::Bytes(left) => *left == 0,
             Place::Events(events) => events.is_over(),
+            Place::Messages(calls) => calls.is_over(),
             Place::Time(at) => self.timer.poll_at(*at, cx).is_ready(),
         }
     }
@@ -101,19 +116,29 @@ impl Cut {
             by.came_about();
             draft.dealt(by.dealt);
         }
-        let Some(close) = self.how.close else {
-            if self.how.hold.moment().is_none() || self.ctl.injector().is_over() {
-                self.is_free = true;
-                return self.poll_free(cx);
+        match &self.how.end {
+            // What was written leaves first; then the connection ends, and with it this body.
+            End::Close(close) => {
+                self.ctl.kill_after_flush(*close);
+                Poll::Pending
             }
-            // An edge has it polled again; a fault that comes and goes within its phase does not.
-            self.timer.clear();
-            let _look = self.timer.poll_after(LOOK, cx);
-            return Poll::Pending;
-        };
-        // What was written leaves first; then the connection ends, and with it this body.
-        self.ctl.kill_after_flush(close);
-        Poll::Pending
+            // Nobody reads the rest of it.
+            End::Trailers(trailers) => {
+                let trailers = HeaderMap::clone(trailers);
+                (self.body, self.rest, self.is_free) = (Reply::empty(), None, true);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+            End::Stall => {
+                if self.how.hold.moment().is_none() || self.ctl.injector().is_over() {
+                    self.is_free = true;
+                    return self.poll_free(cx);
+                }
+                // An edge has it polled again; a fault that comes and goes within its phase does not.
+                self.timer.clear();
+                let _look = self.timer.poll_after(LOOK, cx);
+                Poll::Pending
+            }
+        }
     }
 
     /// The next of it.
@@ -138,6 +163,7 @@ impl Cut {
                             keep
                         }
                         Place::Events(events) => events.keep(&data),
+                        Place::Messages(calls) => calls.keep(&data),
                         Place::Time(_) => data.len(),
                     };
                     self.rest = (keep < data.len()).then(|| data.split_off(keep));

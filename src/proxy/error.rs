@@ -27,7 +27,7 @@ pub(crate) enum UpstreamError {
     #[error("the upstream did not answer over HTTP/2")]
     Stream(#[source] h2::Error),
     /// Connections were made, and took no request.
-    #[error("the upstream closes each connection before it takes a request")]
+    #[error("the upstream closes each connection over HTTP/2 before it takes a request")]
     Unready,
     /// No answer in time.
     #[error("the upstream did not answer within {0:?}")]

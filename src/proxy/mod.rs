@@ -6,6 +6,7 @@
 
 mod arrive;
 mod ask;
+mod calls;
 mod conn;
 mod ctl;
 mod cut;

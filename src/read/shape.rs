@@ -60,6 +60,8 @@ pub enum Kind {
     Percent,
     /// A number of bytes.
     Size,
+    /// A number of messages.
+    Messages,
     /// Bytes per second.
     Rate,
     /// Requests per time.

@@ -13,7 +13,7 @@ use crate::{
         vocabulary::{Measure, Side, Term, VOCABULARY},
     },
     select::{MATCHER, USERS},
-    units::{ByteRate, ByteSize, Factor, Percent, Quantity, RequestRate},
+    units::{ByteRate, ByteSize, Factor, MessageCount, Percent, Quantity, RequestRate},
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -36,6 +36,7 @@ fn definitions() -> Value {
         "duration": quantity::<Duration>(),
         "percent": quantity::<Percent>(),
         "size": quantity::<ByteSize>(),
+        "messages": quantity::<MessageCount>(),
         "rate": quantity::<ByteRate>(),
         "requests": quantity::<RequestRate>(),
         "factor": quantity::<Factor>(),
@@ -71,6 +72,7 @@ fn value(kind: &Kind) -> Value {
         Kind::Duration => reference("duration"),
         Kind::Percent => reference("percent"),
         Kind::Size => reference("size"),
+        Kind::Messages => reference("messages"),
         Kind::Rate => reference("rate"),
         Kind::Requests => reference("requests"),
         Kind::Moving(kind) => moving(kind),
@@ -125,6 +127,7 @@ fn moving(kind: &Kind) -> Value {
         Kind::Duration => line(Duration::PATTERN),
         Kind::Percent => line(Percent::PATTERN),
         Kind::Size => line(ByteSize::PATTERN),
+        Kind::Messages => line(MessageCount::PATTERN),
         Kind::Rate => line(ByteRate::PATTERN),
         Kind::Requests => line(RequestRate::PATTERN),
         other => value(other),

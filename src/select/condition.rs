@@ -1,6 +1,9 @@
 //! The parts of a matcher that hold more than a word: hosts, named values, JSON bodies, protocols.
 
-use crate::select::{RequestView, glob::Glob};
+use crate::{
+    grpc,
+    select::{RequestView, glob::Glob},
+};
 use http::{HeaderMap, HeaderName, Version, header};
 use serde_json::Value;
 use std::fmt;
@@ -157,7 +160,7 @@ impl Protocol {
         match self {
             Self::Http1 => request.version < Version::HTTP_2,
             Self::H2 => request.version == Version::HTTP_2,
-            Self::Grpc => is_grpc(request.headers),
+            Self::Grpc => grpc::is_grpc(request.headers),
             Self::WebSocket => request
                 .headers
                 .get(header::UPGRADE)
@@ -172,13 +175,4 @@ impl fmt::Display for Protocol {
         let word = Self::WORDS.iter().find(|(_, protocol)| protocol == self);
         f.write_str(word.map_or("", |(word, _)| word))
     }
-}
-
-/// Whether a request is a gRPC call: `application/grpc`, with or without `+proto` and parameters.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes).is_some_and(|kind| {
-        kind.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
-            && kind.get(GRPC.len()).is_none_or(|next| b"+; ".contains(next))
-    })
 }

@@ -1,10 +1,13 @@
 //! Which requests a target means.
 
-use crate::select::{
-    RequestView,
-    client::Network,
-    condition::{Host, Named, Pointed, Protocol, is_grpc},
-    glob::Glob,
+use crate::{
+    grpc,
+    select::{
+        RequestView,
+        client::Network,
+        condition::{Host, Named, Pointed, Protocol},
+        glob::Glob,
+    },
 };
 use http::{HeaderName, Method};
 use std::fmt;
@@ -75,10 +78,14 @@ impl Matcher {
     }
 
     fn matches_call(&self, request: &RequestView<'_>) -> bool {
-        any(&self.calls, |call| {
+        let is_call = |call: &Glob| {
             let name = request.path.strip_prefix('/');
-            name.is_some_and(|name| call.matches(name.as_bytes())) && is_grpc(request.headers)
-        })
+            name.is_some_and(|name| call.matches(name.as_bytes()))
+        };
+        self.calls.is_empty()
+            || (request.method == Method::POST
+                && grpc::is_grpc(request.headers)
+                && self.calls.iter().any(is_call))
     }
 
     fn matches_body(&self, request: &RequestView<'_>) -> bool {

@@ -50,7 +50,11 @@ pub(crate) static MATCHER: Shape = Shape {
             Kind::Any(&[VALUES, Kind::List(&VALUES)]),
             "`{ /json/pointer: value }`, for small JSON bodies",
         ),
-        Field::optional("grpc", TEXTS, "a gRPC call: `pkg.Service/Method`, `*` allowed"),
+        Field::optional(
+            "grpc",
+            TEXTS,
+            "a gRPC call: `pkg.Service/Method`, or `pkg.Service/*` for all methods of a service",
+        ),
         Field::optional(
             "protocol",
             Kind::Any(&[PROTOCOL, Kind::List(&PROTOCOL)]),
@@ -151,12 +155,20 @@ fn known_method(reader: &mut Reader<'_>, node: &Spanned<Node>) -> Option<http::M
     Some(method)
 }
 
+/// A gRPC call: `pkg.Service/Method`, or a service alone for all its methods.
 fn call(text: &str) -> Result<Glob, String> {
     let text = text.strip_prefix('/').unwrap_or(text);
-    if text.is_empty() {
-        return Err("a gRPC call is written `pkg.Service/Method`".to_owned());
+    let (service, method) = text.split_once('/').unwrap_or((text, "*"));
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && !word.starts_with(|c: char| c.is_ascii_digit())
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '*'))
+    };
+    if !service.split('.').all(is_word) || !is_word(method) {
+        let text = text.escape_debug();
+        return Err(format!("`{text}` is no gRPC call: one is written `pkg.Service/Method`"));
     }
-    Ok(Glob::value(&if text.contains('/') { text.to_owned() } else { format!("{text}/*") }))
+    Ok(Glob::value(&format!("{service}/{method}")))
 }
 
 /// A name that is there, or names with their values.

@@ -145,6 +145,10 @@ fn calls_and_protocols_are_told_apart() {
         request("POST", "/shop.Cart/Add").h2().header("content-type", "application/grpc+proto");
     assert!(matches("grpc: shop.Cart/Add", &call));
     assert!(matches("grpc: shop.Cart", &call));
+    assert!(matches("grpc: shop.Cart/*", &call) && matches("grpc: '*/Add'", &call));
+    assert!(!matches("grpc: shop.Cart/Remove", &call) && !matches("grpc: shop.Car", &call));
+    let get = request("GET", "/shop.Cart/Add").header("content-type", "application/grpc");
+    assert!(!matches("grpc: shop.Cart/Add", &get));
     assert!(matches("protocol: grpc", &call));
     assert!(!matches("grpc: shop.Cart/Add", &request("POST", "/shop.Cart/Add")));
     let web = request("POST", "/shop.Cart/Add").header("content-type", "application/grpc-web");
@@ -155,6 +159,18 @@ fn calls_and_protocols_are_told_apart() {
     let socket = request("GET", "/").header("upgrade", "WebSocket");
     assert!(matches("protocol: [websocket, grpc]", &socket));
     assert!(!matches("protocol: tcp", &socket));
+}
+
+#[test]
+fn a_name_that_no_call_has_is_refused() {
+    for text in
+        ["shop.Cart/Add/More", "shop..Cart/Add", "/", "shop.Cart/", "1.Cart/Add", "shop.Cart/Ad d"]
+    {
+        let mut problems = Problems::default();
+        let tree = tree(&format!("grpc: '{text}'"));
+        let matcher = Matcher::read(&tree, &mut Reader::new(&mut problems, None));
+        assert!(matcher.is_none() && problems.has_errors(), "{text}");
+    }
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use crate::{
     dice,
-    event::{Dealt, Detail, Did, EndedBy, Exchange, Outcome, Tunnel, Upstream},
-    verdict::label::Labels,
+    event::{Call, Dealt, Detail, Did, EndedBy, Exchange, Outcome, Tunnel, Upstream},
+    grpc::Code,
+    verdict::{call, label::Labels},
 };
 use http::Method;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// A client that connects and then says nothing for so long did not connect for this request.
 const PRECONNECT: u64 = 1_000_000;
@@ -38,6 +39,8 @@ pub enum Class {
 pub enum Wrong {
     /// An answer of this status.
     Status(u16),
+    /// A gRPC call whose status is this.
+    Grpc(Code),
     /// The connection was reset.
     Reset,
     /// The connection was closed without an answer.
@@ -46,6 +49,34 @@ pub enum Wrong {
     Cut,
     /// The client left before there was an answer.
     Left,
+}
+
+/// What an answer says of how it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Answer {
+    /// The status of HTTP.
+    Http(u16),
+    /// That of gRPC.
+    Grpc(Code),
+}
+
+impl Answer {
+    /// As JSON has it: a number, or a name.
+    pub fn json(self) -> serde_json::Value {
+        match self {
+            Self::Http(status) => status.into(),
+            Self::Grpc(code) => code.name().into(),
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(status) => status.fmt(f),
+            Self::Grpc(code) => code.fmt(f),
+        }
+    }
 }
 
 /// One attempt. Times are microseconds since the drill's start.
@@ -68,7 +99,8 @@ pub struct Attempt {
     pub route: u16,
     /// The targets of the scenario that mean it, one bit each.
     pub targets: u64,
-    /// Whether its method may change something each time it is called (POST, PATCH).
+    /// Whether its method may change something each time it is called (POST, PATCH; of gRPC calls, those
+    /// whose names do not say that they only read).
     pub is_unsafe: bool,
     /// The phase in which it came.
     pub phase: Option<u16>,
@@ -109,8 +141,12 @@ pub struct Attempt {
     pub end: u64,
     /// The status the client was sent; zero if none was.
     pub status: u16,
+    /// What came of it as a gRPC call, if it is one.
+    pub call: Option<Call>,
     /// What the upstream had to do with it.
     pub upstream: Upstream,
+    /// Whether the upstream did the work.
+    accepted: bool,
     /// Hash of what the upstream said it made: its `location`, else its answer's body.
     pub made: Option<u64>,
     /// How it ended.
@@ -165,7 +201,8 @@ impl Attempt {
             case: keys.case.as_deref().map_or(0, |case| labels.case(case)),
             route: labels.route(exchange.method.as_str(), &detail.path),
             targets: exchange.targets,
-            is_unsafe: matches!(exchange.method, Method::POST | Method::PATCH),
+            is_unsafe: matches!(exchange.method, Method::POST | Method::PATCH)
+                && !(exchange.grpc.is_some() && call::reads(&detail.path)),
             phase: exchange.phase.and_then(|phase| u16::try_from(phase).ok()),
             print: plain,
             content: prints.content(detail.body_hash),
@@ -179,7 +216,11 @@ impl Attempt {
             key: keys.idempotency.as_deref().map(|text| prints.name("key", text)),
             operation: prints.operation(plain),
             is_declared: keys.operation.is_some() || keys.invocation.is_some(),
-            counter: keys.attempt.as_deref().and_then(counter),
+            // gRPC numbers attempts from the second one on.
+            counter: match keys.attempt.as_deref() {
+                None => exchange.grpc.map(|_| 0),
+                Some(text) => counter(text),
+            },
             body: detail.body_hash,
             start: if opens { exchange.accepted } else { first },
             received: exchange.t_received,
@@ -189,7 +230,9 @@ impl Attempt {
             left: exchange.t_client_gone,
             end: exchange.t_end.max(exchange.t_head),
             status: exchange.status,
+            call: exchange.grpc,
             upstream: exchange.upstream,
+            accepted: call::is_accepted(exchange),
             made: detail.made,
             ended_by,
             outcome,
@@ -200,7 +243,8 @@ impl Attempt {
             held: is_held(exchange),
             dripped: is_dripped(exchange),
             retry_after: detail.retry_wait,
-            retry_date: asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
+            retry_date: exchange.grpc.is_none()
+                && asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
             deadline: keys.deadline.as_deref().and_then(deadline),
         };
         attempt.class = attempt.classify();
@@ -239,9 +283,21 @@ impl Attempt {
         self.status == 101
     }
 
-    /// Whether the upstream did the work: it answered with a 2xx.
+    /// Whether the upstream did the work: it answered with a 2xx, and of a gRPC call, with no status
+    /// that says otherwise.
     pub const fn is_accepted(&self) -> bool {
-        matches!(self.upstream, Upstream::Status(200..=299))
+        self.accepted
+    }
+
+    /// What the answer said of how it went, if there was one.
+    pub fn answer(&self) -> Answer {
+        self.failure().map_or(Answer::Http(self.status), Answer::Grpc)
+    }
+
+    /// The status of a gRPC call that failed.
+    fn failure(&self) -> Option<Code> {
+        let code = self.call?.status?;
+        (code != Code::Ok && self.status == 200).then_some(code)
     }
 
     /// How long it took.
@@ -251,6 +307,9 @@ impl Attempt {
 
     fn classify(&self) -> Option<Class> {
         use Class::{Ambiguous, Final, NotProcessed, Processed};
+        if let (Some(call), Some(code)) = (self.call, self.failure()) {
+            return Some(call::classify(call, code, self.retry_after, self.injected));
+        }
         match (self.status, self.outcome) {
             (_, Outcome::Ok) => None,
             (200..=299, _) => Some(Processed),
@@ -267,6 +326,10 @@ impl Attempt {
     fn went_wrong(&self) -> Option<Wrong> {
         if self.is_served() {
             return None;
+        }
+        if let Some(code) = self.failure() {
+            let left = self.outcome == Outcome::ClientGone;
+            return Some(if left { Wrong::Left } else { Wrong::Grpc(code) });
         }
         Some(match (self.status, self.ended_by) {
             (_, EndedBy::ClientFin | EndedBy::ClientRst) => Wrong::Left,

@@ -287,6 +287,7 @@ impl Op<'_> {
             t_sent_first: end,
             t_client_gone: 0,
             t_end: end,
+            grpc: None,
             detail: Some(Box::new(detail)),
         };
         exchange.detail.as_mut().unwrap().keys.attempt.clone_from(&self.attempt);

@@ -11,6 +11,7 @@ mod attempt;
 mod baseline;
 mod bench;
 mod benches;
+mod call;
 mod course;
 pub mod cut;
 pub mod detect;
@@ -44,7 +45,7 @@ pub mod waits;
 mod window;
 pub mod words;
 
-pub use attempt::{Attempt, Class, Wrong};
+pub use attempt::{Answer, Attempt, Class, Wrong};
 pub use baseline::Baseline;
 pub use bench::{Bench, Scope};
 pub use course::{Course, Leg, Stage};

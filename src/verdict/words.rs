@@ -26,6 +26,7 @@ pub fn counted(count: u64, what: &str) -> String {
 pub fn wrong(wrong: Wrong) -> String {
     match wrong {
         Wrong::Status(status) => status.to_string(),
+        Wrong::Grpc(code) => code.to_string(),
         Wrong::Reset => "reset".to_owned(),
         Wrong::Closed => "close".to_owned(),
         Wrong::Cut => "cut".to_owned(),

@@ -173,6 +173,7 @@ impl Telling {
             t_sent_first: if lost { 0 } else { end - 1 },
             t_client_gone: 0,
             t_end: end,
+            grpc: None,
             detail: Some(Box::new(detail)),
         })));
     }

@@ -106,6 +106,7 @@ fn exchange(nth: u64, of: u64) -> Event {
         t_sent_first: end - 150,
         t_client_gone: 0,
         t_end: end,
+        grpc: None,
         detail: Some(Box::new(Detail {
             path: format!("/{name}/{}", nth / USERS % 50),
             agent: Some("suite/1.0".to_owned()),

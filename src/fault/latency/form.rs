@@ -43,8 +43,8 @@ static SHAPE: Shape = Shape {
         ),
         Field::optional(
             "per",
-            Kind::Word(&["message", "connection", "chunk"]),
-            "what a delay is drawn for: `message` (the default), `connection` or `chunk`",
+            Kind::Word(&["message", "connection", "chunk", "grpc_message"]),
+            "what a delay is drawn for: `message` (the default), `connection`, `chunk` or `grpc_message`",
         ),
         Field::optional(
             "wander",
@@ -61,8 +61,12 @@ const SPREADS: &[(&str, Spread)] = &[
     ("paretonormal", Spread::ParetoNormal),
 ];
 
-const PERS: &[(&str, Per)] =
-    &[("message", Per::Message), ("connection", Per::Connection), ("chunk", Per::Chunk)];
+const PERS: &[(&str, Per)] = &[
+    ("message", Per::Message),
+    ("connection", Per::Connection),
+    ("chunk", Per::Chunk),
+    ("grpc_message", Per::GrpcMessage),
+];
 
 type Value = Moving<Duration>;
 
@@ -105,13 +109,17 @@ fn read_settings(
         Some(per) => reader.choice(per, PERS)?,
         None => Per::Message,
     };
-    let mut side = if per == Per::Chunk { Side::Response } else { Side::Request };
+    let in_body = matches!(per, Per::Chunk | Per::GrpcMessage);
+    let mut side = if in_body { Side::Response } else { Side::Request };
     if let Some(node) = fields.get("side") {
         side = reader.choice(node, Side::WORDS)?;
     }
-    if per == Per::Chunk && side != Side::Response {
+    if in_body && side != Side::Response {
         let place = fields.key_span("side").unwrap_or(fields.span);
-        let title = "`per: chunk` delays the pieces of response bodies only";
+        let title = match per {
+            Per::Chunk => "`per: chunk` delays the pieces of response bodies only",
+            _ => "`per: grpc_message` delays the messages of responses only",
+        };
         let help = "write `side: response`, or leave `side` out";
         reader.problem(Diagnostic::new(Code::E0414, title, place).help(help));
         return None;

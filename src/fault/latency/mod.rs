@@ -18,7 +18,9 @@
 //! **`per`**: draw for each `message` (the default; the body follows its head), once for each
 //! `connection`, or for each `chunk` of a response body as it comes. Bytes cannot overtake, so with
 //! `chunk` a delay is the largest so far: 100 ms ± 50 ms become 141 ms on average for chunks that
-//! come every 0.5 ms, 126 ms at 5 ms, 111 ms at 20 ms and 102 ms at 50 ms.
+//! come every 0.5 ms, 126 ms at 5 ms, 111 ms at 20 ms and 102 ms at 50 ms. With `grpc_message` the
+//! messages of a gRPC answer leave one after the other, each its delay after it came and after the one
+//! before it left.
 //!
 //! Where the protocol is not known there are no messages: every chunk of bytes is held, from when
 //! it came, on the same sides. A delay does not narrow the pipe there either, as far as memory goes
@@ -35,6 +37,7 @@
 //! time is delayed as much, as on a real link, and over a longer time the delays are spread as
 //! asked. After `wander` it has nearly forgotten where it was (correlation 1/6).
 
+mod calls;
 mod chunks;
 mod form;
 mod wander;
@@ -46,7 +49,7 @@ use crate::{
         catalog::{Entry, Layer, Protocol},
         distribution::{Distribution, uniform},
         form::Side,
-        latency::{chunks::Staggered, wander::Wander},
+        latency::{calls::Calls, chunks::Staggered, wander::Wander},
         on_bytes::{Bytewise, OnBytes},
     },
     timeline::Moment,
@@ -75,7 +78,8 @@ cut off at the quantiles of one in a million.
 `per: message` (the default) draws for each message, `per: connection` once for each connection.
 `per: chunk` draws for each piece of a response body as it comes; bytes cannot overtake, so the
 delay is then the largest so far: 100 ms ± 50 ms become 141 ms for pieces every 0.5 ms, and 102 ms
-for pieces every 50 ms. On a proxy with `protocol: tcp` each chunk of bytes is held so, on either
+for pieces every 50 ms. `per: grpc_message` draws for each message of a gRPC answer: it leaves its delay
+after it came, and no sooner than its delay after the one before it left. On a proxy with `protocol: tcp` each chunk of bytes is held so, on either
 side, unless it is `per: connection`. `wander: 20s` replaces draws by a smooth walk through the same spread, the
 same for everybody at any one time, which is what jitter on a real link looks like.",
     examples: &[
@@ -87,6 +91,7 @@ same for everybody at any one time, which is what jitter on a real link looks li
         "latency: { percentiles: { p50: 20ms, p90: 80ms, p99: 900ms }, per: connection }",
         "latency: { median: 60ms, p99: 900ms, wander: 20s }",
         "latency: { mean: 40ms, per: chunk }",
+        "latency: { mean: 300ms, per: grpc_message }",
     ],
     kind: form::KIND,
     read: form::read,
@@ -98,6 +103,7 @@ enum Per {
     Message,
     Connection,
     Chunk,
+    GrpcMessage,
 }
 
 /// Holds messages, or the pieces of a body.
@@ -124,7 +130,7 @@ impl Latency {
 impl Fault for Latency {
     fn stages(&self) -> &'static [Stage] {
         match (self.per, self.side) {
-            (Per::Chunk, _) => &[Stage::Body],
+            (Per::Chunk | Per::GrpcMessage, _) => &[Stage::Body],
             (_, Side::Request) => &[Stage::RequestDelay],
             (_, Side::Response) => &[Stage::ResponseDelay],
             (_, Side::Both) => &[Stage::RequestDelay, Stage::ResponseDelay],
@@ -139,6 +145,11 @@ impl Fault for Latency {
                 let draws = Draws::new(cx.message, self.wander, cx.shared);
                 return Effect::Shape(Box::new(self.staggered(draws)));
             }
+            Per::GrpcMessage if !cx.grpc => return Effect::Pass,
+            Per::GrpcMessage => {
+                let draws = Draws::new(cx.message, self.wander, cx.shared);
+                return Effect::Shape(Box::new(Calls::new(Arc::clone(&self.distribution), draws)));
+            }
         };
         let mut draws = Draws::new(dice, self.wander, cx.shared);
         if stage == Stage::ResponseDelay {
@@ -152,7 +163,20 @@ impl Fault for Latency {
     }
 
     fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
+        if self.per == Per::GrpcMessage {
+            return None;
+        }
         Some(Arc::new(OnBytes(self.clone())))
+    }
+
+    fn works_on(&self, protocol: Protocol) -> Result<(), String> {
+        if protocol == Protocol::Tcp && self.per == Per::GrpcMessage {
+            return Err(
+                "`per: grpc_message` needs `protocol: http`: in bytes nobody knows a message"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     fn moves(&self) -> bool {
@@ -170,6 +194,7 @@ impl Fault for Latency {
         }
         match (self.per, self.side) {
             (Per::Chunk, _) => text.push_str(", per chunk of the response"),
+            (Per::GrpcMessage, _) => text.push_str(", per gRPC message of the response"),
             (_, Side::Request) => {}
             (_, Side::Response) => text.push_str(", on the response"),
             (_, Side::Both) => text.push_str(", each way"),

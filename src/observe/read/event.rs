@@ -2,15 +2,17 @@
 
 use crate::{
     event::{
-        ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event, Exchange,
-        Flow, HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
+        ByHand, Call, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Event,
+        Exchange, Flow, HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
+    grpc::Code,
     observe::{
         Preface,
         hex::Hex,
         line::{
-            ByHandLine, CloseLine, ConnectionLine, DuplicateLine, ExchangeLine, FaultLine,
-            FlowLine, KeysLine, PhaseLine, ProxyLine, RelayLine, TunnelLine, UpstreamLine,
+            ByHandLine, CallLine, CloseLine, ConnectionLine, DuplicateLine, ExchangeLine,
+            FaultLine, FlowLine, KeysLine, PhaseLine, ProxyLine, RelayLine, TunnelLine,
+            UpstreamLine,
         },
         read::words::Words,
     },
@@ -93,6 +95,7 @@ impl Back {
             t_sent_first: t.sent_first,
             t_client_gone: t.client_gone,
             t_end: t.end,
+            grpc: line.grpc.map(call).transpose()?,
             detail,
         })
     }
@@ -242,6 +245,14 @@ const fn flow(line: &FlowLine) -> Flow {
 
 fn ended_by(name: &str) -> Result<EndedBy, Wrong> {
     EndedBy::named(name).ok_or_else(|| unknown("end", name))
+}
+
+fn call(line: CallLine<'_>) -> Result<Call, Wrong> {
+    let status = line.status.map(|name| {
+        let known = Code::WORDS.iter().find(|(word, _)| *word == name);
+        known.map(|(_, code)| *code).ok_or_else(|| unknown("status of gRPC", &name))
+    });
+    Ok(Call { status: status.transpose()?, never: line.no_retry, up: line.up, down: line.down })
 }
 
 fn unknown(what: &str, name: &str) -> Wrong {

@@ -1,9 +1,10 @@
 use super::*;
 use crate::{
     event::{
-        ByHand, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, Flow,
+        ByHand, Call, ClosedBy, Connection, Dealt, Detail, Did, Duplicate, EndedBy, Exchange, Flow,
         HandChange, Http2, Keys, PhaseEdge, Relay, SocketClose, Tunnel, Upstream,
     },
+    grpc::Code,
     observe::{
         End, Tally,
         write::{Names, event_line},
@@ -130,6 +131,7 @@ fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
         t_sent_first: end,
         t_client_gone: 0,
         t_end: end,
+        grpc: None,
         detail: Some(Box::new(Detail { path: "/buy".to_owned(), ..Detail::default() })),
     }))
 }
@@ -249,12 +251,22 @@ fn detail() -> impl Strategy<Value = Detail> {
     )
 }
 
+fn call() -> impl Strategy<Value = Call> {
+    let status = prop::option::of((0_u8..17).prop_map(|number| Code::of(number).expect("a code")));
+    (status, any::<bool>(), any::<u64>(), any::<u64>()).prop_map(|(status, never, up, down)| Call {
+        status,
+        never,
+        up,
+        down,
+    })
+}
+
 fn any_exchange() -> impl Strategy<Value = Event> {
     let who = (peer(), any::<u64>(), 0..2_usize, any::<u64>(), 0..4_u64);
     let times = prop::collection::vec(time(), 10);
     let method = words(&["GET", "POST", "PURGE"]);
     let fate = (upstream(), prop_oneof![Just(0), 100_u16..600], any::<bool>(), ended_by());
-    let bytes = any::<(u64, u64)>();
+    let bytes = (any::<u64>(), any::<u64>(), prop::option::of(call()));
     (who, times, method, phase(), dealt(), fate, bytes, prop::option::of(detail())).prop_map(
         |(
             (peer, user, user_source, nth, targets),
@@ -299,6 +311,7 @@ fn any_exchange() -> impl Strategy<Value = Event> {
                 t_sent_first: t[7],
                 t_client_gone: t[8],
                 t_end: t[9],
+                grpc: bytes.2,
                 detail: detail.map(Box::new),
             }))
         },

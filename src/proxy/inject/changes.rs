@@ -4,8 +4,9 @@ use crate::{
     engine::Dealing,
     fault::{Effect, Offset, Stage},
     proxy::{
+        calls::Calls,
         ctl::lock,
-        cut::{Cutting, Place},
+        cut::{Cutting, End, Place},
         edit,
         events::Events,
         inject::Injection,
@@ -76,20 +77,31 @@ impl Injection {
             response = response.map(|body| body.short(length, Arc::clone(&self.ctl)));
         }
         for dealing in self.ask(Stage::Cut) {
-            if let Effect::Cut { after, close } = dealing.effect {
-                let place = match after {
-                    Offset::Bytes(bytes) => Place::Bytes(bytes),
-                    Offset::Fraction(part) => Place::Bytes(part_of(part, announced(&response))),
-                    Offset::Events(events) => match Events::of(response.headers(), events) {
-                        Some(events) => Place::Events(events),
-                        None => continue,
-                    },
-                    Offset::Time(time) => Place::Time(Instant::now() + time),
-                };
-                let hold = self.ticket.hold(&dealing);
-                let cut = Cutting { place, close, hold };
-                response = response.map(|body| body.cut(cut, dealing, self.draft.clone()));
+            let (after, end) = match &dealing.effect {
+                Effect::Cut { after, close } => (*after, close.map_or(End::Stall, End::Close)),
+                Effect::Finish { after, trailers } => (*after, End::Trailers(Arc::clone(trailers))),
+                _ => continue,
+            };
+            let place = match after {
+                Offset::Bytes(bytes) => Place::Bytes(bytes),
+                Offset::Fraction(part) => Place::Bytes(part_of(part, announced(&response))),
+                Offset::Events(events) => match Events::of(response.headers(), events) {
+                    Some(events) => Place::Events(events),
+                    None => continue,
+                },
+                Offset::Messages(most) => match Calls::of(response.headers(), most) {
+                    Some(calls) => Place::Messages(calls),
+                    None => continue,
+                },
+                Offset::Time(time) => Place::Time(Instant::now() + time),
+            };
+            if let End::Trailers(_) = end {
+                // It may be shorter than that, and whole.
+                response.headers_mut().remove(header::CONTENT_LENGTH);
             }
+            let hold = self.ticket.hold(&dealing);
+            let cut = Cutting { place, end, hold };
+            response = response.map(|body| body.cut(cut, dealing, self.draft.clone()));
         }
         response
     }

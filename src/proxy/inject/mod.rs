@@ -11,6 +11,7 @@ mod holds;
 use crate::{
     engine::{Dealing, Ticket},
     fault::{Close, Effect, Stage},
+    grpc::is_grpc,
     proxy::{
         ask::Ask,
         conn::Shared,
@@ -155,7 +156,9 @@ impl Injection {
         }
         let user = User { key: exchange.user, source: exchange.user_source };
         let operation = operation(&view, exchange.user);
-        let ticket = injector.open(user, exchange.nth, exchange.targets, operation, ctl.key);
+        let ticket = injector
+            .open(user, exchange.nth, exchange.targets, operation, ctl.key)
+            .of_grpc(is_grpc(request.headers()));
         drop(exchange);
         (Self { draft, ctl, ticket, shared }, request)
     }

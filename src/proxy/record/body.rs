@@ -1,10 +1,13 @@
 //! The response's body, counted on its way out.
 
-use crate::proxy::{
-    ctl::lock,
-    error::BodyError,
-    record::{Draft, Teller},
-    reply::Reply,
+use crate::{
+    grpc::Messages,
+    proxy::{
+        ctl::lock,
+        error::BodyError,
+        record::{Draft, Teller, call, counter},
+        reply::Reply,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
@@ -20,6 +23,8 @@ pub(crate) struct Recorded {
     body: Reply,
     draft: Draft,
     sent: u64,
+    /// The messages of a gRPC call.
+    messages: Option<Messages>,
     /// How many bytes of it are all, if that is known. hyper takes no more, and drops what says
     /// its end later.
     whole: Option<u64>,
@@ -35,13 +40,26 @@ impl Recorded {
     pub(super) fn new(body: Reply, headers: &HeaderMap, draft: Draft, teller: Teller) -> Self {
         let whole = if has_no_body(&draft) { Some(0) } else { body.size_hint().exact() };
         let teller = Some(teller);
-        let mut this = Self { body, draft, sent: 0, whole, ended: false, announced: None, teller };
+        let messages = counter(headers);
+        let mut this =
+            Self { body, draft, sent: 0, messages, whole, ended: false, announced: None, teller };
         if this.body.is_end_stream() {
             let length = headers.get(header::CONTENT_LENGTH);
             this.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
             this.done(true);
         }
         this
+    }
+
+    fn passes(&mut self, frame: &Frame<Bytes>) {
+        if let Some(data) = frame.data_ref() {
+            self.sent += data.len() as u64;
+            if let Some(messages) = &mut self.messages {
+                messages.feed(data);
+            }
+        } else if let Some(trailers) = frame.trailers_ref() {
+            call::told(&mut lock(&self.draft.exchange), trailers);
+        }
     }
 
     /// Whether nothing follows the head, whatever length that announces.
@@ -55,6 +73,9 @@ impl Recorded {
             let mut exchange = lock(&self.draft.exchange);
             exchange.complete = complete;
             exchange.sent = self.sent;
+            if let (Some(call), Some(messages)) = (&mut exchange.grpc, &self.messages) {
+                call.down = messages.ended();
+            }
             drop(exchange);
             if complete {
                 self.teller = None;
@@ -73,7 +94,7 @@ impl Body for Recorded {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
-            Some(Ok(frame)) => self.sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Ok(frame)) => self.passes(frame),
             Some(Err(_)) => self.done(false),
             None => self.done(true),
         }

@@ -5,9 +5,11 @@
 //! its end is told of once its last byte has left.
 
 mod body;
+mod call;
 mod service;
 
 pub(crate) use body::Recorded;
+pub(crate) use call::counter;
 pub(crate) use service::RecordLayer;
 
 use crate::{

@@ -8,7 +8,7 @@ use crate::{
         error::Aborted,
         http::path_of,
         inbound::Inbound,
-        record::{Draft, Recorded, Teller},
+        record::{Draft, Recorded, Teller, call},
         reply::Reply,
     },
     select::{RequestView, UserSource},
@@ -92,6 +92,7 @@ where
                     .map(str::to_owned);
                 detail.retry_wait = detail.retry_after.as_deref().and_then(retry_wait);
             }
+            call::told(&mut exchange, response.headers());
             drop(exchange);
             let (parts, body) = response.into_parts();
             let body = Recorded::new(body, &parts.headers, draft, teller);
@@ -116,6 +117,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
     injector.notice_traffic();
     let user = injector.users().identify(&view);
     let _first = ctl.user.set(user.key);
+    let (now, first) = (injector.micros(), ctl.take_first_byte());
     Exchange {
         proxy: injector.proxy_id(),
         conn: ctl.id,
@@ -138,8 +140,9 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         complete: false,
         ended_by: EndedBy::Completed,
         http2: (parts.version == Version::HTTP_2).then(Http2::default),
-        t_first: ctl.take_first_byte(),
-        t_head: injector.micros(),
+        // What else came on a connection of many streams tells nothing of this one.
+        t_first: if ctl.is_stream() { now } else { first },
+        t_head: now,
         t_received: 0,
         t_forwarded: 0,
         t_answered: 0,
@@ -147,6 +150,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         t_sent_first: 0,
         t_client_gone: 0,
         t_end: 0,
+        grpc: call::open(&parts.method, &parts.headers),
         detail: details.then(|| {
             let sources = &injector.users().sources;
             let is_identity = |name: &str| {

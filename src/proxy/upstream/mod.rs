@@ -39,7 +39,13 @@ use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use session::{Place, Session, Sessions};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
@@ -55,14 +61,22 @@ pub(crate) struct Upstream {
     pool: Arc<Pool>,
     sessions: Arc<Sessions>,
     http: UpstreamHttp,
+    /// Whether the upstream chose HTTP/1 when it was last offered both.
+    chose_one: Arc<AtomicBool>,
     /// Counts the bytes of its connections.
     meters: Arc<Meters>,
 }
 
 impl Upstream {
     pub(crate) fn new(connector: Connector, http: UpstreamHttp, meters: Arc<Meters>) -> Self {
-        let (pool, sessions) = (Arc::default(), Arc::default());
-        Self { connector: Arc::new(connector), pool, sessions, http, meters }
+        Self {
+            connector: Arc::new(connector),
+            pool: Arc::default(),
+            sessions: Arc::default(),
+            http,
+            chose_one: Arc::default(),
+            meters,
+        }
     }
 
     /// With so many idle connections kept at most.
@@ -203,15 +217,14 @@ impl Upstream {
         if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
-        // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
-        if self.http == UpstreamHttp::Same
-            && self.connector.is_tls()
+        if self.chose_one.load(Ordering::Acquire)
             && let Some(pooled) = self.pool.take(whose)
         {
             return Ok(Dialled::One(Box::new(pooled)));
         }
         let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
         let (io, two) = self.connected(offer, who).await?;
+        self.chose_one.store(!two, Ordering::Release);
         if !two {
             let pooled = Pooled::new(io, whose).await.map_err(UpstreamError::Broken)?;
             return Ok(Dialled::One(Box::new(pooled)));

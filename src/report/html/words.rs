@@ -11,6 +11,7 @@ pub(super) fn met(step: &Step) -> String {
     let text = match (step.wrong, step.status) {
         (None, status) => format!("{status}, the whole answer"),
         (Some(Wrong::Status(status)), _) => status.to_string(),
+        (Some(Wrong::Grpc(code)), _) => code.to_string(),
         (Some(Wrong::Reset), _) => "connection reset".to_owned(),
         (Some(Wrong::Closed), _) => "connection closed without an answer".to_owned(),
         (Some(Wrong::Cut), status) => format!("{status}, and the answer broke off"),

@@ -57,6 +57,7 @@ fn exchange(phase: Option<usize>) -> Event {
         t_sent_first: 4,
         t_client_gone: 0,
         t_end: 5_000,
+        grpc: None,
         detail: None,
     }))
 }

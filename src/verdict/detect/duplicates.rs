@@ -12,6 +12,10 @@
 //! - **key churn**: attempts of one operation with different keys. **Key reuse**: one key on
 //!   different bodies.
 //!
+//! Of gRPC calls, which are all POSTs, those whose method is named as one that only reads are left out,
+//! and a call that the upstream never heard of is no near miss: a client cannot tell such a status from
+//! what its library makes of a broken connection, and its service's owner has allowed it both.
+//!
 //! A sighting of any of these is a fact and needs no statistics; a near miss after a plain 503 warns.
 //! A clean result is a universal claim: with *n* cut purchases and none duplicated, the rate is below
 //! 1 − (1 − level)^(1/n) at that level: 45 % for 5, 9.5 % for 30. Behaviour is fixed per class of
@@ -20,12 +24,15 @@
 //! Sources: RFC 9110 §9.2.2; draft-ietf-httpapi-idempotency-key-header; Twilio's post-mortem of
 //! 18 July 2013 for what it costs.
 
-use crate::verdict::{
-    attempt::{Attempt, Class, Wrong},
-    detect::{Cx, Detector, Now},
-    finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight},
-    operation::{Link, Operation},
-    phases::Phases,
+use crate::{
+    event::Upstream,
+    verdict::{
+        attempt::{Attempt, Class, Wrong},
+        detect::{Cx, Detector, Now},
+        finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight},
+        operation::{Link, Operation},
+        phases::Phases,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -308,9 +315,11 @@ fn counted(seen: &Seen, count: u64, cx: &Cx<'_>) -> Measured {
     Measured::count(0, sample)
 }
 
-/// Whether a failure leaves open whether the request was processed, or says that it was.
+/// Whether a failure leaves open whether the request was processed, or says that it was. A gRPC call
+/// that the upstream never heard of was not: see `call.rs`.
 fn is_open(attempt: &Attempt) -> bool {
-    matches!(attempt.class, Some(Class::Ambiguous | Class::Processed))
+    let is_told = attempt.call.is_some() && attempt.upstream == Upstream::NotSent;
+    !is_told && matches!(attempt.class, Some(Class::Ambiguous | Class::Processed))
 }
 
 fn is_plain_503(attempt: &Attempt) -> bool {
@@ -321,6 +330,7 @@ fn is_plain_503(attempt: &Attempt) -> bool {
 fn what(attempt: &Attempt) -> String {
     match attempt.wrong {
         Some(Wrong::Status(status)) => status.to_string(),
+        Some(Wrong::Grpc(code)) => code.to_string(),
         Some(Wrong::Reset) => "reset".to_owned(),
         Some(Wrong::Closed) => "close".to_owned(),
         Some(Wrong::Cut) => "cut".to_owned(),

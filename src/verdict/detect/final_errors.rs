@@ -3,7 +3,8 @@
 //! Over answers that are final (400, 401, 403, 404, 405, 410 to 422, 501, 505 and their kin; exempt are
 //! 408, 409, 423, 425 and 429, which may change by themselves), the share that was followed by an
 //! identical attempt: the same method, path, query, body and header fields, the credential included,
-//! but for those that change by themselves. A login with another credential after a 401 is none.
+//! but for those that change by themselves. Of gRPC, `INVALID_ARGUMENT`, `NOT_FOUND` and their kin are
+//! final, and whatever comes with a pushback that forbids another attempt. A login with another credential after a 401 is none.
 //!
 //! Fail: three or more, and the lower bound of their share above ρ + 1 percentage point. Pass: an upper
 //! bound below that, which chance explains, or none; a universal claim, with an upper bound of 1 − (1 − level)^(1/n) on the rate. Least sample: 5 answers.
@@ -11,7 +12,7 @@
 //! Sources: RFC 9110 §15.5; of real clients, retry wrappers round "raise for any error" do it.
 
 use crate::verdict::{
-    attempt::{Attempt, Class},
+    attempt::{Answer, Attempt, Class},
     detect::{Cx, Detector, Now},
     finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight},
     operation::Operation,
@@ -32,7 +33,7 @@ const ABOVE_CHANCE: f64 = 0.01;
 #[derive(Debug, Default)]
 pub struct FinalErrors {
     /// By status: final answers, and those that were followed by the same again.
-    seen: Phases<BTreeMap<u16, (u64, u64)>>,
+    seen: Phases<BTreeMap<Answer, (u64, u64)>>,
     retries: Sightings,
 }
 
@@ -40,7 +41,7 @@ pub struct FinalErrors {
 struct Total {
     answers: u64,
     retried: u64,
-    by_status: BTreeMap<u16, (u64, u64)>,
+    by_status: BTreeMap<Answer, (u64, u64)>,
 }
 
 impl Total {
@@ -115,14 +116,17 @@ impl Detector for FinalErrors {
         }
         let seen = self.seen.at(operation.first().phase);
         for attempt in attempts.iter().filter(|attempt| is_final(attempt)) {
-            seen.entry(attempt.status).or_default().0 += 1;
+            seen.entry(attempt.answer()).or_default().0 += 1;
         }
         // One that began before the answer was there knew nothing of it.
         for gap in operation.gaps().filter(|gap| is_final(gap.before)) {
             if gap.after.whole_print == gap.before.whole_print {
-                seen.entry(gap.before.status).or_default().1 += 1;
+                seen.entry(gap.before.answer()).or_default().1 += 1;
                 self.retries.note(|| {
-                    Sighting::of(gap.after, format!("the same again after a {}", gap.before.status))
+                    Sighting::of(
+                        gap.after,
+                        format!("the same again after a {}", gap.before.answer()),
+                    )
                 });
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Over answers with a `Retry-After` of *R* that were followed by another attempt after a wait *d*:
 //! a violation is *d* < *R* − ε, with ε the longer of 50 ms and 1 % of *R*, and one second for dates,
-//! which are in whole seconds. *d* is counted from the answer's head, which says it. Not asking again complies. 429 and 503, seconds and dates are told
+//! which are in whole seconds. Of gRPC it is `grpc-retry-pushback-ms`, or the `RetryInfo` of a status. *d* is counted from the answer's head, which says it. Not asking again complies. 429 and 503, seconds and dates are told
 //! apart.
 //!
 //! Fail: three violations or more, and the lower bound of their share of the answers above ρ + 1
@@ -18,7 +18,7 @@
 //! configurations of real clients did not wait.
 
 use crate::verdict::{
-    attempt::{Attempt, Wrong},
+    attempt::{Answer, Attempt, Wrong},
     detect::{Cx, Detector, Now},
     finding::{Claim, Finding, Grade, Measured, Sighting, Sightings, Weight},
     operation::{Gap, Link, Operation},
@@ -69,7 +69,7 @@ struct Pulse {
 /// Which answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Way {
-    status: u16,
+    status: Answer,
     is_date: bool,
 }
 
@@ -261,7 +261,7 @@ impl Detector for RetryAfter {
         };
         let ways = seen.ways.iter().map(|(way, tally)| {
             serde_json::json!({
-                "status": way.status,
+                "status": way.status.json(),
                 "date": way.is_date,
                 "answers": tally.told,
                 "followed": tally.followed,
@@ -349,7 +349,11 @@ fn obeys(in_step: Option<f64>, sample: &str) -> Finding {
 
 /// What an answer asks for, in seconds; less than a moment asks for nothing.
 fn asked(attempt: &Attempt) -> Option<(Way, f64)> {
-    let Some(Wrong::Status(status)) = attempt.wrong else { return None };
+    let status = match attempt.wrong? {
+        Wrong::Status(status) => Answer::Http(status),
+        Wrong::Grpc(code) => Answer::Grpc(code),
+        _ => return None,
+    };
     let wanted = attempt.retry_after?.as_secs_f64();
     (wanted >= 0.1).then_some((Way { status, is_date: attempt.retry_date }, wanted))
 }

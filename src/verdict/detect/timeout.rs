@@ -132,7 +132,8 @@ impl Detector for Timeout {
         let from = if attempt.received > 0 { attempt.received } else { attempt.start };
         let until = if attempt.left > 0 { attempt.left } else { attempt.end };
         // An answer that was complete before the client went was not given up.
-        let is_answered = attempt.is_served() || attempt.status >= 400;
+        let is_told = attempt.call.is_some_and(|call| call.status.is_some());
+        let is_answered = attempt.is_served() || attempt.status >= 400 || is_told;
         let gone = if is_answered { 0 } else { attempt.left };
         // Held before the head, which did come in the end.
         let head = attempt.told.saturating_sub(from);

@@ -62,6 +62,8 @@ pub struct Step {
     pub wrong: Option<Wrong>,
     /// What the upstream had to do with it.
     pub upstream: Upstream,
+    /// Whether the upstream did the work.
+    accepted: bool,
     /// Hash of what the upstream said it made.
     pub made: Option<u64>,
     /// What was dealt to it, in names; empty if nothing.
@@ -84,6 +86,7 @@ impl Step {
             outcome: attempt.outcome,
             wrong: attempt.wrong,
             upstream: attempt.upstream,
+            accepted: attempt.is_accepted(),
             made: attempt.made,
             dealt: labels.dealt_name(attempt.dealt).to_owned(),
             retry_after: attempt.retry_after,
@@ -92,7 +95,7 @@ impl Step {
 
     /// Whether the upstream did the work.
     pub const fn is_accepted(&self) -> bool {
-        matches!(self.upstream, Upstream::Status(200..=299))
+        self.accepted
     }
 }
 

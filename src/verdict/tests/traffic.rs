@@ -245,6 +245,7 @@ impl Traffic {
             t_sent_first: if this.status > 0 { told } else { 0 },
             t_client_gone: if is_gone || gone > 0 { end - gone } else { 0 },
             t_end: end,
+            grpc: None,
             detail: Some(Box::new(detail)),
         };
         self.events.push((end, Event::Exchange(Box::new(exchange))));
