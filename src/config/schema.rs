@@ -24,10 +24,13 @@ pub fn json_schema() -> Value {
         },
     ]);
     schema["$defs"]["admin"] = schema_of(&ADMIN);
+    let mut proxy = schema_of(&PROXY);
+    // In front of something, or of all that it is allowed to reach.
+    proxy["anyOf"] = json!([{ "required": ["upstream"] }, { "required": ["allow"] }]);
     schema["$defs"]["proxies"] = json!({
         "type": ["object", "null"],
         "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": LONGEST_NAME },
-        "additionalProperties": schema_of(&PROXY),
+        "additionalProperties": proxy,
     });
     schema
 }
