@@ -139,7 +139,7 @@ mod tests {
     fn a_message_that_claims_4_gib_costs_nothing() {
         let mut messages = Messages::default();
         messages.feed(&[1, 0xff, 0xff, 0xff, 0xff]);
-        let piece = [0; 65_536];
+        let piece = vec![0; 65_536];
         for _ in 0..65_535 {
             messages.feed(&piece);
         }

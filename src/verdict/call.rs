@@ -27,7 +27,7 @@ pub(super) fn reads(path: &str) -> bool {
         let rest = method.strip_prefix(*word);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
     };
-    method == "Check" || (READS.iter().any(|word| begins(&word)) && !method.contains("And"))
+    method == "Check" || (READS.iter().any(begins) && !method.contains("And"))
 }
 
 /// What a failed call told the client. `wait` is when it may try again.
