@@ -6,11 +6,13 @@
 //! proxy may stand in for any service; what keeps it from harm is that only its owner can read its
 //! key, that it signs for servers and for nothing else, and that it does not last.
 
+mod bundle;
 mod der;
 pub mod files;
 mod leaf;
 mod store;
 
+pub use bundle::{ADDING, REPLACING};
 pub use leaf::{Flaw, Leaf};
 
 use rcgen::{

@@ -45,13 +45,14 @@ pub(super) fn replace(folder: &Path, kept: &str) -> Result<(), CaError> {
     put(folder, KEPT, kept, 0o600, |new, path| fs::rename(new, path))
 }
 
-/// Sees to it that the file for everybody holds this.
-pub(super) fn publish(path: &Path, certificate: &str) -> Result<(), CaError> {
-    if read(path).is_ok_and(|there| there == certificate) {
+/// Sees to it that a file for everybody holds this.
+pub(super) fn publish(path: &Path, certificates: &str) -> Result<(), CaError> {
+    if fs::read_to_string(path).is_ok_and(|there| there == certificates) {
         return Ok(());
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    put(folder, PUBLIC, certificate, 0o644, |new, path| fs::rename(new, path))
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(PUBLIC);
+    put(folder, name, certificates, 0o644, |new, path| fs::rename(new, path))
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -159,6 +159,8 @@ fn list() -> String {
 /// The same drill as `firedrill run` would play, in front of the shop.
 fn run_args(args: &Args, shop: SocketAddr) -> run::Args {
     run::Args {
+        forward: Vec::new(),
+        intercept: false,
         scenario: args.scenario.clone(),
         upstream: Some(format!("http://{shop}")),
         config: None,

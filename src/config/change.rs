@@ -2,6 +2,7 @@
 
 use crate::{
     config::proxy::{place, upstream_of},
+    diag::{Code, Diagnostic},
     fault::catalog::Protocol,
     read::{Field, Kind, Reader, Shape},
     units::Place,
@@ -13,7 +14,7 @@ use crate::{
 pub struct ProxyChange {
     /// Where clients connect.
     pub listen: Option<Place>,
-    /// The service behind it, as [`ProxyEntry`](crate::config::ProxyEntry) has it.
+    /// What is behind it, as [`ProxyEntry`](crate::config::ProxyEntry) has it.
     pub upstream: Option<String>,
     /// Whether it listens.
     pub enabled: Option<bool>,
@@ -24,6 +25,7 @@ static CHANGE: Shape = Shape {
     fields: &[
         Field::optional("listen", Kind::Text, "where clients connect"),
         Field::optional("upstream", Kind::Text, "the service behind it"),
+        Field::optional("allow", Kind::Text, "the hosts that a forward proxy reaches"),
         Field::optional("enabled", Kind::Flag, "whether it listens"),
     ],
 };
@@ -33,9 +35,18 @@ impl ProxyChange {
     /// may be given out even so.
     pub fn read(node: &Spanned<Node>, protocol: Protocol, reader: &mut Reader<'_>) -> Option<Self> {
         let fields = reader.fields(node, &CHANGE)?;
+        let (key, other) = match protocol {
+            Protocol::Forward => ("allow", "upstream"),
+            Protocol::Http | Protocol::Tcp => ("upstream", "allow"),
+        };
+        if let Some(span) = fields.key_span(other) {
+            let title = format!("a proxy for {} has no `{other}`", protocol.name());
+            let problem = Diagnostic::new(Code::E0414, title, span);
+            reader.problem(problem.help(format!("change its `{key}`")));
+        }
         Some(Self {
             listen: fields.get("listen").and_then(|node| place(node, reader)),
-            upstream: fields.get("upstream").and_then(|n| upstream_of(n, protocol, reader)),
+            upstream: fields.get(key).and_then(|n| upstream_of(n, protocol, reader)),
             enabled: fields.get("enabled").and_then(|node| reader.boolean(node)),
         })
     }

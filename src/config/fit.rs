@@ -98,7 +98,7 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
     let (span, needs, help) = if !plays {
         let needs = format!("`{kind}` needs a proxy that understands requests");
         (places.fault, needs, "remove the fault")
-    } else if protocol == Protocol::Http {
+    } else if protocol.has_requests() {
         return None;
     } else if let Some(span) = places.target {
         let help = "choose by `share: 17% of connections` instead";

@@ -4,6 +4,7 @@
 //! stand in one file, and then each reader passes over the keys of the other.
 
 mod admin;
+mod allow;
 mod change;
 mod file;
 mod fit;
@@ -14,6 +15,7 @@ mod tls;
 mod token;
 
 pub use admin::Admin;
+pub use allow::{Allow, AllowError};
 pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{Ground, fit, misfit_of};

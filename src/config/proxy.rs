@@ -3,6 +3,7 @@
 use crate::{
     config::{
         Ground,
+        allow::Allow,
         origin::{self, FORWARDED, Forwarded, PROXY_PROTOCOL, ProxyProtocol},
         tls::{self, Terminate, UpstreamTls},
         token::beside,
@@ -26,7 +27,8 @@ pub struct ProxyEntry {
     pub name: String,
     /// Where clients connect; port 0 takes a free one. The path of a Unix socket is one from here.
     pub listen: Place,
-    /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`.
+    /// The service behind it: a URL without a path for `http`, `host:port` for `tcp`, and the hosts
+    /// that it reaches, as [`Allow`] writes them, for `forward`.
     pub upstream: String,
     /// What it understands of the traffic.
     pub protocol: Protocol,
@@ -46,6 +48,8 @@ pub struct ProxyEntry {
     pub sni: Vec<(String, String)>,
     /// How to speak TLS with clients, if they do.
     pub terminate: Option<Terminate>,
+    /// Whether TLS inside the tunnels of a forward proxy is ended here, and requests in it read.
+    pub intercept: bool,
     /// Who says, and who is told, whom a connection is from.
     pub proxy_protocol: ProxyProtocol,
     /// Which header fields tell the upstream who the client is.
@@ -83,7 +87,7 @@ pub struct Places {
     pub name: Span,
     /// The value of `listen`.
     pub listen: Span,
-    /// The value of `upstream`.
+    /// The value of `upstream`, or of `allow`.
     pub upstream: Span,
 }
 
@@ -96,14 +100,24 @@ pub(super) static PROXY: Shape = Shape {
             Kind::Text,
             "where clients connect: an address and a port, or a port on loopback, 0 for a free one; or `unix:/run/shop.sock`",
         ),
-        Field::required(
+        Field::optional(
             "upstream",
             Kind::Text,
-            "the service behind it: `http://127.0.0.1:3000`, `127.0.0.1:5432` for `tcp`, or `unix:/run/shop.sock`",
+            "the service behind it: `http://127.0.0.1:3000`, `127.0.0.1:5432` for `tcp`, or `unix:/run/shop.sock`; needed but for `forward`",
+        ),
+        Field::optional(
+            "allow",
+            Kind::Any(&[Kind::Text, Kind::List(&Kind::Text)]),
+            "the hosts that a proxy with `protocol: forward` reaches: `api.example.com` (ports 80 and 443), `\"*.example.org\"`, `127.0.0.1:8080`; `\"*\"` is every host",
+        ),
+        Field::optional(
+            "intercept",
+            Kind::Flag,
+            "whether a proxy with `protocol: forward` reads the requests inside TLS, with certificates that its client has to trust; no if left out",
         ),
         Field::optional(
             "protocol",
-            Kind::Word(&["http", "tcp"]),
+            Kind::Word(&["http", "tcp", "forward"]),
             "what the traffic is understood as; `http` if left out",
         ),
         Field::optional(
@@ -151,8 +165,11 @@ pub(super) static PROXY: Shape = Shape {
     ],
 };
 
-const PROTOCOLS: [(&str, Protocol); 2] =
-    [(Protocol::Http.name(), Protocol::Http), (Protocol::Tcp.name(), Protocol::Tcp)];
+const PROTOCOLS: [(&str, Protocol); 3] = [
+    (Protocol::Http.name(), Protocol::Http),
+    (Protocol::Tcp.name(), Protocol::Tcp),
+    (Protocol::Forward.name(), Protocol::Forward),
+];
 
 const VERSIONS: [(&str, UpstreamHttp); 3] =
     [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
@@ -244,8 +261,7 @@ fn read(
         None => Some(Protocol::Http),
     };
     let listen = fields.get("listen").and_then(|node| place(node, reader));
-    let upstream = fields.get("upstream").zip(protocol);
-    let upstream = upstream.and_then(|(node, protocol)| upstream_of(node, protocol, reader));
+    let behind = protocol.and_then(|protocol| behind(&fields, protocol, reader));
     let enabled = flag(&fields, "enabled", reader);
     let mark = flag(&fields, "mark", reader);
     let users = fields.get("users").map(|node| Users::read(node, reader));
@@ -253,6 +269,7 @@ fn read(
         let words = [("keep", HostHeader::Keep), ("rewrite", HostHeader::Rewrite)];
         reader.choice(node, &words)
     });
+    let intercept = fields.get("intercept").and_then(|node| reader.boolean(node)) == Some(true);
     let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
     let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
     let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
@@ -260,7 +277,7 @@ fn read(
         fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
     let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));
     let sni = fields.get("sni").map(|node| tls::sni(node, reader));
-    let (upstream, protocol) = (upstream?, protocol?);
+    let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     Some(ProxyEntry {
         name: name.value.clone(),
@@ -275,14 +292,51 @@ fn read(
         tls: tls.flatten(),
         sni: sni.unwrap_or_default(),
         terminate: terminate.flatten(),
+        intercept,
         proxy_protocol: proxy_protocol.flatten().unwrap_or_default(),
         forwarded: forwarded.flatten().unwrap_or_default(),
         places: Places {
             name: name.span,
             listen: fields.get("listen")?.span,
-            upstream: fields.get("upstream")?.span,
+            upstream: upstream_span,
         },
     })
+}
+
+/// What a proxy stands in front of, and where that is written.
+fn behind(
+    fields: &Fields<'_>,
+    protocol: Protocol,
+    reader: &mut Reader<'_>,
+) -> Option<(String, Span)> {
+    let (key, other) = match protocol {
+        Protocol::Forward => ("allow", "upstream"),
+        Protocol::Http | Protocol::Tcp => ("upstream", "allow"),
+    };
+    if let Some(span) = fields.key_span(other) {
+        let (title, help) = match protocol {
+            Protocol::Forward => (
+                "a forward proxy goes where each request says, so `upstream` means nothing to it",
+                "write the host into `allow`, or remove `protocol: forward`",
+            ),
+            Protocol::Http | Protocol::Tcp => (
+                "`allow` is for proxies that go where each request says",
+                "add `protocol: forward`, or remove `allow`",
+            ),
+        };
+        reader.problem(Diagnostic::new(Code::E0414, title, span).help(help));
+    }
+    let Some(node) = fields.get(key) else {
+        if fields.key_span(other).is_none() {
+            let title = format!("a proxy for {} needs `{key}`", protocol.name());
+            let field = PROXY.fields.iter().find(|field| field.name == key);
+            let doc = field.map_or("", |field| field.doc);
+            let problem = Diagnostic::new(Code::E0103, title, fields.span);
+            reader.problem(problem.help(format!("`{key}`: {doc}")));
+        }
+        return None;
+    };
+    Some((upstream_of(node, protocol, reader)?, node.span))
 }
 
 /// A yes or no that is yes if left out.
@@ -318,6 +372,9 @@ pub(super) fn upstream_of(
     protocol: Protocol,
     reader: &mut Reader<'_>,
 ) -> Option<String> {
+    if protocol == Protocol::Forward {
+        return Allow::read(node, reader).map(|allow| allow.to_string());
+    }
     let text = reader.name(node)?;
     let text = beside_file(text, reader);
     let read = match protocol {
@@ -332,7 +389,7 @@ pub(super) fn upstream_of(
             }
             Err(why) => Err(why.to_string()),
         },
-        Protocol::Tcp => bytes_upstream(&text).map_err(|why| why.to_string()),
+        Protocol::Tcp | Protocol::Forward => bytes_upstream(&text).map_err(|why| why.to_string()),
     };
     read.map_err(|why| {
         let title = format!("`{text}` is no upstream of a proxy for {}", protocol.name());
@@ -343,6 +400,14 @@ pub(super) fn upstream_of(
 
 /// Notes keys that such a proxy has no use for.
 fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader: &mut Reader<'_>) {
+    if let Some(span) = fields.key_span("intercept").filter(|_| protocol != Protocol::Forward) {
+        let title = "`intercept` is for the tunnels of a forward proxy";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help(match protocol {
+            Protocol::Tcp => "remove it",
+            _ => "write `terminate: yes` for a proxy that its clients speak TLS with",
+        }));
+    }
     if protocol == Protocol::Tcp {
         for key in ["users", "host", "mark", "upstream_http", "tls", "terminate", "forwarded"] {
             let Some(span) = fields.key_span(key) else { continue };
@@ -354,6 +419,17 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
         let title = "an http proxy has one upstream: `sni` is for TLS that is passed on untouched";
         let problem = Diagnostic::new(Code::E0414, title, span);
         reader.problem(problem.help("add `protocol: tcp`, or remove `sni`"));
+    } else if protocol == Protocol::Forward {
+        for (key, title) in [
+            ("host", "a forward proxy sends each host its own name, so `host` means nothing to it"),
+            ("terminate", "clients speak plain HTTP with a forward proxy, and TLS through it"),
+            ("proxy_protocol", "hosts out there do not speak the PROXY protocol"),
+            ("forwarded", "hosts out there are not told who the client is"),
+        ] {
+            let Some(span) = fields.key_span(key) else { continue };
+            let problem = Diagnostic::new(Code::E0414, title, span);
+            reader.problem(problem.help(format!("remove `{key}`")));
+        }
     } else if let Some(span) = fields.key_span("tls").filter(|_| !upstream.starts_with("https://"))
     {
         let title = "the upstream is spoken to without TLS";

@@ -6,6 +6,7 @@
 
 use super::spec::{Change, Spec};
 use crate::{
+    config::AllowError,
     engine::{Hand, HandError, HandFault, Injector, Run, Site, Stations},
     event::Recorder,
     proxy::{Door, Meters, Proxy, Settings, TlsError},
@@ -41,6 +42,9 @@ pub enum RegistryError {
     /// The upstream is no URL.
     #[error(transparent)]
     Upstream(#[from] UpstreamUrlError),
+    /// What it may reach is no list of hosts.
+    #[error(transparent)]
+    Allow(#[from] AllowError),
     /// TLS cannot be spoken as asked.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -379,6 +383,7 @@ impl Registry {
             mark: inner.spec.mark,
             host: inner.spec.host,
             terminator: inner.spec.terminator()?,
+            intercept: inner.spec.interceptor()?,
             http: inner.spec.http,
             accept: inner.spec.proxy_protocol.accept.clone(),
             forwarded: inner.spec.forwarded,

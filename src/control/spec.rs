@@ -3,7 +3,7 @@
 use super::RegistryError;
 use crate::{
     config::{
-        Forwarded, Ground, HostHeader, ProxyEntry, ProxyProtocol, Terminate, UpstreamHttp,
+        Allow, Forwarded, Ground, HostHeader, ProxyEntry, ProxyProtocol, Terminate, UpstreamHttp,
         UpstreamTls,
     },
     fault::catalog::Protocol,
@@ -25,7 +25,8 @@ pub struct Spec {
     pub listen: Place,
     /// The same as it was written, until it listens.
     pub written: String,
-    /// The service behind it: a URL without a path for HTTP, else `host:port`.
+    /// The service behind it: a URL without a path for HTTP, `host:port` for bytes, and the hosts that a
+    /// forward proxy reaches, as [`Allow`] writes them.
     pub upstream: String,
     /// What it understands of its traffic.
     pub protocol: Protocol,
@@ -45,6 +46,8 @@ pub struct Spec {
     pub sni: Vec<(String, String)>,
     /// How TLS is spoken with clients, if it is.
     pub terminate: Option<Terminate>,
+    /// Whether TLS inside the tunnels of a forward proxy is ended here, and requests in it read.
+    pub intercept: bool,
     /// Who says, and who is told, whom a connection is from.
     pub proxy_protocol: ProxyProtocol,
     /// Which header fields tell the upstream who the client is.
@@ -69,6 +72,7 @@ impl Spec {
             tls: None,
             sni: Vec::new(),
             terminate: None,
+            intercept: false,
             proxy_protocol: ProxyProtocol::default(),
             forwarded: Forwarded::None,
         }
@@ -90,6 +94,7 @@ impl Spec {
             tls: entry.tls.clone(),
             sni: entry.sni.clone(),
             terminate: entry.terminate.clone(),
+            intercept: entry.intercept,
             proxy_protocol: entry.proxy_protocol.clone(),
             forwarded: entry.forwarded,
         }
@@ -114,8 +119,8 @@ impl Spec {
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
-            Protocol::Http if self.terminate.is_some() => "https",
-            Protocol::Http => "http",
+            Protocol::Http | Protocol::Forward if self.terminate.is_some() => "https",
+            Protocol::Http | Protocol::Forward => "http",
             Protocol::Tcp => "tcp",
         }
     }
@@ -155,7 +160,8 @@ impl Spec {
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
         self.connector()?;
-        self.terminator().map(drop)
+        self.terminator()?;
+        self.interceptor().map(drop)
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -183,6 +189,13 @@ impl Spec {
         Ok(terminator.map(Arc::new))
     }
 
+    /// What speaks TLS inside its tunnels.
+    pub(super) fn interceptor(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
+        let made_up = Terminate::default();
+        let terminator = self.intercept.then(|| Terminator::new(&made_up)).transpose()?;
+        Ok(terminator.map(Arc::new))
+    }
+
     /// The way to its upstream.
     pub(super) fn connector(&self) -> Result<Connector, RegistryError> {
         if let Some(path) = unix_path(&self.upstream) {
@@ -192,7 +205,6 @@ impl Spec {
         if self.protocol == Protocol::Tcp {
             return Ok(Connector::tcp(&self.upstream).introducing(self.proxy_protocol.send));
         }
-        let upstream: UpstreamAddr = self.upstream.parse()?;
         let roots = match &self.tls {
             Some(UpstreamTls { ca: Some(file), .. }) => TlsRoots::File(file.clone()),
             Some(UpstreamTls { verify: false, .. }) => TlsRoots::Anybody,
@@ -202,7 +214,12 @@ impl Spec {
         let identity = tls.and_then(|tls| tls.identity.clone());
         let identity = identity.map(|identity| (identity.cert, identity.key));
         let name = tls.and_then(|tls| tls.sni.clone());
-        let connector = Connector::new(&upstream, &TlsSettings { roots, identity, name })?;
+        let tls = TlsSettings { roots, identity, name };
+        if self.protocol == Protocol::Forward {
+            return Ok(Connector::asked(self.upstream.parse::<Allow>()?, &tls)?);
+        }
+        let upstream: UpstreamAddr = self.upstream.parse()?;
+        let connector = Connector::new(&upstream, &tls)?;
         Ok(connector.introducing(self.proxy_protocol.send))
     }
 }

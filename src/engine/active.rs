@@ -78,7 +78,7 @@ pub(super) fn flags_of(faults: &[Arc<Armed>]) -> u32 {
     if stages & stage_bit(Stage::Connect) != 0 {
         flags |= flag::CONNECT;
     }
-    if faults.iter().any(|armed| armed.fault.shapes_connections()) {
+    if faults.iter().any(|armed| armed.shapes_bytes()) {
         flags |= flag::WIRE;
     }
     if faults.iter().any(|armed| armed.fault.shapes_sockets()) {

@@ -138,6 +138,8 @@ pub(super) struct Armed {
     pub name: Arc<str>,
     pub kind: &'static str,
     pub fault: Arc<dyn Fault>,
+    /// What it is on the bytes of a tunnel, where it is something else there.
+    in_tunnels: Option<Arc<dyn Fault>>,
     pub count: Arc<FaultCount>,
     /// The `one_of` it is a slice of, if it is one.
     group: Option<usize>,
@@ -156,6 +158,15 @@ pub(super) struct Armed {
     /// who is hit is hit everywhere.
     salt: u64,
     times_key: u64,
+}
+
+/// The request that a connection became a tunnel by, as far as faults in the tunnel go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The how-manieth request of its user.
+    pub nth: u64,
+    /// The targets that mean it.
+    pub targets: u64,
 }
 
 /// Who is asked about, as far as drawing goes.
@@ -188,19 +199,28 @@ impl Armed {
         let works = row.is_none_or(|row| row.protocols.contains(&site.protocol))
             && entry.fault.works_on(site.protocol).is_ok()
             && (site.tls || !entry.fault.needs_tls())
-            && (site.protocol == Protocol::Http || !entry.chooses_requests());
-        let fault = match site.protocol {
-            Protocol::Tcp => entry.fault.on_bytes(),
-            Protocol::Http => None,
+            && (site.protocol.has_requests() || !entry.chooses_requests());
+        let armed = |fault: Arc<dyn Fault>| fault.armed().unwrap_or(fault);
+        let on_bytes = || entry.fault.on_bytes();
+        let (fault, in_tunnels) = match site.protocol {
+            Protocol::Tcp => (on_bytes(), None),
+            Protocol::Http => (None, None),
+            // What is meant for so many requests is done with them.
+            Protocol::Forward if entry.times.is_some() => (None, None),
+            Protocol::Forward => {
+                let works = entry.fault.works_on(Protocol::Tcp).is_ok();
+                (None, on_bytes().filter(|_| works).map(armed))
+            }
         };
         let fault = fault.unwrap_or_else(|| Arc::clone(&entry.fault));
-        let fault = fault.armed().unwrap_or(fault);
+        let fault = armed(fault);
         works.then(|| Self {
             uid,
             origin,
             name: entry.name.as_str().into(),
             kind: entry.kind,
             fault,
+            in_tunnels,
             count: Arc::clone(count),
             group: entry.group,
             targets: entry.targets.iter().fold(0, |bits, at| bits | bit(*at)),
@@ -217,6 +237,19 @@ impl Armed {
                 Origin::Hand { .. } => key(&uid.to_le_bytes()),
             },
         })
+    }
+
+    /// What shapes the bytes of a connection, or those of a tunnel that one became.
+    pub(super) fn shaper(&self, tunnel: Option<&Tunnel>) -> Option<&Arc<dyn Fault>> {
+        match tunnel {
+            Some(tunnel) => self.in_tunnels.as_ref().filter(|_| self.is_meant_for(tunnel.targets)),
+            None => Some(&self.fault).filter(|fault| fault.shapes_connections()),
+        }
+    }
+
+    /// Whether it shapes the bytes of any connection or tunnel.
+    pub(super) fn shapes_bytes(&self) -> bool {
+        self.in_tunnels.is_some() || self.fault.shapes_connections()
     }
 
     /// Whether both are slices of one `one_of`.

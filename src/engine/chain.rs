@@ -4,7 +4,7 @@
 use crate::{
     engine::{
         active::flag,
-        armed::{Armed, Origin, Whom},
+        armed::{Armed, Origin, Tunnel, Whom},
         counted::Counted,
         injector::{ConnKey, Injector},
         shared::{Shared, lock},
@@ -39,6 +39,8 @@ pub struct Chain {
     /// The user of the connection's first request, once there is one.
     user: Arc<OnceLock<u64>>,
     counted: Arc<Counted>,
+    /// What it became a tunnel by, if it did.
+    tunnel: Option<Tunnel>,
     /// The socket whose messages these are, if it is not all bytes of a connection.
     socket: Option<Lane>,
     /// Whether the links' points are those of the user.
@@ -147,6 +149,7 @@ impl Chain {
             conn,
             user,
             counted,
+            tunnel: None,
             socket: None,
             knows_user: false,
             way,
@@ -158,6 +161,17 @@ impl Chain {
             closing: None,
             untold: Vec::new(),
         }
+    }
+
+    /// The chain of what runs through a tunnel: faults on the connection itself are below it.
+    pub fn of_tunnel(
+        injector: &Injector,
+        conn: ConnKey,
+        user: Arc<OnceLock<u64>>,
+        counted: Arc<Counted>,
+        (tunnel, way): (Tunnel, Way),
+    ) -> Self {
+        Self { tunnel: Some(tunnel), ..Self::new(injector, conn, user, counted, way) }
     }
 
     /// The chain of one direction of a socket: only what acts on messages is in it.
@@ -392,12 +406,14 @@ impl Chain {
 
     /// The connection, and its user as far as it is known.
     fn whom(&self) -> Whom {
+        let by_tunnel = self.tunnel.map(|tunnel| (tunnel.nth, tunnel.targets));
         let socket = self.socket.as_ref().map(|lane| &lane.socket);
+        let by = by_tunnel.or(socket.map(|socket| (socket.nth, socket.targets)));
         Whom {
             user: self.user.get().copied(),
-            nth: socket.map_or(0, |socket| socket.nth),
+            nth: by.map_or(0, |(nth, _)| nth),
             conn: (self.conn.peer, self.conn.nth),
-            targets: socket.map_or(0, |socket| socket.targets),
+            targets: by.map_or(0, |(_, targets)| targets),
             operation: 0,
         }
     }
@@ -405,7 +421,7 @@ impl Chain {
     /// Whether a fault has something to do with what this is a chain of.
     fn is_for(&self, armed: &Armed) -> bool {
         match &self.socket {
-            None => armed.fault.shapes_connections(),
+            None => armed.shaper(self.tunnel.as_ref()).is_some(),
             Some(lane) => armed.fault.shapes_sockets() && armed.is_meant_for(lane.socket.targets),
         }
     }
@@ -452,7 +468,7 @@ impl Chain {
             (Some(lane), Some(frames)) => {
                 lane.socket.lanes(armed, message)?.lane(self.way, frames.parser())
             }
-            _ => armed.fault.filter(self.way, connection, shared)?,
+            _ => armed.shaper(self.tunnel.as_ref())?.filter(self.way, connection, shared)?,
         };
         self.counted.consider(&armed.count);
         Some(Link {

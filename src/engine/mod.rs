@@ -19,7 +19,7 @@ mod socket;
 mod station;
 mod ticket;
 
-pub use armed::{FaultCount, FaultTally};
+pub use armed::{FaultCount, FaultTally, Tunnel};
 pub use chain::Chain;
 pub use controls::{Controls, Status};
 pub use counted::Counted;

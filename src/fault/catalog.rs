@@ -35,20 +35,28 @@ pub enum Protocol {
     Http,
     /// Bytes.
     Tcp,
+    /// Requests to whatever host they name, and bytes in tunnels.
+    Forward,
 }
 
 impl Protocol {
     /// Faults on requests and responses.
-    pub const HTTP: &'static [Self] = &[Self::Http];
+    pub const HTTP: &'static [Self] = &[Self::Http, Self::Forward];
     /// Faults that need to know nothing of what the bytes mean.
-    pub const ALL: &'static [Self] = &[Self::Http, Self::Tcp];
+    pub const ALL: &'static [Self] = &[Self::Http, Self::Tcp, Self::Forward];
 
     /// As files write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Tcp => "tcp",
+            Self::Forward => "forward",
         }
+    }
+
+    /// Whether there are requests to act on.
+    pub const fn has_requests(self) -> bool {
+        matches!(self, Self::Http | Self::Forward)
     }
 }
 

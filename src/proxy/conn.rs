@@ -15,6 +15,7 @@ use crate::{
         tcp,
         timer::Timer,
         tls::{self, Alpn, Routes, Secure, Terminator},
+        tunnel,
         upstream::Connector,
     },
     select::Network,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) carry: Carry,
     /// Speaks TLS with its clients, if anybody does.
     pub(crate) terminator: Option<Arc<Terminator>>,
+    /// Speaks TLS inside of tunnels, if anybody does.
+    pub(crate) intercept: Option<Arc<Terminator>>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) mark: bool,
     pub(crate) ending: Ending,
@@ -88,6 +91,11 @@ async fn serve_http<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
     if let (Some(io), Carry::Http(forward)) = (welcomed(io, &ctl, &shared).await, &shared.carry) {
         http(Socket::new(io, Arc::clone(&ctl)).open(), &ctl, forward, &shared).await;
     }
+    let granted = lock(&ctl.granted).take();
+    if let Some(granted) = granted {
+        // In a box of its own: it is big, and most connections never need it.
+        return Box::pin(tunnel::through::<S>(*granted, &ctl, &shared)).await;
+    }
     farewell(&ctl, &shared);
 }
 
@@ -112,7 +120,7 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
 }
 
 /// Tells of a connection what its exchanges have not told.
-fn farewell(ctl: &ConnCtl, shared: &Shared) {
+pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
     if ctl.stand() == Stand::Tunnel {
         return;
@@ -172,7 +180,7 @@ async fn welcomed<S: Stream>(io: S, ctl: &ConnCtl, shared: &Shared) -> Option<S>
     }
 }
 
-fn tell(
+pub(super) fn tell(
     ctl: &ConnCtl,
     shared: &Shared,
     dealt: Vec<Dealt>,
@@ -210,7 +218,12 @@ async fn held(ctl: &ConnCtl, ending: &Ending) {
     }
 }
 
-async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: &Arc<Shared>) {
+pub(super) async fn http(
+    front: impl Front,
+    ctl: &Arc<ConnCtl>,
+    forward: &Forward,
+    shared: &Arc<Shared>,
+) {
     // `None` if it lives on as a tunnel.
     let mut front = http1(front, ctl, forward, shared).await;
     if let Some(turned) = front.take_if(|front| front.turns_to_http2()) {
@@ -221,7 +234,7 @@ async fn http(front: impl Front, ctl: &Arc<ConnCtl>, forward: &Forward, shared: 
 }
 
 /// Ends a connection on which nothing is served any more.
-async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
+pub(super) async fn see_out(front: Option<impl Front>, ctl: &ConnCtl, shared: &Shared) {
     let Some(mut front) = front else { return };
     ctl.closed();
     tokio::select! {

@@ -5,6 +5,7 @@ use crate::{
     event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
     fault::Close,
     proxy::{
+        http::Granted,
         introduce::Ends,
         meters::Meters,
         streams::{Branch, Trunk},
@@ -79,6 +80,8 @@ pub(crate) struct ConnCtl {
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
     interims: Mutex<VecDeque<Bytes>>,
+    /// The tunnel that it becomes when what is being answered has left.
+    pub(crate) granted: Mutex<Option<Box<Granted>>>,
     has_interims: AtomicBool,
     /// When the first byte of the next request came, in microseconds; zero until it does.
     first_byte: AtomicU64,
@@ -142,6 +145,7 @@ impl ConnCtl {
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),
+            granted: Mutex::default(),
             has_interims: AtomicBool::new(false),
             first_byte: AtomicU64::new(0),
             gone_at: AtomicU64::new(0),

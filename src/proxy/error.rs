@@ -1,7 +1,9 @@
 //! What can go wrong on the data plane, for real.
 
+use crate::units::HostPort;
 use h2::Reason;
-use std::{io, time::Duration};
+use http::StatusCode;
+use std::{borrow::Cow, io, time::Duration};
 
 /// A genuine failure on the way to the upstream. It becomes a 502 or a 504 that says so.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,7 @@ pub(crate) enum UpstreamError {
     #[error("the upstream did not answer over HTTP/2")]
     Stream(#[source] h2::Error),
     /// Connections were made, and took no request.
-    #[error("the upstream closes each connection before it takes a request")]
+    #[error("the upstream closes each connection over HTTP/2 before it takes a request")]
     Unready,
     /// No answer in time.
     #[error("the upstream did not answer within {0:?}")]
@@ -38,10 +40,28 @@ pub(crate) enum UpstreamError {
     Upload(#[source] BodyError),
     /// The request cannot be passed on.
     #[error("the request cannot be passed on: {1}")]
-    Refused(http::StatusCode, &'static str),
+    Refused(StatusCode, Cow<'static, str>),
+    /// A forward proxy may not reach what the request names.
+    #[error(
+        "`{place}` is not among the hosts that this proxy may reach, and was not asked; add `{}` to its \
+         `allow` (or to `--forward`)",
+        instead(place)
+    )]
+    NotAllowed {
+        /// What it names.
+        place: HostPort,
+    },
+    /// The request names the proxy that it came to.
+    #[error("the request names this very proxy, and would come back to it for ever")]
+    Circle,
 }
 
 impl UpstreamError {
+    /// The request is not one that could be passed on.
+    pub(crate) fn bad_request(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(StatusCode::BAD_REQUEST, why.into())
+    }
+
     /// One word for headers and records.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -55,6 +75,8 @@ impl UpstreamError {
             Self::Switched => "switched",
             Self::Upload(_) => "upload_broken",
             Self::Refused(..) => "refused",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::Circle => "circle",
         }
     }
 
@@ -92,7 +114,10 @@ impl UpstreamError {
 
     /// Whether it is the upstream's failure, or the way's to it, and not the client's.
     pub(crate) const fn is_the_upstreams(&self) -> bool {
-        !matches!(self, Self::Upload(_) | Self::Refused(..))
+        !matches!(
+            self,
+            Self::Upload(_) | Self::Refused(..) | Self::NotAllowed { .. } | Self::Circle
+        )
     }
 
     /// What a broken connection came from: an upload that ended early breaks it, too.
@@ -108,15 +133,22 @@ impl UpstreamError {
     }
 
     /// The status that says so.
-    pub(crate) const fn status(&self) -> http::StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::ConnectTimeout(_) | Self::Timeout(_) => http::StatusCode::GATEWAY_TIMEOUT,
-            Self::Upload(BodyError::Stalled(_)) => http::StatusCode::REQUEST_TIMEOUT,
-            Self::Upload(BodyError::Broken | BodyError::Reset(_)) => http::StatusCode::BAD_REQUEST,
+            Self::ConnectTimeout(_) | Self::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upload(BodyError::Stalled(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::Upload(BodyError::Broken | BodyError::Reset(_)) => StatusCode::BAD_REQUEST,
             Self::Refused(status, _) => *status,
-            _ => http::StatusCode::BAD_GATEWAY,
+            Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
+            Self::Circle => StatusCode::LOOP_DETECTED,
+            _ => StatusCode::BAD_GATEWAY,
         }
     }
+}
+
+/// What to add so that a place is allowed: without the port where that goes without saying.
+fn instead(place: &HostPort) -> String {
+    if matches!(place.port, 80 | 443) { place.host.to_string() } else { place.to_string() }
 }
 
 /// A body that ended early.

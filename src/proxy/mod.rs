@@ -32,6 +32,7 @@ mod tcp;
 mod tee;
 mod timer;
 mod tls;
+mod tunnel;
 mod upstream;
 
 pub use crate::config::{Forwarded, HostHeader, ProxyVersion, UpstreamHttp};
@@ -60,7 +61,7 @@ use std::{
 use timer::Timer;
 use tls::Routes;
 use tokio::{io::DuplexStream, task::JoinHandle};
-use upstream::Upstream;
+use upstream::{Asked, Upstream};
 
 /// A proxy's settings.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct Settings {
     pub host: HostHeader,
     /// Speaks TLS with its clients; without it they speak none.
     pub terminator: Option<Arc<Terminator>>,
+    /// Speaks TLS inside the tunnels of a forward proxy; without it their bytes are passed on.
+    pub intercept: Option<Arc<Terminator>>,
     /// Which version of HTTP the upstream is spoken to in.
     pub http: UpstreamHttp,
     /// Who has to begin with a PROXY header, is believed, and may connect; with none of them everybody
@@ -91,6 +94,7 @@ impl Default for Settings {
             mark: true,
             host: HostHeader::Keep,
             terminator: None,
+            intercept: None,
             http: UpstreamHttp::Same,
             accept: Vec::new(),
             forwarded: Forwarded::None,
@@ -134,8 +138,8 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
     ) -> Self {
-        let mut proxy = Self::with_timer(upstream, settings, injector, recorder, Timer::fine());
-        proxy.place = Some(door.place());
+        let (timer, place) = (Timer::fine(), Some(door.place()));
+        let mut proxy = Self::with_timer(upstream, settings, injector, recorder, timer, place);
         let listener = Listener::new(door, proxy.injector.clone(), Arc::clone(&proxy.shared));
         proxy.listening = Some(proxy.shared.ending.tasks.spawn(listener.run()));
         proxy
@@ -149,7 +153,7 @@ impl Proxy {
         recorder: Arc<Recorder>,
     ) -> Self {
         // Their time may be a test's own, which the kernel knows nothing of.
-        Self::with_timer(upstream, settings, injector, recorder, Timer::Coarse)
+        Self::with_timer(upstream, settings, injector, recorder, Timer::Coarse, None)
     }
 
     fn with_timer(
@@ -158,23 +162,49 @@ impl Proxy {
         injector: Injector,
         recorder: Arc<Recorder>,
         timer: Timer,
+        place: Option<Place>,
     ) -> Self {
         let ending = Ending::default();
-        let Settings { meters, mark, host, terminator, http, accept, forwarded, sni: routes } =
-            settings;
-        let carry = match injector.protocol() {
-            Protocol::Http => {
+        let Settings {
+            meters,
+            mark,
+            host,
+            terminator,
+            intercept,
+            http,
+            accept,
+            forwarded,
+            sni: routes,
+        } = settings;
+        let carry = match (injector.protocol(), upstream.routes()) {
+            (Protocol::Tcp, _) if routes.is_empty() => Carry::Tcp(upstream),
+            (Protocol::Tcp, _) => Carry::Sni(Routes::new(routes, upstream)),
+            (Protocol::Http | Protocol::Forward, Some(ways)) => {
+                let own = place.as_ref().and_then(Place::tcp);
+                let how = (http, intercept.is_some());
+                let asked = Asked::new(ways.clone(), own, how, Arc::clone(&meters));
+                Carry::Http(Forward::asked(asked, ending.clone(), timer.clone()))
+            }
+            (Protocol::Http | Protocol::Forward, None) => {
                 let upstream = Upstream::new(upstream, http, Arc::clone(&meters));
                 let ending = ending.clone();
                 Carry::Http(Forward::new(upstream, host, forwarded, ending, timer.clone()))
             }
-            Protocol::Tcp if routes.is_empty() => Carry::Tcp(upstream),
-            Protocol::Tcp => Carry::Sni(Routes::new(routes, upstream)),
         };
         let refusals = Refusals::default();
-        let shared =
-            Shared { recorder, carry, terminator, meters, mark, ending, timer, accept, refusals };
-        Self { shared: Arc::new(shared), injector, place: None, listening: None }
+        let shared = Shared {
+            recorder,
+            carry,
+            terminator,
+            intercept,
+            meters,
+            mark,
+            ending,
+            timer,
+            accept,
+            refusals,
+        };
+        Self { shared: Arc::new(shared), injector, place, listening: None }
     }
 
     /// Where it listens, if it does, and has an address there.

@@ -59,7 +59,10 @@ where
             match answer.await {
                 Ok(response) => Ok(response),
                 Err(error) => {
-                    tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
+                    // What is not allowed is said once of each host.
+                    if !matches!(error, UpstreamError::NotAllowed { .. }) {
+                        tracing::warn!(error = %error.with_causes(), "no answer from the upstream");
+                    }
                     note(&draft, &error);
                     if let Some(reason) = error.reset().filter(|_| draft.ctl.is_stream()) {
                         // A reset says more than an answer could, such as that nothing was done.

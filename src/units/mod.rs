@@ -8,6 +8,7 @@ mod address;
 mod bytes;
 mod duration;
 mod factor;
+mod host;
 mod messages;
 mod percent;
 mod place;
@@ -17,6 +18,8 @@ pub use address::{AddressError, UpstreamAddr, UpstreamUrlError, listen, tcp_upst
 pub use bytes::{ByteRate, ByteSize};
 pub use duration::show_duration;
 pub use factor::Factor;
+pub(crate) use host::split as split_port;
+pub use host::{Host, HostPort};
 pub use messages::MessageCount;
 pub use percent::Percent;
 pub use place::{Place, bytes_upstream, http_upstream, unix_path};

@@ -193,7 +193,7 @@ fn beside(name: &str, script: &str) -> (Running, PathBuf, Upstream) {
 }
 
 /// `sh -c pytest`: what counts is what the command started. It ends by itself, but late.
-const GRANDCHILD: &str = "sh -c 'echo $$ > \"$0\"; trap \"echo put away; exit 0\" INT TERM
+const GRANDCHILD: &str = "sh -c 'trap \"echo put away; exit 0\" INT TERM; echo $$ > \"$0\"
     i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.02; done' \"$0\"; exit 1";
 
 /// What it started does not hear.

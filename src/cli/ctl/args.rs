@@ -86,11 +86,17 @@ pub(in crate::cli) enum Proxy {
         /// Where clients connect; port 0 takes a free one
         #[arg(long, value_name = "ADDR")]
         listen: String,
-        /// The service behind it
-        #[arg(long, value_name = "URL")]
-        upstream: String,
+        /// The service behind it; needed, but for a forward proxy
+        #[arg(long, value_name = "URL", required_unless_present = "allow")]
+        upstream: Option<String>,
+        /// The hosts that a forward proxy reaches
+        #[arg(long, value_name = "HOST", value_delimiter = ',', conflicts_with = "upstream")]
+        allow: Vec<String>,
+        /// Read what is inside TLS inside the tunnels of a forward proxy
+        #[arg(long, requires = "allow")]
+        intercept: bool,
         /// What it understands of its traffic
-        #[arg(long, value_enum, default_value_t = Protocol::Http)]
+        #[arg(long, value_enum, default_value_t = Protocol::Http, default_value_if("allow", clap::builder::ArgPredicate::IsPresent, "forward"))]
         protocol: Protocol,
         /// Do not let it listen yet
         #[arg(long)]
@@ -107,6 +113,9 @@ pub(in crate::cli) enum Proxy {
         /// The service behind it
         #[arg(long, value_name = "URL", group = "what")]
         upstream: Option<String>,
+        /// The hosts that a forward proxy reaches
+        #[arg(long, value_name = "HOST", value_delimiter = ',', group = "what")]
+        allow: Vec<String>,
     },
     /// Take one away, with all that is on it
     Remove {
@@ -131,6 +140,8 @@ pub(in crate::cli) enum Protocol {
     Http,
     /// Bytes
     Tcp,
+    /// Requests to whatever host they name
+    Forward,
 }
 
 #[derive(Clone, Debug, Subcommand)]

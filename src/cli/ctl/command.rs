@@ -38,23 +38,35 @@ pub(super) fn of(command: &args::Command) -> Command {
 fn proxy(command: &Proxy) -> Command {
     match command {
         Proxy::Show { name } => get(&format!("proxies/{}", segment(name))),
-        Proxy::Add { name, listen, upstream, protocol, disabled } => {
+        Proxy::Add { name, listen, upstream, allow, intercept, protocol, disabled } => {
             let protocol = match protocol {
                 Protocol::Http => "http",
                 Protocol::Tcp => "tcp",
+                Protocol::Forward => "forward",
             };
-            let body = json!({
-                "name": name, "listen": listen, "upstream": upstream,
-                "protocol": protocol, "enabled": !disabled,
+            let mut body = json!({
+                "name": name, "listen": listen, "protocol": protocol, "enabled": !disabled,
             });
+            if let Some(upstream) = upstream {
+                body["upstream"] = Value::from(upstream.as_str());
+            }
+            if !allow.is_empty() {
+                body["allow"] = json!(allow);
+            }
+            if *intercept {
+                body["intercept"] = true.into();
+            }
             post("proxies", body.to_string())
         }
-        Proxy::Set { name, listen, upstream } => {
+        Proxy::Set { name, listen, upstream, allow } => {
             let mut body = json!({});
             for (key, value) in [("listen", listen), ("upstream", upstream)] {
                 if let Some(value) = value {
                     body[key] = Value::from(value.as_str());
                 }
+            }
+            if !allow.is_empty() {
+                body["allow"] = json!(allow);
             }
             patch(name, &body)
         }

@@ -20,6 +20,16 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "URL", env = "FIREDRILL_UPSTREAM")]
     pub upstream: Option<String>,
 
+    /// Be a forward proxy to these hosts, for a client that is told of it by HTTP_PROXY and HTTPS_PROXY,
+    /// which are set for CMD: api.example.com, *.example.org, 127.0.0.1:8080
+    #[arg(long, value_name = "HOST", value_delimiter = ',', conflicts_with = "config")]
+    pub forward: Vec<String>,
+
+    /// Read the requests inside TLS as well, with certificates of Firedrill's own authority, which CMD is
+    /// told to trust
+    #[arg(long, requires = "forward")]
+    pub intercept: bool,
+
     /// A file with proxies, instead of `--upstream`, and perhaps an admin address
     #[arg(long, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "terminate"])]
     pub config: Option<PathBuf>,

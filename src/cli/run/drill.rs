@@ -10,6 +10,7 @@ use crate::{
             child::Beside,
             load::{DEFAULT_PROXY, Loaded, Refusal},
             outcome::{Cause, Unwritten, verdict},
+            proxied,
             view::{FRAME, View},
         },
     },
@@ -113,7 +114,14 @@ impl Drill {
             view.say("waiting for the first request");
         }
         let data_alone = args.formats.is_data_alone();
-        let variables = place::variables(&registry);
+        let mut variables = place::variables(&registry);
+        let told = proxied::variables(&registry)?;
+        if args.command.is_empty() {
+            for (name, value) in &told {
+                view.say(&proxied::export(name, value));
+            }
+        }
+        variables.extend(told);
         let beside = match Beside::start(&args.command, variables, data_alone) {
             Ok(beside) => beside,
             Err(error) => {

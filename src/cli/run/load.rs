@@ -7,7 +7,7 @@ use crate::{
         run::args::Args,
         scenario_file, terminal,
     },
-    config::{self, Admin, Ground, HostHeader, Terminate, UpstreamTls},
+    config::{self, Admin, Allow, Ground, HostHeader, Terminate, UpstreamTls},
     control::Spec,
     diag::{Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -117,7 +117,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         (None, own) => own,
     };
     let (specs, users, admin) = match config {
-        Some(_) if upstream(args).is_some() => {
+        Some(_) if upstream(args).is_some() || !args.forward.is_empty() => {
             let why =
                 "`--upstream` makes one proxy, and the file has proxies of its own; leave one out";
             return Err(Refusal::usage(why));
@@ -156,14 +156,8 @@ fn upstream(args: &Args) -> Option<&str> {
 
 /// The one proxy that the flags make.
 fn only(args: &Args) -> Result<Spec, Refusal> {
-    let Some(upstream) = upstream(args) else {
-        return Err(Refusal::usage(
-            "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`",
-        ));
-    };
-    let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
-    let spec = Spec {
-        protocol: Protocol::Http,
+    let spec = |protocol, behind: &str| Spec {
+        protocol,
         host: if args.rewrite_host { HostHeader::Rewrite } else { HostHeader::Keep },
         mark: !args.no_mark,
         tls: Some(UpstreamTls {
@@ -171,8 +165,39 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             verify: !args.upstream_insecure,
             ..UpstreamTls::default()
         }),
+        ..Spec::tcp(DEFAULT_PROXY, args.listen.clone(), behind)
+    };
+    if !args.forward.is_empty() {
+        if upstream(args).is_some() {
+            return Err(Refusal::usage(
+                "`--forward` goes where each request says, `--upstream` to one service; leave one out",
+            ));
+        }
+        let allow: Allow = args
+            .forward
+            .join(",")
+            .parse()
+            .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
+        if args.terminate {
+            return Err(Refusal::usage(
+                "clients speak plain HTTP with a forward proxy, and TLS through it; leave `--terminate` out",
+            ));
+        }
+        let spec =
+            Spec { intercept: args.intercept, ..spec(Protocol::Forward, &allow.to_string()) };
+        spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
+        return Ok(spec);
+    }
+    let Some(upstream) = upstream(args) else {
+        return Err(Refusal::usage(
+            "no upstream: say where the service is, with `--upstream http://127.0.0.1:3000`, or which \
+             hosts its client asks by itself, with `--forward api.example.com`",
+        ));
+    };
+    let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
+    let spec = Spec {
         terminate: args.terminate.then(Terminate::default),
-        ..Spec::tcp(DEFAULT_PROXY, args.listen.clone(), &upstream)
+        ..spec(Protocol::Http, &upstream)
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
     Ok(spec)

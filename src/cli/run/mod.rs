@@ -5,6 +5,7 @@ mod child;
 mod drill;
 mod load;
 mod outcome;
+mod proxied;
 mod view;
 mod words;
 

@@ -82,9 +82,10 @@ impl From<RegistryError> for Problem {
         match error {
             RegistryError::Unknown(_) => Self::unknown(detail),
             RegistryError::Exists(_) | RegistryError::Listen { .. } => Self::conflict(detail),
-            RegistryError::Upstream(_) | RegistryError::Tls(_) | RegistryError::Fault(_) => {
-                Self::senseless(detail)
-            }
+            RegistryError::Upstream(_)
+            | RegistryError::Allow(_)
+            | RegistryError::Tls(_)
+            | RegistryError::Fault(_) => Self::senseless(detail),
         }
     }
 }

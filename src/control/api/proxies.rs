@@ -30,15 +30,20 @@ pub(super) fn routes() -> Router<Arc<App>> {
 }
 
 /// The keys of a proxy in a config file, its name aside.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 15] = [
     "listen",
     "upstream",
+    "upstream_http",
+    "allow",
+    "intercept",
     "protocol",
     "enabled",
     "users",
     "host",
     "mark",
     "tls",
+    "terminate",
+    "sni",
     "proxy_protocol",
     "forwarded",
 ];

@@ -1,10 +1,10 @@
 //! Proxies and faults as JSON.
 
 use crate::{
-    config::misfit_of,
+    config::{Allow, misfit_of},
     control::{App, Proxied, origin},
     engine::{ByHand, FaultTally},
-    fault::Tick,
+    fault::{Tick, catalog::Protocol},
     scenario::{FaultEntry, Per, Target},
 };
 use axum::response::{IntoResponse, Response};
@@ -32,7 +32,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 pub(super) fn proxy(proxied: &Proxied, played: &Played<'_>) -> Value {
     let spec = proxied.spec();
     let metered = proxied.meters.read();
-    json!({
+    let mut shown = json!({
         "name": spec.name,
         "listen": spec.listen.to_string(),
         "upstream": spec.upstream,
@@ -46,7 +46,13 @@ pub(super) fn proxy(proxied: &Proxied, played: &Played<'_>) -> Value {
             "to_clients": metered.to_clients,
         },
         "faults": played.on(proxied),
-    })
+    });
+    if spec.protocol == Protocol::Forward {
+        let allow = spec.upstream.parse::<Allow>();
+        shown["allow"] = allow.map(|allow| allow.rules().collect()).unwrap_or_default();
+        shown["intercept"] = spec.intercept.into();
+    }
+    shown
 }
 
 /// What of the scenario is in force on all proxies, and what it did so far.

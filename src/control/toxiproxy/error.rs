@@ -63,7 +63,7 @@ impl From<RegistryError> for ApiError {
                 Self::unresolved(format!("listen tcp {address}: bind: {}", bind(&source)))
             }
             RegistryError::Fault(error) => error.into(),
-            RegistryError::Upstream(_) | RegistryError::Tls(_) => {
+            RegistryError::Upstream(_) | RegistryError::Allow(_) | RegistryError::Tls(_) => {
                 Self::bad_request(error.to_string())
             }
         }

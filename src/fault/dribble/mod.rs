@@ -207,7 +207,7 @@ impl Fault for Dribble {
     }
 
     fn works_on(&self, protocol: Protocol) -> Result<(), String> {
-        if protocol == Protocol::Http && self.side != Side::Response {
+        if protocol.has_requests() && self.side != Side::Response {
             let side = self.side.name();
             return Err(format!(
                 "`side: {side}` needs `protocol: tcp`: of HTTP, the body of responses dribbles"

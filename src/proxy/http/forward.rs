@@ -6,11 +6,12 @@ use crate::{
         ask::Ask,
         drain::Ending,
         error::UpstreamError,
-        http::{forwarded, hop, upgrade},
+        http::{connect, forwarded, hop, target::Target, upgrade},
         reply::Reply,
         timer::Timer,
-        upstream::Upstream,
+        upstream::{Asked, Upstream},
     },
+    units::HostPort,
 };
 use h2::ext::Protocol;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
@@ -26,15 +27,26 @@ use tower::Service;
 #[derive(Clone, Debug)]
 pub(crate) struct Forward {
     hop: Arc<Hop>,
+    /// The place that the requests of a tunnel go to.
+    within: Option<Arc<HostPort>>,
 }
 
 #[derive(Debug)]
 struct Hop {
-    upstream: Upstream,
+    way: Way,
     host: HostHeader,
     forwarded: Forwarded,
     ending: Ending,
     timer: Timer,
+}
+
+/// Where requests go.
+#[derive(Debug)]
+enum Way {
+    /// All to one upstream.
+    One(Upstream),
+    /// Each where it says.
+    Asked(Asked),
 }
 
 impl Forward {
@@ -45,12 +57,40 @@ impl Forward {
         ending: Ending,
         timer: Timer,
     ) -> Self {
-        Self { hop: Arc::new(Hop { upstream, host, forwarded, ending, timer }) }
+        let way = Way::One(upstream);
+        Self { hop: Arc::new(Hop { way, host, forwarded, ending, timer }), within: None }
+    }
+
+    /// To whatever each request names.
+    pub(crate) fn asked(asked: Asked, ending: Ending, timer: Timer) -> Self {
+        let (way, host, forwarded) = (Way::Asked(asked), HostHeader::Keep, Forwarded::None);
+        Self { hop: Arc::new(Hop { way, host, forwarded, ending, timer }), within: None }
+    }
+
+    /// The same for requests inside a tunnel.
+    pub(crate) fn within(&self, place: HostPort) -> Self {
+        Self { hop: Arc::clone(&self.hop), within: Some(Arc::new(place)) }
+    }
+
+    /// The ways to whatever requests name, if they do.
+    pub(crate) fn ways(&self) -> Option<&Asked> {
+        match &self.hop.way {
+            Way::One(_) => None,
+            Way::Asked(ways) => Some(ways),
+        }
+    }
+
+    /// The place that all of them go to, if they are inside a tunnel.
+    pub(super) const fn place(&self) -> Option<&Arc<HostPort>> {
+        self.within.as_ref()
     }
 
     /// Whether the upstream may be spoken to over HTTP/2.
     pub(crate) fn may_speak_two(&self) -> bool {
-        self.hop.upstream.may_speak_two()
+        match &self.hop.way {
+            Way::One(upstream) => upstream.may_speak_two(),
+            Way::Asked(ways) => ways.may_speak_two(),
+        }
     }
 }
 
@@ -74,7 +114,26 @@ impl Hop {
         mut request: Request<Ask>,
     ) -> Result<Response<Reply>, UpstreamError> {
         let draft = request.body().draft().clone();
-        check(&request)?;
+        let asked;
+        let upstream = match &self.way {
+            Way::One(upstream) => {
+                check(&request)?;
+                upstream
+            }
+            Way::Asked(ways) => {
+                let target = request.extensions_mut().remove::<Target>();
+                match target.unwrap_or_else(|| Target::Wrong("nobody read its target".into())) {
+                    Target::Wrong(why) => return Err(UpstreamError::bad_request(why)),
+                    Target::Tunnel(place) => return connect::answer(request, place, ways).await,
+                    Target::Upstream(place, tls) => {
+                        check(&request)?;
+                        hop::drop_credentials(request.headers_mut());
+                        asked = ways.at(&place, tls)?;
+                        &asked
+                    }
+                }
+            }
+        };
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
         forwarded::add(&mut request, self.forwarded, &draft.ctl);
@@ -84,7 +143,7 @@ impl Hop {
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
         let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
-        let mut response = self.upstream.send(request, &draft).await?;
+        let mut response = upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {
                 let timer = self.timer.clone();
@@ -98,8 +157,10 @@ impl Hop {
 
     /// The `host` to write into a request, if it is not to keep its own or its lack of one.
     fn host_of(&self, request: &Request<Ask>) -> Option<HeaderValue> {
-        if self.host == HostHeader::Rewrite {
-            return Some(self.upstream.authority().clone());
+        if self.host == HostHeader::Rewrite
+            && let Way::One(upstream) = &self.way
+        {
+            return Some(upstream.authority().clone());
         }
         // A target that names the host overrules the field (RFC 9112 §3.2.2).
         let named = request.uri().authority()?;
@@ -120,5 +181,5 @@ fn check(request: &Request<Ask>) -> Result<(), UpstreamError> {
     } else {
         return Ok(());
     };
-    Err(UpstreamError::Refused(status, why))
+    Err(UpstreamError::Refused(status, why.into()))
 }

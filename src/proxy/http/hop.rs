@@ -50,6 +50,19 @@ pub(super) fn strip(headers: &mut HeaderMap, upgrade: bool) {
     *headers = kept;
 }
 
+/// Takes out what a client says to its forward proxy alone, the order of the others kept.
+pub(super) fn drop_credentials(headers: &mut HeaderMap) {
+    if headers.contains_key(header::PROXY_AUTHORIZATION) {
+        let all = std::mem::take(headers);
+        // Not `remove`, which would move the last field into the gap.
+        for (name, value) in &all {
+            if name != header::PROXY_AUTHORIZATION {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
 /// The protocol that an upgrade is asked for or granted to, if one is.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let asked = headers.get_all(header::CONNECTION).iter().any(|value| {

@@ -1,12 +1,16 @@
 //! What every request goes through, top to bottom.
 
+mod connect;
 mod forward;
 mod forwarded;
 mod hop;
+mod target;
 mod tunnel;
 mod upgrade;
 
+pub(crate) use connect::Granted;
 pub(crate) use forward::Forward;
+pub(crate) use target::{is_tunnel, path_of};
 
 use crate::proxy::{
     conn::Shared,
@@ -30,7 +34,14 @@ pub(crate) fn stack<B: Into<Inbound>>(
 + Clone
 + Send
 + 'static {
+    let (is_asked, within) = (forward.ways().is_some(), forward.place().cloned());
     ServiceBuilder::new()
+        // Before anybody sees it: a forward proxy's requests are to be like all others.
+        .map_request(move |request| match &within {
+            Some(place) => target::inside(request, place),
+            None if is_asked => target::name(request),
+            None => request,
+        })
         // Outermost, so that it sees every exchange, also the ones a fault kills.
         .layer(RecordLayer::new(Arc::clone(ctl)))
         // Above `Rescue`: an injected end must reach the connection, not become a 502.

@@ -18,6 +18,7 @@ use crate::{
         ctl::{ConnCtl, lock},
         edit,
         error::Aborted,
+        http::{is_tunnel, path_of},
         record::Draft,
         reply::Reply,
         second::Second,
@@ -86,7 +87,9 @@ where
         if draft.ctl.is_drained() {
             return Box::pin(too_late(request));
         }
-        if !draft.ctl.injector().has_message_faults() {
+        // Where requests inside tunnels are read, it is those that faults are meant for.
+        let is_wrapping = self.shared.intercept.is_some() && is_tunnel(&request);
+        if is_wrapping || !draft.ctl.injector().has_message_faults() {
             return self.inner.call(request);
         }
         let (draft, inner, shared) = (draft.clone(), self.inner.clone(), Arc::clone(&self.shared));
@@ -140,7 +143,7 @@ impl Injection {
         }
         let view = RequestView {
             method: request.method(),
-            path: request.uri().path(),
+            path: path_of(request.uri()),
             query: request.uri().query(),
             headers: request.headers(),
             version: request.version(),
@@ -215,6 +218,7 @@ impl Injection {
                 loss.get_or_insert(dealing);
             }
         }
+        let request_is_tunnel = is_tunnel(&request);
         let mut response = inner.call(request).await?;
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;
@@ -222,6 +226,10 @@ impl Injection {
         let delays = self.ask(Stage::ResponseDelay);
         if !delays.is_empty() {
             self.delay(&delays).await;
+        }
+        if request_is_tunnel {
+            // It says nothing that could be changed, and what follows it is the tunnel's.
+            return Ok(response);
         }
         let (response, announced) = self.edit(response).await;
         Ok(self.shape(response, announced))

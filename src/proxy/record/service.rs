@@ -6,6 +6,7 @@ use crate::{
         ask::Ask,
         ctl::{ConnCtl, Stand, lock},
         error::Aborted,
+        http::path_of,
         inbound::Inbound,
         record::{Draft, Recorded, Teller, call},
         reply::Reply,
@@ -105,7 +106,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
     let injector = ctl.injector();
     let view = RequestView {
         method: &parts.method,
-        path: parts.uri.path(),
+        path: path_of(&parts.uri),
         query: parts.uri.query(),
         headers: &parts.headers,
         version: parts.version,

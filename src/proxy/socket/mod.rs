@@ -76,6 +76,8 @@ pub(crate) struct Socket<S: Stream> {
     last_bytes: Option<Sent>,
     /// A fault on the bytes ends the connection as soon as those it let through have left.
     closing: Option<Close>,
+    /// It is over but for its end.
+    farewell: bool,
     carries: Carries,
     opening: Opening,
 }
@@ -122,8 +124,22 @@ impl<S: Stream> Socket<S> {
             said_goodbye: false,
             last_bytes: None,
             closing: None,
+            farewell: false,
             carries,
             opening: Opening::Known,
+        }
+    }
+
+    /// From here on its bytes are TLS, and begin with what was read ahead.
+    pub(crate) fn turn_to_tls(&mut self, ahead: &[u8]) {
+        self.carries = Carries::Tls;
+        self.put_back(ahead);
+    }
+
+    /// Gives back what was read of it last.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.incoming = [bytes, &self.incoming[..]].concat().into();
         }
     }
 
@@ -314,6 +330,29 @@ impl<S: Stream> Socket<S> {
     }
 }
 
+/// As the client's side of a tunnel.
+impl<S: Stream> Stream for Socket<S> {
+    fn reset_on_close(&self) {
+        self.io.reset_on_close();
+    }
+
+    fn say_farewell(&mut self) {
+        self.farewell = true;
+    }
+
+    fn presence(&self) -> Presence {
+        self.io.presence()
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_has_input(cx)
+    }
+
+    fn all_sent(&self) -> Sent {
+        self.io.all_sent()
+    }
+}
+
 /// What a connection's requests are read from and its answers written to.
 pub(crate) trait Front: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// After the last word: sends a FIN and reads what the client still sends, so that the FIN does
@@ -350,6 +389,9 @@ impl<S: Stream> AsyncRead for Socket<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.farewell {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
         self.check()?;
         if self.is_plain() && self.ctl.is_drained() && !self.said_goodbye {
             // Idle, and all is flushed: there is nothing before it.
@@ -466,6 +508,9 @@ impl<S: Stream> AsyncWrite for Socket<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.farewell {
+            return Pin::new(&mut self.io).poll_shutdown(cx);
+        }
         self.check()?;
         if self.is_turning() {
             return Poll::Ready(Ok(()));

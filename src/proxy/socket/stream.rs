@@ -34,7 +34,7 @@ pub(crate) enum Presence {
 }
 
 /// Over when everything that was written is on its way.
-pub(crate) struct Sent(Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(crate) struct Sent(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +55,8 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static 
     /// Makes the coming close a RST instead of a FIN.
     fn reset_on_close(&self) {}
 
+    /// From now on it is only to be ended and emptied, whatever faults say.
+    fn say_farewell(&mut self) {}
     /// The address that the client connected to, if it is one.
     fn local(&self) -> Option<IpAddr> {
         None

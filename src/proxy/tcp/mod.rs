@@ -10,6 +10,7 @@ mod pipe;
 pub(crate) use pipe::{Pipe, Plain, Stop};
 
 use crate::{
+    engine::Tunnel,
     event::{EndedBy, Relay},
     fault::{Close, Way},
     proxy::{
@@ -17,11 +18,12 @@ use crate::{
         ctl::ConnCtl,
         error::UpstreamError,
         introduce::Who,
+        meters::Counter,
         socket::{Looks, Presence, Sent, Stream},
-        timer::Timer,
         upstream::{CONNECT_TIMEOUT, Connector, UpstreamIo},
     },
 };
+use bytes::Bytes;
 use futures_util::{
     FutureExt as _,
     stream::{FuturesUnordered, StreamExt},
@@ -100,13 +102,46 @@ pub(crate) async fn serve<S: Stream>(
         }
     };
     relay.t_connected = ctl.injector().micros();
-    let mut pair = Pair::new(io, upstream, ctl, &shared.timer);
+    let pipes = [Way::Up, Way::Down].map(|way| Pipe::new(ctl, way, shared.timer.clone()));
+    let pair = Pair::new(io, upstream, ctl, pipes);
+    relayed(pair, calls, Calls::next, shared, relay).await
+}
+
+/// Serves a tunnel to its end, which begins with what was `ahead` of the answer that granted it: as
+/// [`serve`].
+pub(crate) async fn tunnel<S: Stream>(
+    io: S,
+    ahead: Bytes,
+    ctl: &Arc<ConnCtl>,
+    granted: (UpstreamIo, Tunnel),
+    shared: &Shared,
+    relay: &mut Relay,
+) -> EndedBy {
+    let calls = FuturesUnordered::new();
+    calls.push(Calls::new(ctl, &shared.ending).next());
+    let (upstream, tunnel) = granted;
+    let pipe = |way| Pipe::of_tunnel(ctl, tunnel, way, shared.timer.clone());
+    let mut pair = Pair::new(io, upstream, ctl, [Way::Up, Way::Down].map(pipe));
+    // The socket below counts them.
+    pair.uncounted = Some(Counter::default());
+    pair.up.begin_with(ahead);
+    relayed(pair, calls, Calls::next, shared, relay).await
+}
+
+/// Has both ways run to their ends.
+async fn relayed<S: Stream, C: Future<Output = (Call, Calls)>>(
+    mut pair: Pair<S>,
+    mut calls: FuturesUnordered<C>,
+    next: impl Fn(Calls) -> C,
+    shared: &Shared,
+    relay: &mut Relay,
+) -> EndedBy {
     loop {
         let call = tokio::select! {
             biased;
             () = poll_fn(|cx| pair.poll(cx)) => break,
             Some((call, more)) = calls.next() => {
-                calls.push(more.next());
+                calls.push(next(more));
                 call
             }
         };
@@ -116,6 +151,7 @@ pub(crate) async fn serve<S: Stream>(
             Call::End => break,
         }
     }
+    let ctl = Arc::clone(&pair.ctl);
     if pair.is_emptied() {
         ctl.kill(Close::Fin);
     }
@@ -127,11 +163,12 @@ pub(crate) async fn serve<S: Stream>(
 }
 
 /// Ends both sides, on their own time: the connection is over, and is told of now.
-fn say_goodbye<S: Stream>(client: S, upstream: UpstreamIo, shared: &Shared) {
+fn say_goodbye<S: Stream>(mut client: S, upstream: UpstreamIo, shared: &Shared) {
     let ending = &shared.ending;
     // Only what is there already is read, if the proxy itself is to go.
     let patience = if ending.draining.is_cancelled() { Duration::ZERO } else { LINGER };
     let stopping = ending.stopping.clone();
+    client.say_farewell();
     ending.tasks.spawn(async move {
         let both = async { tokio::join!(see_out(client), see_out(upstream)) };
         tokio::select! {
@@ -184,20 +221,23 @@ struct Pair<S> {
     looks: Looks,
     /// Nothing more is read.
     emptying: bool,
+    /// What the client's side is counted by, if somebody else does so properly.
+    uncounted: Option<Counter>,
 }
 
 impl<S: Stream> Pair<S> {
-    fn new(client: S, upstream: UpstreamIo, ctl: &Arc<ConnCtl>, timer: &Timer) -> Self {
+    fn new(client: S, upstream: UpstreamIo, ctl: &Arc<ConnCtl>, [up, down]: [Pipe; 2]) -> Self {
         Self {
             client,
             upstream,
-            up: Pipe::new(ctl, Way::Up, timer.clone()),
-            down: Pipe::new(ctl, Way::Down, timer.clone()),
+            up,
+            down,
             ctl: Arc::clone(ctl),
             ended_by: None,
             last: None,
             looks: Looks::default(),
             emptying: false,
+            uncounted: None,
         }
     }
 
@@ -222,7 +262,8 @@ impl<S: Stream> Pair<S> {
             return Poll::Ready(());
         }
         let meters = &self.ctl.meters;
-        let counters = (&meters.from_clients, &meters.to_upstream);
+        let read = self.uncounted.as_ref().unwrap_or(&meters.from_clients);
+        let counters = (read, &meters.to_upstream);
         if let Poll::Ready(stop) = self.up.poll(&mut self.client, &mut self.upstream, counters, cx)
         {
             let by = match stop {
@@ -237,7 +278,8 @@ impl<S: Stream> Pair<S> {
             self.down.sender_was_ended();
         }
         let meters = &self.ctl.meters;
-        let counters = (&meters.from_upstream, &meters.to_clients);
+        let written = self.uncounted.as_ref().unwrap_or(&meters.to_clients);
+        let counters = (&meters.from_upstream, written);
         if let Poll::Ready(stop) =
             self.down.poll(&mut self.upstream, &mut self.client, counters, cx)
         {

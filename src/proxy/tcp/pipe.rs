@@ -4,7 +4,7 @@
 //! does not take at once is kept. So an idle connection costs next to nothing.
 
 use crate::{
-    engine::Chain,
+    engine::{Chain, Tunnel},
     fault::{Close, Out, Way},
     proxy::{
         ctl::ConnCtl,
@@ -139,6 +139,18 @@ impl Pipe {
         Self::through(Chain::new(ctl.injector(), ctl.key, user, counted, way), ctl, timer)
     }
 
+    /// One of a tunnel.
+    pub(super) fn of_tunnel(
+        ctl: &Arc<ConnCtl>,
+        tunnel: Tunnel,
+        way: Way,
+        timer: timer::Timer,
+    ) -> Self {
+        let (user, counted) = (Arc::clone(&ctl.user), Arc::clone(&ctl.welcome.counted));
+        let chain = Chain::of_tunnel(ctl.injector(), ctl.key, user, counted, (tunnel, way));
+        Self::through(chain, ctl, timer)
+    }
+
     /// One through a chain.
     pub(crate) fn through(chain: Chain, ctl: &Arc<ConnCtl>, timer: timer::Timer) -> Self {
         Self {
@@ -154,6 +166,16 @@ impl Pipe {
             steps: 0,
             alarm: Alarm::new(timer),
             looks: Looks::default(),
+        }
+    }
+
+    /// Takes what was read before it began.
+    pub(super) fn begin_with(&mut self, ahead: Bytes) {
+        if ahead.is_empty() {
+        } else if self.chain.is_idle() {
+            self.outgoing = ahead;
+        } else {
+            self.chain.push(ahead);
         }
     }
 

@@ -11,7 +11,10 @@ use crate::{
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rustls::server::{Accepted, Acceptor};
+use rustls::{
+    AlertDescription,
+    server::{Accepted, Acceptor},
+};
 use std::{future::pending, io, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -59,6 +62,17 @@ impl Failure {
             Self::Gone(_) => true,
             Self::Tls(error) => error.kind() == io::ErrorKind::UnexpectedEof || said_so(error),
             Self::PlainHttp | Self::Dealt => false,
+        }
+    }
+}
+
+impl Failure {
+    /// What the client said of it.
+    pub(super) fn alert(&self) -> Option<AlertDescription> {
+        let Self::Tls(error) = self else { return None };
+        match error.get_ref()?.downcast_ref()? {
+            rustls::Error::AlertReceived(alert) => Some(*alert),
+            _ => None,
         }
     }
 }

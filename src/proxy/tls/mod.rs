@@ -11,10 +11,12 @@
 
 mod certificates;
 mod handshake;
+mod inside;
 mod secure;
 mod sni;
 
 pub(crate) use handshake::welcome;
+pub(crate) use inside::{Inside, look};
 pub(crate) use secure::Secure;
 pub(crate) use sni::{Routes, route};
 

@@ -1,14 +1,17 @@
 //! Dialling the upstream: name, TCP, TLS.
 
 use crate::{
-    config::ProxyVersion,
+    config::{Allow, ProxyVersion},
     proxy::{
         error::UpstreamError,
         introduce::{Speech, Who},
         socket::{Presence, Sent, Stream},
-        upstream::tls::{TlsError, TlsSettings},
+        upstream::{
+            asked::Routes,
+            tls::{TlsError, TlsSettings},
+        },
     },
-    units::UpstreamAddr,
+    units::{HostPort, UpstreamAddr},
 };
 use http::HeaderValue;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -16,6 +19,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    net::SocketAddr,
     path::PathBuf,
     pin::Pin,
     sync::Arc,
@@ -41,6 +45,8 @@ pub trait Dial: fmt::Debug + Send + Sync {
 pub struct Connector {
     way: Way,
     authority: HeaderValue,
+    /// An address that it does not go to: our own.
+    not: Option<SocketAddr>,
     speech: Speech,
 }
 
@@ -54,6 +60,8 @@ enum Way {
     #[cfg(unix)]
     Unix(PathBuf),
     Custom(Arc<dyn Dial>),
+    /// Each request says.
+    Asked(Routes),
     /// The address has no port, or one that is no number.
     Nowhere,
 }
@@ -111,7 +119,58 @@ impl Connector {
             None
         };
         let way = Way::Tcp { host, port: upstream.port(), tls };
-        Ok(Self { way, authority, speech: Speech::default() })
+        Ok(Self::plain(way, authority))
+    }
+
+    /// A connector to a place, over TLS if there is a config for it.
+    pub(super) fn to(
+        place: &HostPort,
+        tls: Option<&Arc<ClientConfig>>,
+        not: Option<SocketAddr>,
+    ) -> Result<Self, TlsError> {
+        let host = place.host.bare();
+        let tls = match tls {
+            Some(config) => {
+                let name = ServerName::try_from(host.clone());
+                let name = name.map_err(|_| TlsError::Name(host.clone()))?;
+                Some((TlsConnector2(TlsConnector::from(Arc::clone(config))), name))
+            }
+            None => None,
+        };
+        let authority = HeaderValue::from_str(&place.to_string())
+            .unwrap_or(HeaderValue::from_static("upstream"));
+        let way = Way::Tcp { host, port: place.port, tls };
+        Ok(Self { not, ..Self::plain(way, authority) })
+    }
+
+    /// A connector to whatever each request names, as far as it is allowed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the settings of TLS cannot be honoured.
+    pub fn asked(allow: Allow, tls: &TlsSettings) -> Result<Self, TlsError> {
+        Routes::new(allow, tls, None).map(Self::by)
+    }
+
+    /// The same, but whatever is asked for is dialled so.
+    ///
+    /// # Errors
+    ///
+    /// As [`asked`](Self::asked).
+    pub fn asked_through(allow: Allow, dial: Arc<dyn Dial>) -> Result<Self, TlsError> {
+        Routes::new(allow, &TlsSettings::default(), Some(dial)).map(Self::by)
+    }
+
+    fn by(routes: Routes) -> Self {
+        Self::plain(Way::Asked(routes), HeaderValue::from_static("upstream"))
+    }
+
+    /// Where requests may go, if it is they who say.
+    pub(crate) fn routes(&self) -> Option<&Routes> {
+        match &self.way {
+            Way::Asked(routes) => Some(routes),
+            _ => None,
+        }
     }
 
     /// A connector to `host:port`, whose bytes are not looked into. What is not such an address is
@@ -146,7 +205,7 @@ impl Connector {
     }
 
     fn plain(way: Way, authority: HeaderValue) -> Self {
-        Self { way, authority, speech: Speech::default() }
+        Self { way, authority, not: None, speech: Speech::default() }
     }
 
     /// Begins every connection with a PROXY header of this version, if there is one.
@@ -161,6 +220,9 @@ impl Connector {
     ///
     /// Fails as a request would.
     pub async fn probe(&self) -> Result<(), String> {
+        if self.routes().is_some() {
+            return Ok(());
+        }
         self.connect(Who::Nobody).await.map(drop).map_err(|error| error.with_causes())
     }
 
@@ -205,7 +267,7 @@ impl Connector {
     async fn connect_offering(&self, offer: Offer, who: Who) -> Result<UpstreamIo, UpstreamError> {
         let (host, port, tls) = match &self.way {
             Way::Tcp { host, port, tls } => (host, *port, tls),
-            Way::Nowhere => {
+            Way::Nowhere | Way::Asked(_) => {
                 let error = io::Error::new(io::ErrorKind::InvalidInput, "the address has no port");
                 return Err(UpstreamError::Resolve(error));
             }
@@ -225,6 +287,9 @@ impl Connector {
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(UpstreamError::Resolve)?;
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
+            if self.not.is_some_and(|own| is_same(own, address)) {
+                return Err(UpstreamError::Circle);
+            }
             match TcpStream::connect(address).await {
                 Ok(mut stream) => {
                     // Nagle and delayed ACKs together would add 40 ms that nobody asked for.
@@ -245,6 +310,15 @@ impl Connector {
         }
         Err(UpstreamError::Connect(last))
     }
+}
+
+/// Whether whoever dials an address reaches what listens on `own`, as far as the address tells. Of all
+/// addresses, those of other interfaces would take a look at each.
+fn is_same(own: SocketAddr, address: SocketAddr) -> bool {
+    let (listens, asked) = (own.ip().to_canonical(), address.ip().to_canonical());
+    // Nobody's address is one's own, when it is dialled.
+    let is_own = asked.is_loopback() || asked.is_unspecified();
+    own.port() == address.port() && (listens == asked || (listens.is_unspecified() && is_own))
 }
 
 /// A connection to the upstream.

@@ -9,6 +9,7 @@
 //! The pool is our own, over hyper's connections, since we need what a client library hides: which
 //! connection carried what, whether it was fresh, and its end together with the client's.
 
+mod asked;
 mod body;
 mod connect;
 mod interim;
@@ -18,6 +19,7 @@ mod session;
 mod tls;
 mod two;
 
+pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsError, TlsRoots, TlsSettings};
@@ -37,7 +39,13 @@ use metered::Metered;
 pub(crate) use pool::Tunnelled;
 use pool::{Pool, Pooled};
 use session::{Place, Session, Sessions};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, timeout};
 
 /// How long a connection to the upstream may take.
@@ -53,14 +61,27 @@ pub(crate) struct Upstream {
     pool: Arc<Pool>,
     sessions: Arc<Sessions>,
     http: UpstreamHttp,
+    /// Whether the upstream chose HTTP/1 when it was last offered both.
+    chose_one: Arc<AtomicBool>,
     /// Counts the bytes of its connections.
     meters: Arc<Meters>,
 }
 
 impl Upstream {
     pub(crate) fn new(connector: Connector, http: UpstreamHttp, meters: Arc<Meters>) -> Self {
-        let (pool, sessions) = (Arc::default(), Arc::default());
-        Self { connector: Arc::new(connector), pool, sessions, http, meters }
+        Self {
+            connector: Arc::new(connector),
+            pool: Arc::default(),
+            sessions: Arc::default(),
+            http,
+            chose_one: Arc::default(),
+            meters,
+        }
+    }
+
+    /// With so many idle connections kept at most.
+    pub(crate) fn keeping(self, idle: usize) -> Self {
+        Self { pool: Arc::new(Pool::of(idle)), ..self }
     }
 
     pub(crate) fn may_speak_two(&self) -> bool {
@@ -110,7 +131,7 @@ impl Upstream {
     ) -> Result<Response<Reply>, UpstreamError> {
         if request.method() == Method::CONNECT {
             let why = "the upstream speaks HTTP/1, which has another way to other protocols";
-            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
+            return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
         }
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
@@ -196,15 +217,14 @@ impl Upstream {
         if let Some(place) = self.sessions.with_room(whose) {
             return Ok(Dialled::Two(place));
         }
-        // Of those over HTTP/1 one may be idle, if that is what the upstream chose before.
-        if self.http == UpstreamHttp::Same
-            && self.connector.is_tls()
+        if self.chose_one.load(Ordering::Acquire)
             && let Some(pooled) = self.pool.take(whose)
         {
             return Ok(Dialled::One(Box::new(pooled)));
         }
         let offer = if self.http == UpstreamHttp::Http2 { Offer::Two } else { Offer::Both };
         let (io, two) = self.connected(offer, who).await?;
+        self.chose_one.store(!two, Ordering::Release);
         if !two {
             let pooled = Pooled::new(io, whose).await.map_err(UpstreamError::Broken)?;
             return Ok(Dialled::One(Box::new(pooled)));

@@ -23,7 +23,7 @@ use tokio::{
 /// 2 s (gunicorn), 5 s (Node, uvicorn, Apache) or more; one that closes just as we send would be a
 /// failure of our own making, blamed on somebody else.
 const IDLE_LIMIT: Duration = Duration::from_millis(1500);
-/// Idle connections kept.
+/// Idle connections kept, where it is not said otherwise.
 const MAX_IDLE: usize = 1024;
 
 /// A connection to the upstream; dropping it closes it.
@@ -132,14 +132,26 @@ impl Pooled {
 pub(crate) struct Tunnelled(#[expect(dead_code, reason = "held for its drop")] TaskGuard);
 
 /// Idle connections, the one used last at the back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
+    most: usize,
     idle: Mutex<VecDeque<(Pooled, Instant)>>,
     /// Whether somebody comes by to close those that were idle for too long.
     swept: AtomicBool,
 }
 
+impl Default for Pool {
+    fn default() -> Self {
+        Self::of(MAX_IDLE)
+    }
+}
+
 impl Pool {
+    /// One that keeps so many at most.
+    pub(super) fn of(most: usize) -> Self {
+        Self { most, idle: Mutex::default(), swept: AtomicBool::default() }
+    }
+
     /// A connection for this client that is open and ready, as far as can be known without sending.
     pub(crate) fn take(&self, whose: Option<Who>) -> Option<Pooled> {
         let mut idle = lock(&self.idle);
@@ -163,7 +175,7 @@ impl Pool {
     /// Takes back a connection whose exchange is over.
     pub(crate) fn put(self: &Arc<Self>, connection: Pooled) {
         let mut idle = lock(&self.idle);
-        if idle.len() < MAX_IDLE && !connection.sender.is_closed() {
+        if idle.len() < self.most && !connection.sender.is_closed() {
             idle.push_back((connection, Instant::now()));
             if !self.swept.swap(true, Ordering::Relaxed) {
                 // Ends with the pool, or when there is nothing left to sweep.

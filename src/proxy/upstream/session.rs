@@ -8,13 +8,18 @@ use crate::proxy::{
 };
 use h2::client::{Builder, SendRequest};
 use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 /// Connections that are made before requests have to wait for room on one.
 const MAX_SESSIONS: usize = 64;
@@ -28,6 +33,12 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// The largest head of an answer.
 const MAX_HEAD: u32 = 64 * 1024;
+
+/// How long the upstream's first word on a connection, which says how many streams it takes, is waited
+/// for. It has it ready: it needs to hear nothing before.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+/// How many streams an upstream takes that has not said so yet. Nobody says just that.
+const UNKNOWN: usize = 1_000_003;
 
 /// One of them; dropping it, and all that it carries, closes it.
 #[derive(Debug)]
@@ -45,7 +56,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Begins to speak HTTP/2 on a connection.
+    /// Begins to speak HTTP/2 on a connection, and hears what the upstream has to say first: more streams
+    /// than it takes would be refused.
     pub(super) async fn new(io: Metered, whose: Option<Who>) -> Result<Arc<Self>, h2::Error> {
         let (sender, connection) = Builder::new()
             .enable_push(false)
@@ -53,16 +65,34 @@ impl Session {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEAD)
+            .initial_max_send_streams(UNKNOWN)
             .handshake(io)
             .await?;
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);
+        let (tell, first_word) = oneshot::channel();
+        let mut tell = Some((tell, sender.clone()));
         let task = tokio::spawn(async move {
-            // Its failure reaches whoever waits for an answer.
-            let _told = connection.await;
+            let mut connection = pin!(connection);
+            let served = poll_fn(|cx| {
+                let served = connection.as_mut().poll(cx);
+                if let Some((tell, _)) = tell.take_if(|(_, sender)| has_said(sender)) {
+                    let _nobody = tell.send(Ok(()));
+                }
+                served
+            });
+            let served = served.await;
             ended.store(true, Ordering::Release);
+            // From now on its failure reaches whoever waits for an answer.
+            if let Some((tell, _)) = tell {
+                let _nobody = tell.send(served);
+            }
         });
         let task = TaskGuard::new(&task);
+        // If it says nothing, a request may still be what it waits for.
+        if let Ok(Ok(Err(error))) = timeout(FIRST_WORD, first_word).await {
+            return Err(error);
+        }
         Ok(Arc::new(Self {
             sender,
             whose,
@@ -87,6 +117,11 @@ impl Session {
         let most = self.sender.current_max_send_streams().min(MAX_STREAMS as usize);
         self.active.load(Ordering::Acquire) < most
     }
+}
+
+/// Whether the upstream has said how many streams it takes.
+fn has_said(sender: &SendRequest<Parcel>) -> bool {
+    sender.current_max_send_streams() != UNKNOWN
 }
 
 /// A place for one exchange; free again when it is dropped.

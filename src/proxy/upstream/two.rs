@@ -4,7 +4,7 @@ use crate::proxy::{
     ask::Ask,
     ctl::lock,
     error::{BodyError, UpstreamError},
-    http2::{Outcome, Parcel, Sending, is_of_a_hop},
+    http2::{Outcome, Sending, is_of_a_hop},
     inbound::Received,
     record::Draft,
     upstream::{
@@ -15,7 +15,7 @@ use crate::proxy::{
         upload_end,
     },
 };
-use h2::{Reason, client::SendRequest, ext::Protocol};
+use h2::{Reason, ext::Protocol};
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -26,13 +26,7 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::Poll,
-    time::Duration,
 };
-use tokio::time::sleep;
-
-/// The upstream's first word may be on its way: it is looked for so often, so far apart.
-const FIRST_WORD_LOOKS: u32 = 100;
-const FIRST_WORD_LOOK: Duration = Duration::from_millis(10);
 
 /// What goes on of a request when its answer has begun, and ends with that.
 #[derive(Debug)]
@@ -63,9 +57,11 @@ pub(super) async fn send(
         place.forget();
         return Sent::Unsent(Box::new(request));
     };
-    if request.extensions().get::<Protocol>().is_some() && !takes_protocols(&sender).await {
+    if request.extensions().get::<Protocol>().is_some()
+        && !sender.is_extended_connect_protocol_enabled()
+    {
         let why = "the upstream takes no extended CONNECT";
-        return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why));
+        return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
@@ -130,18 +126,6 @@ pub(super) async fn send(
     }
 }
 
-/// Whether the upstream takes other protocols on a stream (RFC 8441), which its first word on the
-/// connection says.
-async fn takes_protocols(sender: &SendRequest<Parcel>) -> bool {
-    for _ in 0..FIRST_WORD_LOOKS {
-        if sender.is_extended_connect_protocol_enabled() {
-            return true;
-        }
-        sleep(FIRST_WORD_LOOK).await;
-    }
-    false
-}
-
 async fn upload(mut sending: Sending<Ask>, broken: Arc<OnceLock<BodyError>>) {
     match poll_fn(|cx| sending.poll(cx)).await {
         Outcome::Broken(error) => {
@@ -165,7 +149,7 @@ fn outward(
     scheme: Scheme,
     upstream: &HeaderValue,
 ) -> Result<Request<()>, UpstreamError> {
-    let refused = |why| UpstreamError::Refused(StatusCode::BAD_REQUEST, why);
+    let refused = |why: &'static str| UpstreamError::bad_request(why);
     let mut head = Request::new(());
     *head.method_mut() = parts.method.clone();
     *head.version_mut() = Version::HTTP_2;

@@ -4,3 +4,4 @@ mod faults;
 mod hostile;
 mod passes;
 mod peer;
+mod upstreams;

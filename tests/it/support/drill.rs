@@ -53,7 +53,7 @@ pub(crate) struct Setup {
     text: String,
     play: Play,
     pub(crate) settings: Settings,
-    protocol: Protocol,
+    pub(crate) protocol: Protocol,
 }
 
 /// A drill that plays.

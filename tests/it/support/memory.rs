@@ -61,10 +61,18 @@ where
     F: Fn(Wire<DuplexStream>, Arc<Heard>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
+    let (dial, heard) = dialled(script);
+    (Connector::custom(dial), heard)
+}
+
+fn dialled<F, Fut>(script: F) -> (Arc<dyn Dial>, Arc<Heard>)
+where
+    F: Fn(Wire<DuplexStream>, Arc<Heard>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     let script: Box<Script> = Box::new(move |wire, heard| Box::pin(script(wire, heard)));
     let heard = Arc::new(Heard::default());
-    let dial = Scripted { script, heard: Arc::clone(&heard) };
-    (Connector::custom(Arc::new(dial)), heard)
+    (Arc::new(Scripted { script, heard: Arc::clone(&heard) }), heard)
 }
 
 /// A connector to an upstream that answers every request alike and at once.
@@ -85,6 +93,11 @@ pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> (Connector, Arc<Heard>) {
 
 /// A connector to an upstream that sends everything back as it comes, and ends when its peer does.
 pub(crate) fn echoing() -> Connector {
+    Connector::custom(echo())
+}
+
+/// The way to such an upstream.
+pub(crate) fn echo() -> Arc<dyn Dial> {
     let echo = |mut wire: Wire<DuplexStream>, _| async move {
         while let Some(bytes) = wire.some().await {
             if wire.try_send(bytes).await.is_err() {
@@ -92,7 +105,7 @@ pub(crate) fn echoing() -> Connector {
             }
         }
     };
-    scripted(echo).0
+    dialled(echo).0
 }
 
 /// The upstream's ends of connections, in the order in which they were dialled.

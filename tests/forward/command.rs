@@ -1,0 +1,111 @@
+//! `firedrill run --forward`, and what it tells the command beside it.
+
+use crate::support::{GET, OK, Upstream, Wire};
+use firedrill::ca::{ADDING, REPLACING};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+use tokio::net::TcpStream;
+
+/// A drill of a minute without a fault, in an environment that says nothing of proxies.
+fn run(name: &str, flags: &[&str]) -> Command {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("forward").join(name);
+    fs::create_dir_all(&folder).expect("a folder");
+    let scenario = folder.join("drill.yaml");
+    fs::write(&scenario, "name: x\nphases: [{ name: calm, for: 1m }]\n").expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["run", "--listen", "127.0.0.1:0"]).arg(scenario).args(flags);
+    let ours = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
+    let trust = REPLACING.into_iter().chain(ADDING);
+    for variable in ours.into_iter().chain(trust).chain(["FIREDRILL_UPSTREAM", "FIREDRILL_LOG"]) {
+        command.env_remove(variable);
+    }
+    command.env("FIREDRILL_CA_DIR", folder.join("ca")).stdin(Stdio::null());
+    command
+}
+
+/// What a command beside a drill finds in its environment.
+fn variables(mut command: Command) -> BTreeMap<String, String> {
+    let out = command.args(["--", "env"]).output().expect("it runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout).expect("UTF-8");
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[test]
+fn a_command_is_told_of_the_proxy() {
+    let mut command = run("told", &["--forward", "api.example.com,*.example.org"]);
+    command.env("NO_PROXY", "internal,example.com");
+    let variables = variables(command);
+
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"] {
+        assert_eq!(variables[name], variables["FIREDRILL_URL"], "{name}");
+    }
+    assert_eq!(variables["NO_PROXY"], "internal,localhost,127.0.0.1,::1");
+    assert_eq!(variables["no_proxy"], variables["NO_PROXY"]);
+    assert!(!variables.contains_key("GIT_SSL_CAINFO"));
+}
+
+#[test]
+fn a_command_is_told_whom_to_trust() {
+    let variables = variables(run("trust", &["--forward", "api.example.com", "--intercept"]));
+
+    let read = |name: &str| fs::read_to_string(&variables[name]).expect(name);
+    let own = read("NODE_EXTRA_CA_CERTS");
+    assert_eq!(own.matches("BEGIN CERTIFICATE").count(), 1);
+    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"] {
+        assert!(read(name).starts_with(&own), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_command_a_shell_is_told_and_the_proxy_is_there() {
+    let upstream = Upstream::answering(OK).await;
+    let mut command = run("shell", &["--forward", &upstream.address.to_string()]);
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let told = lines
+        .find_map(|line| line.ok()?.strip_prefix("export http_proxy=http://").map(str::to_owned));
+
+    let proxy = TcpStream::connect(told.expect("a line")).await.expect("it listens");
+    let request = GET.replace("GET /", &format!("GET http://{}/", upstream.address));
+    assert_eq!(Wire::tcp(proxy).ask(request).await.status(), 200);
+
+    child.kill().expect("it is there");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    for (flags, says) in [
+        (&["--forward", "a", "--upstream", "http://b"][..], "leave one out"),
+        (&["--forward", "https://a/b"], "write `a`"),
+        (&["--forward", "a", "--terminate"], "leave `--terminate` out"),
+        (&["--intercept", "--upstream", "http://b"], "--forward"),
+    ] {
+        let out = run("refused", flags).output().expect("it runs");
+        let text = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{flags:?}: {text}");
+        assert!(text.contains(says), "{flags:?}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs curl"]
+async fn curl_goes_through() {
+    let upstream = Upstream::answering(OK).await;
+    let url = format!("http://{}/", upstream.address);
+    for flags in [&[][..], &["--proxytunnel"]] {
+        let mut command = run("curl", &["--forward", &upstream.address.to_string()]);
+        command.args(["--", "curl", "-sS", "--max-time", "10"]).args(flags).arg(&url);
+        let out = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(text.starts_with("ok"), "{text}{}", String::from_utf8_lossy(&out.stderr));
+    }
+    assert_eq!(upstream.requests().len(), 2);
+}
