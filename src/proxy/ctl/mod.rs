@@ -1,11 +1,12 @@
 //! What the parts that serve one connection know of it together.
 
+mod ends;
+mod told;
+
 pub(crate) use crate::proxy::stand::Stand;
-use crate::proxy::stand::{code, decode};
 use crate::{
     engine::{ConnKey, Injector, Welcome},
-    event::{Dealt, EndedBy, Event, Exchange, Recorder, Upstream},
-    fault::Close,
+    event::{Dealt, Exchange, Recorder},
     proxy::{
         http::Granted,
         introduce::Ends,
@@ -97,7 +98,7 @@ impl ConnCtl {
     }
 
     /// One that is not counted.
-    pub(super) fn blank(
+    pub(in crate::proxy) fn blank(
         id: u64,
         peer: SocketAddr,
         key: ConnKey,
@@ -167,7 +168,7 @@ impl ConnCtl {
         &self.recorder
     }
 
-    pub(super) const fn recorder_of(&self) -> &Arc<Recorder> {
+    pub(in crate::proxy) const fn recorder_of(&self) -> &Arc<Recorder> {
         &self.recorder
     }
 
@@ -269,235 +270,6 @@ impl ConnCtl {
 
     pub(crate) fn has_interims(&self) -> bool {
         self.has_interims.load(Ordering::Acquire)
-    }
-
-    /// Ends the connection now.
-    pub(crate) fn kill(&self, close: Close) {
-        // The first word counts: a FIN that is on its way is not turned into a RST.
-        let first = self.kill.compare_exchange(0, code(close), Ordering::AcqRel, Ordering::Acquire);
-        if first.is_ok() {
-            self.note_code(close);
-        }
-        self.notify.notify_one();
-        self.wake_stream();
-    }
-
-    /// Has the connection's task look what there is to do.
-    pub(super) fn look(&self) {
-        self.notify.notify_one();
-    }
-
-    /// Ends the connection now, as the edge of a phase wants it.
-    pub(crate) fn kill_by_edge(&self) {
-        self.killed_by_edge.store(self.killed().is_none(), Ordering::Release);
-        self.kill(Close::Reset);
-    }
-
-    /// Says goodbye on the connection if nothing is under way on it and nothing of a request came: what
-    /// comes now comes too late, and is read all the same. Says whether it did.
-    pub(crate) fn drain(&self) -> bool {
-        let is_idle = self.stand() == Stand::Idle
-            && self.exchanges() > 0
-            && self.first_byte.load(Ordering::Relaxed) == 0
-            && self.killed().is_none();
-        if is_idle {
-            self.drained.store(self.injector.micros().max(1), Ordering::Release);
-        }
-        is_idle
-    }
-
-    /// When it was closed at the edge of a phase, while nothing was under way on it, in microseconds
-    /// of the drill.
-    pub(crate) fn drained(&self) -> Option<u64> {
-        Some(self.drained.load(Ordering::Acquire)).filter(|at| *at > 0)
-    }
-
-    /// Whether it was closed at the edge of a phase, while nothing was under way on it.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.drained().is_some()
-    }
-
-    /// Notes that the client speaks TLS with us.
-    pub(crate) fn set_over_tls(&self) {
-        self.over_tls.store(true, Ordering::Release);
-    }
-
-    /// Whether the client speaks TLS with us.
-    pub(crate) fn is_over_tls(&self) -> bool {
-        self.connection().over_tls.load(Ordering::Acquire)
-    }
-
-    /// Ends the connection as soon as what is written has left.
-    pub(crate) fn kill_after_flush(&self, close: Close) {
-        self.note_code(close);
-        self.after_flush.store(code(close), Ordering::Release);
-    }
-
-    /// Writes these bytes in place of an answer, and ends the connection with a FIN.
-    pub(crate) fn say_last(&self, bytes: Bytes) {
-        *lock(&self.last_words) = bytes;
-        self.kill_after_flush(Close::Fin);
-        self.notify.notify_one();
-    }
-
-    /// What is to leave before the connection ends, once.
-    pub(crate) fn take_last_words(&self) -> Bytes {
-        if self.after_flush.load(Ordering::Acquire) == 0 {
-            return Bytes::new();
-        }
-        std::mem::take(&mut *lock(&self.last_words))
-    }
-
-    /// Whether a RST is to follow what is written.
-    pub(crate) fn resets_after_flush(&self) -> bool {
-        decode(self.after_flush.load(Ordering::Acquire)) == Some(Close::Reset)
-    }
-
-    /// To be called when everything written has left.
-    pub(crate) fn flushed(&self) {
-        if let Some(close) = decode(self.after_flush.load(Ordering::Acquire)) {
-            self.kill(close);
-        }
-        if self.stand() == Stand::Flushing {
-            self.set_stand(Stand::Idle);
-            while let Some(exchange) = self.next_leaving() {
-                self.tell(exchange);
-            }
-        }
-    }
-
-    /// To be called when the connection is gone: what has not left never will.
-    pub(crate) fn closed(&self) {
-        while let Some(mut exchange) = self.next_leaving() {
-            exchange.complete = false;
-            self.tell(exchange);
-        }
-    }
-
-    /// What was done to the bytes that it went by, since that was last told.
-    fn take_wire(&self) -> Vec<Dealt> {
-        match &self.branch {
-            Some(branch) => {
-                let mut wire = std::mem::take(&mut *lock(&self.wire));
-                wire.extend(branch.of.wire_since(branch.begun));
-                wire
-            }
-            None => std::mem::take(&mut *lock(&self.wire)),
-        }
-    }
-
-    fn next_leaving(&self) -> Option<Box<Exchange>> {
-        lock(&self.leaving).pop_front()
-    }
-
-    /// An exchange is over, as far as its services can know. One that ran to its end is told of
-    /// when its last byte has left: until then the client may not have it.
-    pub(crate) fn finished(&self, exchange: Box<Exchange>) {
-        let is_tunnel = self.stand() == Stand::Tunnel;
-        if exchange.complete && !is_tunnel {
-            lock(&self.leaving).push_back(exchange);
-            self.set_stand(Stand::Flushing);
-        } else {
-            self.tell(exchange);
-        }
-    }
-
-    fn tell(&self, mut exchange: Box<Exchange>) {
-        exchange.t_end = self.injector.micros();
-        exchange.t_client_gone = self.gone_at();
-        if !exchange.complete {
-            exchange.ended_by = self.ended_by();
-            if let Some(http2) = &mut exchange.http2 {
-                http2.reset = self.reset_code();
-            }
-            // Sent, and nobody waited for the answer: the upstream has heard of it all the same.
-            if exchange.t_forwarded > 0 && exchange.upstream == Upstream::NotSent {
-                exchange.upstream = Upstream::NoReply;
-            }
-        } else if self.killed().is_some() {
-            exchange.ended_by = EndedBy::ProxyFin;
-        }
-        for dealt in self.take_wire() {
-            if !exchange.dealt.contains(&dealt) {
-                exchange.dealt.push(dealt);
-            }
-        }
-        self.recorder.say(Event::Exchange(exchange));
-    }
-
-    /// How it is being ended, if it is: a stream ends with its connection, too.
-    pub(crate) fn killed(&self) -> Option<Close> {
-        self.killed_itself().or_else(|| self.branch.as_ref()?.of.killed())
-    }
-
-    pub(super) fn killed_itself(&self) -> Option<Close> {
-        decode(self.kill.load(Ordering::Acquire))
-    }
-
-    /// How it is to end once what is written has left, if it is.
-    pub(super) fn ends_after_flush(&self) -> Option<Close> {
-        decode(self.after_flush.load(Ordering::Acquire))
-    }
-
-    /// Waits until somebody has something to say: a kill, an interim answer.
-    pub(crate) async fn called(&self) {
-        self.notify.notified().await;
-    }
-
-    /// Waits for the end of the connection by our own hand.
-    pub(crate) async fn until_killed(&self) {
-        while self.killed().is_none() {
-            self.called().await;
-        }
-    }
-
-    /// Notes that the client closed its side.
-    pub(crate) fn client_gone(&self, by_reset: bool) {
-        let now = self.injector.micros();
-        let first = self.gone_at.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
-        // After a FIN a RST says only that the client doesn't listen any more.
-        if first.is_ok() && by_reset {
-            self.gone_by_reset.store(true, Ordering::Release);
-        }
-    }
-
-    /// When the client went, in microseconds of the drill; zero if it is there.
-    pub(crate) fn gone_at(&self) -> u64 {
-        match (self.gone_at.load(Ordering::Acquire), &self.branch) {
-            (0, Some(branch)) => branch.of.gone_at(),
-            (at, _) => at,
-        }
-    }
-
-    /// Whether the client reset the stream, if it is one.
-    pub(super) fn gone_itself(&self) -> bool {
-        self.gone_at.load(Ordering::Acquire) > 0
-    }
-
-    /// How an exchange that broke off now did so.
-    pub(crate) fn ended_by(&self) -> EndedBy {
-        if let Some(ended_by) = self.stream_ended_by() {
-            return ended_by;
-        }
-        match (self.killed(), self.gone_at()) {
-            (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
-            (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
-                EndedBy::PhaseEdge
-            }
-            (Some(Close::Reset), _) => EndedBy::ProxyRst,
-            (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
-            _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,
-            _ => EndedBy::ClientFin,
-        }
-    }
-}
-
-impl ConnCtl {
-    /// The code that a stream ends with, if one was asked for.
-    fn note_code(&self, close: Close) {
-        if let Close::ResetStream(error) = close {
-            self.reset_with(error.code().into());
-        }
     }
 }
 
