@@ -46,19 +46,23 @@ fn table() -> String {
 
 fn markdown() -> String {
     let row = |entry: &Entry| {
-        format!("| `{}` | {} | {} |\n", entry.name, layer(entry.layer), entry.summary)
+        let (name, layer, traffic) = (entry.name, layer(entry.layer), entry.traffic.name());
+        format!("| `{name}` | {layer} | {traffic} | {} |\n", entry.summary)
     };
     let rows: String = CATALOG.iter().map(row).collect();
-    format!("| fault | on | what the client meets |\n|---|---|---|\n{rows}")
+    format!("| fault | on | traffic | what the client meets |\n|---|---|---|---|\n{rows}")
 }
 
 fn page(entry: &Entry) -> String {
+    let proxies: Vec<&str> = entry.protocols.iter().map(|protocol| protocol.name()).collect();
     let mut page = format!(
-        "{} (on {}): {}\n\n{}\n",
+        "{} (on {}): {}\n\n{}\n\nIt can hurt: {}\nOn proxies with `protocol`: {}\n",
         entry.name,
         layer(entry.layer),
         entry.summary,
-        entry.about.trim()
+        entry.about.trim(),
+        entry.traffic.name(),
+        proxies.join(", ")
     );
     let keys = keys(&entry.kind);
     if !keys.is_empty() {

@@ -15,7 +15,7 @@ use crate::{
     dice::Dice,
     fault::{
         ByteFilter, Denial, Fault, Out, Tick, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::read_nothing,
         queue::Queue,
     },
@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "blackhole",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "connections are accepted, then silence in both directions",
     about: "Nothing passes in either direction for as long as the fault is in force; connections
 that are open fall silent, new ones are accepted and hear nothing. No byte is lost: when it lets go,

@@ -60,6 +60,40 @@ impl Protocol {
     }
 }
 
+/// The traffic that a fault can hurt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// Whatever flows: it acts on connections, and knows nothing of what they carry.
+    Any,
+    /// Requests and answers, gRPC calls among them, over either version of HTTP.
+    Http,
+    /// The same, and bytes that nobody understands.
+    HttpAndBytes,
+    /// Connections over HTTP/2, and what HTTP/1 has in place of it.
+    Http2,
+    /// gRPC calls.
+    Grpc,
+    /// TLS that is spoken with the proxy.
+    Tls,
+    /// WebSockets.
+    WebSocket,
+}
+
+impl Traffic {
+    /// As tables write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Http => "HTTP/1, HTTP/2, gRPC",
+            Self::HttpAndBytes => "HTTP/1, HTTP/2, gRPC, bytes",
+            Self::Http2 => "HTTP/2",
+            Self::Grpc => "gRPC",
+            Self::Tls => "TLS",
+            Self::WebSocket => "WebSocket",
+        }
+    }
+}
+
 /// How a fault is read.
 pub type Read = fn(&Spanned<Node>, &mut Reader<'_>) -> Option<Arc<dyn Fault>>;
 
@@ -72,6 +106,8 @@ pub struct Entry {
     pub layer: Layer,
     /// The protocols of the proxies it works on.
     pub protocols: &'static [Protocol],
+    /// The traffic that it can hurt.
+    pub traffic: Traffic,
     /// What the client meets, in one line.
     pub summary: &'static str,
     /// The long page of `firedrill faults NAME`.

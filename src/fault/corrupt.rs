@@ -23,7 +23,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         ByteFilter, Cx, Effect, Fault, Out, Promise, Stage, Tick, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::{Side, is_curve},
         on_bytes::{Bytewise, OnBytes},
         queue::Queue,
@@ -41,6 +41,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "corrupt",
     layer: Layer::Message,
     protocols: Protocol::ALL,
+    traffic: Traffic::HttpAndBytes,
     summary: "bytes of the body are flipped, zeroed or repeated",
     about: "Each byte is hit with the probability `rate`, which may move. `as: flip` (the default)
 turns one of its bits over, `zero` makes it 0, `repeat` lets it arrive twice. Which bytes are hit

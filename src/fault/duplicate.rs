@@ -15,7 +15,7 @@ use crate::{
     diag::{Code, Diagnostic},
     fault::{
         Cx, Effect, Fault, Stage,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     units::show_duration,
@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "duplicate",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "the request reaches the upstream twice",
     about: "The same head and body come to the upstream a second time, on another connection: as soon
 as all of the request was read, or `delay` after that. The client gets the first answer; the second is

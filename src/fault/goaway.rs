@@ -12,7 +12,7 @@
 use crate::{
     fault::{
         Cx, Denial, Effect, Fault, Stage,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         h2_error::H2Error,
     },
     read::{Field, Kind, Reader, Shape},
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "goaway",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http2,
     summary: "the server is done with the connection: it finishes what is under way, or it does not",
     about: "On HTTP/2 the connection that the request came on is sent GOAWAY. Without an `error`, or
 with NO_ERROR, the request and all others under way are served, new ones are to come on another

@@ -20,7 +20,7 @@ use crate::{
     fault::{
         Canned, Cx, Denial, Effect, Fault, Stage,
         after::After,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     grpc::{CONTENT_TYPE, Code, DETAILS, Detail, MESSAGE, PUSHBACK, STATUS, percent_encoded},
     read::{Field, Fields, Kind, Reader, Shape},
@@ -57,6 +57,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "grpc",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Grpc,
     summary: "a gRPC call fails with a status: code, message, details, pushback",
     about: "The call is answered with a `code` (`UNAVAILABLE`, or its number) and a `message`, by a head
 alone, as by a server that turns it away; the upstream never sees it. `details` are a

@@ -14,7 +14,7 @@ use crate::{
     diag::{Code, Diagnostic},
     fault::{
         Cx, Denial, Effect, Fault, Stage,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     units::show_duration,
@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "hang",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "the request is read, and no answer comes",
     about: "The upstream never sees the request, and the client waits: until its own timeout, until
 `for` is over (then the connection is closed), or until the phase or the drill ends. It is how one

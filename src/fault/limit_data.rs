@@ -16,7 +16,7 @@ use crate::{
     dice::Dice,
     fault::{
         ByteFilter, Close, Denial, Fault, Out, Promise, Tick, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Side,
         queue::Queue,
     },
@@ -33,6 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "limit_data",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "a connection ends after so many bytes",
     about: "Exactly so many bytes of a direction pass, then the connection ends in both, right when
 the last of them has passed; with `0B` at the first byte that comes. They are counted for each

@@ -15,7 +15,7 @@ use crate::{
     fault::{
         Close, Cx, Denial, Effect, Fault, Loss, Stage,
         canned::{bare, read_status},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "lose_response",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "the upstream does the work, and the client never hears of it",
     about: "The request reaches the upstream, and its answer is thrown away. The client meets a RST
 (`by: reset`, the default), an early end (`close`), silence until the phase ends (`hang`), or an

@@ -13,7 +13,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         Cx, Denial, Effect, Fault, Loss, Raw, Stage,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "malformed",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "an answer that is not HTTP: garbage, nothing at all, a broken head or chunk",
     about: "The request is read, these bytes are written, and the connection is closed with a FIN:
 

@@ -12,7 +12,7 @@
 use crate::{
     fault::{
         Denial, Fault,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Kind, Reader},
     yaml::{Node, Spanned},
@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "max_streams",
     layer: Layer::Listener,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http2,
     summary: "HTTP/2 connections take only so many streams at a time",
     about: "As long as it is in force every HTTP/2 connection is told by SETTINGS_MAX_CONCURRENT_STREAMS
 how many streams it may have open, and 200 again afterwards; connections that are open already are told,

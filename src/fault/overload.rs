@@ -19,7 +19,7 @@ use crate::{
     fault::{
         Canned, Cx, Denial, Effect, Fault, Stage, Tick,
         canned::{bare, read_status, whole_seconds},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::is_curve,
         queue::pop_if,
     },
@@ -40,6 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "overload",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "a server of finite capacity: a queue that grows with the load, 503 when it is full",
     about: "Requests stand in one queue, in front of a server that takes `capacity` of them in a
 second. An idle server takes a request at once; with the load the queue grows, and with it the wait.

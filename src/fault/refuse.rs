@@ -14,7 +14,7 @@
 use crate::{
     fault::{
         Denial, Fault, Gate,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::read_nothing,
     },
     read::{Kind, Reader, Shape},
@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "refuse",
     layer: Layer::Listener,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "connections are refused: nobody listens",
     about: "The listener is closed for as long as the fault is in force: `connect` fails with a
 real ECONNREFUSED, as for a process that crashed. It is about the listener as a whole, so there is

@@ -23,7 +23,7 @@ use crate::{
     fault::{
         ByteFilter, Close, Cx, Denial, Effect, Fault, Promise, Stage, Way,
         after::After,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         h2_error::H2Error,
         limit_data::Limit,
         on_bytes::{Bytewise, OnBytes},
@@ -40,6 +40,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "reset",
     layer: Layer::Message,
     protocols: Protocol::ALL,
+    traffic: Traffic::HttpAndBytes,
     summary: "the connection breaks with a RST",
     about:
         "The client's socket fails with ECONNRESET. On HTTP/2 only the stream is reset, by RST_STREAM

@@ -14,7 +14,7 @@ use crate::{
     fault::{
         Canned, Cx, Denial, Effect, Fault, Stage,
         canned::{bare, read_canned, read_status},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     yaml::{Node, Spanned},
@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "respond",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "an answer without the upstream: status, headers, body, `retry_after`",
     about: "The request is answered here; the upstream never sees it. `status` is from 200 to 599.
 `retry_after` becomes a `retry-after` field of whole seconds, rounded up. `headers` maps names to a

@@ -16,7 +16,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         ByteFilter, Fault, Out, Tick, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Side,
         queue::Queue,
     },
@@ -35,6 +35,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "slice",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "bytes leave in small slices, with or without a pause after each",
     about: "What was written at once arrives in many reads. A slice has `size` bytes, or, with a
 `variation`, from `size - variation` to `size + variation`, drawn for each; fewer only where no more

@@ -15,7 +15,7 @@ use crate::{
     dice::Dice,
     fault::{
         ByteFilter, Fault, Out, Tick, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Side,
         queue::Queue,
     },
@@ -32,6 +32,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "slow_close",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "the end of a connection is passed on late, its bytes are not",
     about: "Bytes pass as they come. When a direction of a connection has ended, that is passed on
 only `delay` later, in real time. `side` picks `request`, `response` or `both` (the default), each

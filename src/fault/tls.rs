@@ -20,7 +20,7 @@ use crate::{
     diag::{Code, Diagnostic},
     fault::{
         Cx, Denial, Effect, Fault, Stage,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
     },
     read::{Field, Kind, Reader, Shape},
     units::show_duration,
@@ -33,6 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "tls",
     layer: Layer::Handshake,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Tls,
     summary: "the TLS handshake goes wrong: a bad certificate, no agreement, silence",
     about: "It works on proxies with `terminate`, on the connections that are made while it is in
 force. The certificate has `expired`, is `not_yet_valid`, is for somebody else (`wrong_name`), or is

@@ -19,7 +19,7 @@ use crate::{
     fault::{
         Close, Cx, Denial, Effect, Fault, Stage,
         after::After,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::is_curve,
     },
     read::{Field, Kind, Reader, Shape},
@@ -32,6 +32,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "truncate",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "the end of the body is missing, its announced length is not",
     about: "The head goes out untouched, then the body stops `after` so many bytes, or after this
 share of the announced length (of the first 64 KiB, if no length is announced), and the connection

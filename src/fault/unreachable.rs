@@ -13,7 +13,7 @@
 use crate::{
     fault::{
         Denial, Fault, Gate,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::read_nothing,
     },
     read::{Kind, Reader, Shape},
@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "unreachable",
     layer: Layer::Listener,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "connections hang in SYN, as to a dead host",
     about: "Whoever connects gets neither a refusal nor an answer until their own connect timeout.
 The accept queue of the listener is full, so the kernel drops SYNs, and no privilege is needed. Once

@@ -23,7 +23,7 @@ use crate::{
     fault::{
         ByteFilter, Fault, Way,
         bandwidth::pipe::{Narrow, Pipe},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::{Side, is_curve},
     },
     read::{Field, Kind, Reader, Shape},
@@ -38,6 +38,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "bandwidth",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "a narrow pipe: so many bytes per second",
     about: "`n` bytes take `n / rate` and never less; whoever sends less than that meets no queue.
 Each direction is a pipe of its own; `side` picks `request`, `response` or `both` (the default).

@@ -22,7 +22,7 @@ use crate::{
     fault::{
         Cx, Effect, Fault, Stage,
         canned::read_file,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Half,
     },
     read::{Field, Fields, Kind, Reader, Shape},
@@ -39,6 +39,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "body",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "a body says something else: replaced, or its JSON changed",
     about: "The answer's body, or with `side: request` the request's on its way to the upstream, is
 another. `replace` is the new one, and `file` is a file with it in the folder of the scenario, of at

@@ -28,7 +28,7 @@ use crate::{
     dice::Dice,
     fault::{
         ByteFilter, Cx, Effect, Fault, Stage, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         dribble::pieces::{Pieces, Schedule},
         form::Side,
         on_bytes::{Bytewise, OnBytes},
@@ -46,6 +46,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "dribble",
     layer: Layer::Message,
     protocols: Protocol::ALL,
+    traffic: Traffic::HttpAndBytes,
     summary: "the body comes a few bytes at a time",
     about: "The head comes at once, and then the body so slowly that a timeout which starts anew
 with every read never strikes. `over: 10s` spreads the body evenly over the whole time, in so many

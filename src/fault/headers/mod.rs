@@ -20,7 +20,7 @@ use crate::{
     fault::{
         Cx, Effect, Fault, Stage,
         canned::{read_field_name, read_header_fields},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Half,
     },
     read::{Field, Fields, Kind, Reader, Shape},
@@ -37,6 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "headers",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "header fields are missing, changed, or too many",
     about: "Fields of the answer's head, or with `side: request` of the request's on its way to the
 upstream, are changed in this order. `remove` takes all fields of a name out. `set` gives a field

@@ -46,7 +46,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         ByteFilter, Cx, Effect, Fault, Stage, Way, budget,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         distribution::{Distribution, uniform},
         form::Side,
         latency::{calls::Calls, chunks::Staggered, wander::Wander},
@@ -64,6 +64,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "latency",
     layer: Layer::Message,
     protocols: Protocol::ALL,
+    traffic: Traffic::HttpAndBytes,
     summary: "messages are held for a while: fixed, spread, by percentiles, or wandering",
     about: "Holds the request before it goes to the upstream (`side: response`: the response before
 it goes to the client; `both`: both). Messages do not queue behind each other. Delays are real time

@@ -51,7 +51,7 @@ use crate::{
     dice::{Dice, Purpose},
     fault::{
         ByteFilter, Cx, Effect, Fault, Stage, Way,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         distribution::uniform,
         form::Side,
         packet_loss::{
@@ -71,6 +71,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "packet_loss",
     layer: Layer::Connection,
     protocols: Protocol::ALL,
+    traffic: Traffic::Any,
     summary: "the stalls that lost packets cause, never a lost byte",
     about: "Each direction of each connection gets a virtual TCP sender that loses segments and
 retransmits as Linux does. A loss is a pause, then everything behind it at once, then a slower flow;

@@ -23,7 +23,7 @@ use crate::{
     fault::{
         Canned, Cx, Denial, Effect, Fault, Stage,
         canned::{bare, read_status, whole_seconds},
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::is_curve,
         rate_limit::buckets::Buckets,
     },
@@ -43,6 +43,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "rate_limit",
     layer: Layer::Message,
     protocols: Protocol::HTTP,
+    traffic: Traffic::Http,
     summary: "429 beyond a rate, with `retry-after` and rate-limit fields",
     about: "Each user has a bucket of tokens, as deep as `burst` and filled at `rate`, full when the
 phase begins. A request that finds a token passes untouched; one that finds none is answered 429, or

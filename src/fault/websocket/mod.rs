@@ -40,7 +40,7 @@ use crate::{
     dice::Dice,
     fault::{
         Denial, Fault, Lanes,
-        catalog::{Entry, Layer, Protocol},
+        catalog::{Entry, Layer, Protocol, Traffic},
         form::Side,
         websocket::lane::Pair,
     },
@@ -56,6 +56,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "websocket",
     layer: Layer::Socket,
     protocols: Protocol::HTTP,
+    traffic: Traffic::WebSocket,
     summary: "messages of open WebSockets come late or never, sockets fall silent or are closed",
     about: "Acts on the frames of WebSockets once their handshake is over, those that are open when it
 begins included. The handshake chooses, as a request: by `target` and `share`; to refuse it, use

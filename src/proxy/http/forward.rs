@@ -4,6 +4,7 @@ use crate::{
     config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
+        ctl::ConnCtl,
         drain::Ending,
         error::UpstreamError,
         http::{connect, forwarded, hop, target::Target, upgrade},
@@ -85,11 +86,12 @@ impl Forward {
         self.within.as_ref()
     }
 
-    /// Whether the upstream may be spoken to over HTTP/2.
-    pub(crate) fn may_speak_two(&self) -> bool {
+    /// Whether a client may be told of extended CONNECT.
+    pub(crate) fn takes_extended_connect(&self, ctl: &ConnCtl) -> bool {
         match &self.hop.way {
-            Way::One(upstream) => upstream.may_speak_two(),
-            Way::Asked(ways) => ways.may_speak_two(),
+            Way::One(upstream) => upstream.takes_extended_connect(ctl),
+            // Which upstream it will be about, nobody knows yet.
+            Way::Asked(_) => false,
         }
     }
 }

@@ -75,7 +75,7 @@ where
     {
         let mut calls = pin!(FuturesUnordered::new());
         calls.push(Calls::new(ctl, &shared.ending).next());
-        let mut handshake = pin!(settings(forward).handshake(lent));
+        let mut handshake = pin!(settings(forward, ctl).handshake(lent));
         let connection = loop {
             tokio::select! {
                 biased;
@@ -100,7 +100,7 @@ fn announced(ctl: &ConnCtl, limit: &Limit) -> bool {
     limit.set(ctl.injector().max_streams().map_or(MAX_STREAMS, |limit| limit.most))
 }
 
-fn settings(forward: &Forward) -> Builder {
+fn settings(forward: &Forward, ctl: &ConnCtl) -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
@@ -111,7 +111,7 @@ fn settings(forward: &Forward) -> Builder {
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(Some(MAX_ERRORS));
     // A client that is not told of it opens its WebSockets over HTTP/1.
-    if forward.may_speak_two() {
+    if forward.takes_extended_connect(ctl) {
         builder.enable_connect_protocol();
     }
     builder

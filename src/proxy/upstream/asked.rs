@@ -111,11 +111,6 @@ impl Asked {
         dialled.unwrap_or(Err(UpstreamError::ConnectTimeout(CONNECT_TIMEOUT)))
     }
 
-    /// Whether anybody may be spoken to over HTTP/2.
-    pub(crate) fn may_speak_two(&self) -> bool {
-        self.http != UpstreamHttp::Http1
-    }
-
     /// Whether what is inside of tunnels is read, as far as it can be.
     pub(crate) fn is_read(&self) -> bool {
         self.reads

@@ -27,8 +27,14 @@ pub use tls::{TlsError, TlsRoots, TlsSettings};
 use crate::{
     config::UpstreamHttp,
     proxy::{
-        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, introduce::Who,
-        meters::Meters, record::Draft, reply::Reply,
+        ask::Ask,
+        ctl::{ConnCtl, lock},
+        error::UpstreamError,
+        inbound::Inbound,
+        introduce::Who,
+        meters::Meters,
+        record::Draft,
+        reply::Reply,
     },
 };
 use body::Held;
@@ -84,8 +90,17 @@ impl Upstream {
         Self { pool: Arc::new(Pool::of(idle)), ..self }
     }
 
-    pub(crate) fn may_speak_two(&self) -> bool {
-        self.http != UpstreamHttp::Http1
+    /// Whether a client may be told of extended CONNECT: the upstream, as far as is known, speaks HTTP/2
+    /// with it. Browsers that are told open their WebSockets so and in no other way.
+    pub(crate) fn takes_extended_connect(&self, ctl: &ConnCtl) -> bool {
+        match self.http {
+            UpstreamHttp::Http1 => false,
+            UpstreamHttp::Http2 => true,
+            UpstreamHttp::Same if ctl.is_over_tls() => {
+                self.connector.is_tls() && self.sessions.are_open()
+            }
+            UpstreamHttp::Same => true,
+        }
     }
 
     /// The authority to put into `host` where one is needed.
