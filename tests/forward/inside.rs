@@ -107,6 +107,8 @@ async fn requests_inside_are_read_and_go_on_over_tls() {
     assert_eq!(told, [(1, "CONNECT", 200), (2, "GET", 200), (3, "GET", 200)]);
     assert!(exchanges.iter().all(|exchange| exchange.conn == exchanges[0].conn));
     assert_eq!(exchanges[2].upstream, event::Upstream::Status(200));
+    let judged: Vec<bool> = exchanges.iter().map(|exchange| exchange.detail.is_some()).collect();
+    assert_eq!(judged, [false, true, true], "the way there is no operation of its own");
     // One connection each, kept.
     assert_eq!(secure.front.proxy.meters().read().accepted, 1);
 }

@@ -43,6 +43,9 @@ pub(super) async fn answer(
     let ctl = &draft.ctl;
     let upstream = if asked.is_read() {
         asked.check(&place)?;
+        // What the client wants is inside. A judge who counted the way there as well would take it for
+        // something else that was asked for, and served.
+        lock(&draft.exchange).detail = None;
         None
     } else {
         let upstream = asked.dial(&place).await?;
