@@ -1,5 +1,5 @@
 //! Certificates: Firedrill's own authority, which signs for a proxy that speaks TLS and was given no
-//! certificate, and the [files](self::files) of those that were.
+//! certificate, and the [files] of those that were.
 //!
 //! It is made when it is first needed and kept in the user's own folder, so that a client has to be
 //! told only once to trust it. Its key never leaves that folder. It may sign for any name, since a
