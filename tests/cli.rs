@@ -250,13 +250,20 @@ fn faults_lists_the_catalogue_and_shows_a_page() {
     assert_eq!(page.code, Some(0));
     assert!(page.out.contains("    - respond: 503\n"), "{}", page.out);
     assert!(page.out.contains("retry_after"), "{}", page.out);
+    let protocols =
+        "It can hurt: HTTP/1, HTTP/2, gRPC\nOn proxies with `protocol`: http, forward\n";
+    assert!(page.out.contains(protocols), "{}", page.out);
 
     let unknown = firedrill(["faults", "respnod"]);
     assert_eq!((unknown.code, &*unknown.out), (Some(2), ""));
     assert!(unknown.err.contains("did you mean `respond`?"), "{}", unknown.err);
 
     let table = firedrill(["faults", "--markdown"]);
-    assert!(table.out.starts_with("| fault | on | what the client meets |\n|---|---|---|\n| `"));
+    assert!(
+        table.out.starts_with(
+            "| fault | on | traffic | what the client meets |\n|---|---|---|---|\n| `"
+        )
+    );
     assert_eq!(table.out.lines().count(), list.out.lines().count() + 2);
 }
 

@@ -95,11 +95,10 @@ impl Upstream {
     pub(crate) fn takes_extended_connect(&self, ctl: &ConnCtl) -> bool {
         match self.http {
             UpstreamHttp::Http1 => false,
-            UpstreamHttp::Http2 => true,
             UpstreamHttp::Same if ctl.is_over_tls() => {
                 self.connector.is_tls() && self.sessions.are_open()
             }
-            UpstreamHttp::Same => true,
+            UpstreamHttp::Same | UpstreamHttp::Http2 => true,
         }
     }
 
