@@ -26,6 +26,7 @@ pub use tls::{TlsError, TlsRoots, TlsSettings};
 
 use crate::{
     config::UpstreamHttp,
+    grpc::is_grpc,
     proxy::{
         ask::Ask,
         ctl::{ConnCtl, lock},
@@ -39,7 +40,7 @@ use crate::{
 };
 use body::Held;
 use connect::Offer;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, uri::Scheme};
+use http::{Method, Request, Response, StatusCode, Version, uri::Scheme};
 use interim::Interims;
 use metered::Metered;
 pub(crate) use pool::Tunnelled;
@@ -286,11 +287,6 @@ enum Dialled {
     Two(Place),
     /// The upstream chose HTTP/1.
     One(Box<Pooled>),
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
