@@ -88,7 +88,21 @@ impl UpstreamError {
             text.push_str(&format!(": {error}"));
             cause = error.source();
         }
+        text.push_str(self.advice());
         text
+    }
+
+    /// What to do about an upstream that speaks another version of HTTP.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Broken(error) if error.is_parse() && error.to_string().contains("version") => {
+                "; if it speaks HTTP/2 alone, set `upstream_http: http2`"
+            }
+            Self::Stream(error) if error.is_library() => {
+                "; if it speaks HTTP/1 alone, set `upstream_http: http1`"
+            }
+            _ => "",
+        }
     }
 
     /// Whether a connection was never made: the upstream cannot have heard of the request.

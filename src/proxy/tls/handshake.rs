@@ -113,6 +113,14 @@ pub(crate) async fn welcome<S: Stream>(
         Err(failed) => failed,
     };
     tracing::debug!(peer = %ctl.peer, error = %failure, cause = ?failure, "no TLS with a client");
+    // A client that refuses the certificate is how most first tries end.
+    if matches!(failure, Failure::Tls(_)) && ctl.welcome.flaw.is_none() && terminator.tells() {
+        tracing::warn!(
+            peer = %ctl.peer,
+            cause = %std::error::Error::source(&failure).map_or_else(String::new, ToString::to_string),
+            "no TLS with a client; does it trust who signed (`firedrill ca --help`)? This is said once"
+        );
+    }
     if failure.is_the_clients() {
         ctl.client_gone(false);
     }

@@ -23,7 +23,13 @@ pub(crate) use sni::{Routes, route};
 use crate::{ca::Authority, config::Terminate, fault::Flaw, proxy::upstream::TlsError};
 use certificates::Certificates;
 use rustls::{ServerConfig, ServerConnection, crypto::CryptoProvider};
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 /// What is spoken above TLS, as client and proxy agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +63,28 @@ impl Alpn {
 #[derive(Debug)]
 pub struct Terminator {
     certificates: Certificates,
+    /// A handshake that failed was told of.
+    told: AtomicBool,
 }
 
 impl Terminator {
+    /// Whether this is the first handshake to fail.
+    fn tells(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
     /// One that speaks as a config says.
     ///
     /// # Errors
     ///
     /// Fails if a file is of no use, or there is no authority that could sign for it.
     pub fn new(terminate: &Terminate) -> Result<Self, TlsError> {
-        Ok(Self { certificates: Certificates::new(terminate)? })
+        Ok(Self { certificates: Certificates::new(terminate)?, told: AtomicBool::new(false) })
     }
 
     /// One that makes up a certificate for whatever name a client asks for.
     pub fn made_up(authority: Arc<Authority>) -> Self {
-        Self { certificates: Certificates::made_up(authority) }
+        Self { certificates: Certificates::made_up(authority), told: AtomicBool::new(false) }
     }
 
     /// How to speak with a client that asks for `name`, at the address `local`.

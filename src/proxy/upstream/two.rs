@@ -106,7 +106,9 @@ pub(super) async fn send(
             Sent::Answered(Box::new(response), Held { _place: place, _upload: upload })
         }
         Some(Err(error)) => {
-            if error.is_go_away() || error.is_io() {
+            // One that is told to calm down is left alone, with all that it remembers.
+            let is_angry = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+            if error.is_go_away() || error.is_io() || is_angry {
                 place.forget();
             }
             // Only what its last word does not cover ends so; the others end with the connection.

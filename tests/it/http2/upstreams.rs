@@ -1,14 +1,19 @@
 //! Connections to upstreams over HTTP/2: few, with room, and never a request twice.
 
 use crate::{
-    http2::peer::{Asked, Client, Notes, get, ok, whole},
+    http2::peer::{Asked, Client, Notes, Service, get, ok, whole},
     support::{Drill, GET, OK, Wire, eventually},
 };
 use bytes::Bytes;
 use firedrill::proxy::{Connector, TlsRoots, TlsSettings, UpstreamHttp};
+use h2::Reason;
 use http::Request;
 use rcgen::{CertificateParams, KeyPair};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -261,5 +266,31 @@ async fn an_upstream_that_speaks_only_http1_is_a_bad_gateway() {
     let got = timeout(Duration::from_secs(10), client.get("/")).await.expect("in time");
     let got = got.expect("an answer");
     assert_eq!(got.status, 502);
-    assert!(String::from_utf8_lossy(&got.body).contains("HTTP/2"), "{got:?}");
+    let text = String::from_utf8_lossy(&got.body);
+    assert!(text.contains("HTTP/2") && text.contains("`upstream_http: http1`"), "{text}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_speaks_only_http2_says_what_to_set() {
+    let service = Service::echo().await;
+    let drill = Drill::calm().at(&format!("http://{}", service.address));
+    let got = drill.ask(GET).await;
+    assert_eq!(got.status(), 502);
+    assert!(got.text().contains("`upstream_http: http2`"), "{}", got.text());
+}
+
+/// A client that reset too much is told to calm down; others are not to pay for it.
+#[tokio::test]
+async fn a_connection_that_was_told_to_calm_down_is_not_used_again() {
+    let service = Service::of(|(_, mut respond): Asked| async move {
+        respond.send_reset(Reason::ENHANCE_YOUR_CALM);
+    })
+    .await;
+    let drill = Drill::calm().at(&format!("http://{}", service.address));
+    let client = Client::to(drill.address()).await;
+    for _ in 0..3 {
+        let got = timeout(Duration::from_secs(10), client.get("/")).await.expect("in time");
+        assert_eq!(got.expect_err("a reset").reason(), Some(Reason::ENHANCE_YOUR_CALM));
+    }
+    assert_eq!(service.connections.load(Ordering::Relaxed), 3);
 }
