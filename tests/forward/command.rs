@@ -96,7 +96,7 @@ fn what_does_not_go_together_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs curl"]
+#[ignore = "needs curl; .ci/run installs it and runs this"]
 async fn curl_goes_through() {
     let upstream = Upstream::answering(OK).await;
     let url = format!("http://{}/", upstream.address);

@@ -15,7 +15,13 @@ use rustls::{
     AlertDescription,
     server::{Accepted, Acceptor},
 };
-use std::{future::pending, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, pending},
+    io,
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::{sleep, sleep_until},
@@ -67,33 +73,36 @@ impl Failure {
 }
 
 impl Failure {
-    /// What the client said of it.
-    pub(super) fn alert(&self) -> Option<AlertDescription> {
-        let Self::Tls(error) = self else { return None };
-        match error.get_ref()?.downcast_ref()? {
-            rustls::Error::AlertReceived(alert) => Some(*alert),
-            _ => None,
-        }
+    /// Whether the client said that it does not trust who signed.
+    pub(super) fn is_distrust(&self) -> bool {
+        use AlertDescription as Alert;
+        let Self::Tls(error) = self else { return false };
+        let said = error.get_ref().and_then(|error| error.downcast_ref());
+        matches!(
+            said,
+            Some(rustls::Error::AlertReceived(
+                Alert::UnknownCA
+                    | Alert::BadCertificate
+                    | Alert::CertificateUnknown
+                    | Alert::UnsupportedCertificate
+                    | Alert::AccessDenied
+            ))
+        )
     }
 }
 
-/// Shakes hands with the client of a connection that was accepted; gives out what to speak with it,
-/// and over what. `None` if there is nobody to speak with any more.
-pub(crate) async fn welcome<S: Stream>(
-    io: S,
+/// What comes of a wait, unless the connection is called to its end before.
+pub(super) async fn heeding<T>(
     ctl: &Arc<ConnCtl>,
-    terminator: &Terminator,
     ending: &Ending,
-) -> Option<(TlsStream<Socket<S>>, Alpn)> {
-    let local = io.local();
-    let socket = Socket::below_tls(io, Arc::clone(ctl));
+    mut wait: impl Future<Output = T> + Unpin,
+) -> Option<T> {
     let mut calls = FuturesUnordered::new();
     calls.push(Calls::new(ctl, ending).next());
-    let mut hands = Box::pin(shake(socket, ctl, terminator, local));
-    let shaken = loop {
+    loop {
         let (call, more) = tokio::select! {
             biased;
-            shaken = &mut hands => break shaken,
+            out = &mut wait => return Some(out),
             Some(called) = calls.next() => called,
         };
         match call {
@@ -107,18 +116,31 @@ pub(crate) async fn welcome<S: Stream>(
             Call::End => return None,
         }
         calls.push(more.next());
-    };
-    let (failure, mut socket) = match shaken {
+    }
+}
+
+/// Shakes hands with the client of a connection that was accepted; gives out what to speak with it,
+/// and over what. `None` if there is nobody to speak with any more.
+pub(crate) async fn welcome<S: Stream>(
+    io: S,
+    ctl: &Arc<ConnCtl>,
+    terminator: &Terminator,
+    ending: &Ending,
+) -> Option<(TlsStream<Socket<S>>, Alpn)> {
+    let local = io.local();
+    let socket = Socket::below_tls(io, Arc::clone(ctl));
+    let hands = Box::pin(shake(socket, ctl, terminator, local));
+    let (failure, mut socket) = match heeding(ctl, ending, hands).await? {
         Ok(spoken) => return Some(spoken),
         Err(failed) => failed,
     };
     tracing::debug!(peer = %ctl.peer, error = %failure, cause = ?failure, "no TLS with a client");
-    // A client that refuses the certificate is how most first tries end.
-    if matches!(failure, Failure::Tls(_)) && ctl.welcome.flaw.is_none() && terminator.tells() {
+    // How most first tries end.
+    if failure.is_distrust() && ctl.welcome.flaw.is_none() && terminator.tells() {
         tracing::warn!(
             peer = %ctl.peer,
-            cause = %std::error::Error::source(&failure).map_or_else(String::new, ToString::to_string),
-            "no TLS with a client; does it trust who signed (`firedrill ca --help`)? This is said once"
+            "a client does not trust who signed our certificate, which is said once: `firedrill ca --help` \
+             has how it can trust those that are made up"
         );
     }
     if failure.is_the_clients() {

@@ -1,19 +1,18 @@
 //! TLS inside a tunnel: the certificate is made up for the host that the tunnel was to lead to.
 
 use crate::{
-    fault::Close,
     proxy::{
-        conn::{Call, Calls},
         ctl::ConnCtl,
         drain::Ending,
         socket::{Front as _, Socket, Stream},
-        tls::{Alpn, Terminator, handshake::accept},
+        tls::{
+            Alpn, Terminator,
+            handshake::{accept, heeding},
+        },
     },
     units::{Host, HostPort},
 };
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rustls::AlertDescription;
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 use tokio::io::AsyncReadExt as _;
 use tokio_rustls::server::TlsStream;
 
@@ -61,7 +60,7 @@ pub(crate) async fn look<S: Stream>(
             None => return Inside::Nobody,
         };
     if tell() {
-        if error.alert().is_some_and(is_distrust) {
+        if error.is_distrust() {
             tracing::warn!(
                 %place,
                 "the client does not trust Firedrill's own certificate authority: have it trust the \
@@ -80,45 +79,4 @@ pub(crate) async fn look<S: Stream>(
         () = ending.stopping.cancelled() => {}
     }
     Inside::Nobody
-}
-
-/// What clients say of a certificate whose authority they do not know.
-fn is_distrust(alert: AlertDescription) -> bool {
-    use AlertDescription as Alert;
-    [
-        Alert::UnknownCA,
-        Alert::BadCertificate,
-        Alert::CertificateUnknown,
-        Alert::UnsupportedCertificate,
-        Alert::AccessDenied,
-    ]
-    .contains(&alert)
-}
-
-/// What comes of a wait, unless the connection is called to its end before.
-async fn heeding<T>(
-    ctl: &Arc<ConnCtl>,
-    ending: &Ending,
-    mut wait: impl Future<Output = T> + Unpin,
-) -> Option<T> {
-    let mut calls = FuturesUnordered::new();
-    calls.push(Calls::new(ctl, ending).next());
-    loop {
-        let (call, more) = tokio::select! {
-            biased;
-            out = &mut wait => return Some(out),
-            Some(called) = calls.next() => called,
-        };
-        match call {
-            // It is polled again, and what a fault held goes on.
-            Call::Look => {}
-            // Nothing is under way that could be finished.
-            Call::Drain => {
-                ctl.kill(Close::Fin);
-                return None;
-            }
-            Call::End => return None,
-        }
-        calls.push(more.next());
-    }
 }

@@ -63,12 +63,12 @@ impl Alpn {
 #[derive(Debug)]
 pub struct Terminator {
     certificates: Certificates,
-    /// A handshake that failed was told of.
+    /// A client that does not trust us was told of.
     told: AtomicBool,
 }
 
 impl Terminator {
-    /// Whether this is the first handshake to fail.
+    /// Whether this is the first client that does not trust us.
     fn tells(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
     }
