@@ -193,7 +193,7 @@ impl Injector {
                 // The first one decides.
                 Effect::Handshake(flaw) if welcome.flaw.is_none() => {
                     welcome.flaw = Some((flaw, Arc::clone(&armed.name)));
-                    Did::Handshake
+                    Did::Handshake(flaw.name())
                 }
                 _ => continue,
             };

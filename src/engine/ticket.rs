@@ -265,7 +265,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } | Effect::Finish { .. } => Did::Cut,
-        Effect::Handshake(_) => Did::Handshake,
+        Effect::Handshake(flaw) => Did::Handshake(flaw.name()),
         Effect::Shape(_) => Did::Shaped,
     })
 }

@@ -108,6 +108,21 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// As a scenario writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongName => "wrong_name",
+            Self::Untrusted => "untrusted",
+            Self::NoCommonVersion => "no_common_version",
+            Self::NoCommonCipher => "no_common_cipher",
+            Self::Stall { .. } => "stall",
+            Self::Reset => "reset",
+            Self::NoCloseNotify => "no_close_notify",
+        }
+    }
+
     /// Whether a client with this is denied what it asked for, if it looks at what it is shown.
     pub(super) const fn denies(self) -> Denial {
         match self {

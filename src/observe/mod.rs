@@ -18,7 +18,8 @@ pub use journal::{End, Ending, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{
-    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel, Upstream,
+    Connection, Dealt, Did, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel,
+    Upstream,
 };
 use gaps::Gaps;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -61,6 +62,10 @@ pub struct Observations {
     pub answered: u64,
     /// Connections that ended without an exchange.
     pub bare_connections: u64,
+    /// Handshakes of TLS that a fault had fail.
+    pub handshakes_dealt: u64,
+    /// Handshakes of TLS that failed though no fault was dealt to them, by their word.
+    pub handshakes_failed: BTreeMap<&'static str, u64>,
     /// Connections whose bytes were passed on as they came, by the name of their proxy.
     pub relays: BTreeMap<Arc<str>, Relays>,
     /// Faults that were put on proxies by hand.
@@ -103,6 +108,14 @@ impl Observations {
     }
 
     fn connection(&mut self, connection: &Connection) {
+        if let Some(word) = connection.tls_error {
+            let is_dealt = |dealt: &Dealt| matches!(dealt.did, Did::Handshake(_));
+            if connection.dealt.iter().any(is_dealt) {
+                self.handshakes_dealt += 1;
+            } else {
+                *self.handshakes_failed.entry(word).or_default() += 1;
+            }
+        }
         let Some(relay) = &connection.relay else {
             // One that was drained had its exchanges.
             self.bare_connections += u64::from(connection.ended_by != EndedBy::Drained);

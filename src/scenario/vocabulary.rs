@@ -172,6 +172,18 @@ pub static VOCABULARY: &[Term] = &[
         "whether requests tell how long their caller will wait",
     ),
     trouble(
+        "bad_certificates_taken",
+        Most,
+        Count,
+        "connections used although their certificate was flawed",
+    ),
+    trouble(
+        "handshake_load",
+        Most,
+        Factor,
+        "handshakes that failed per second, over attempts per second before",
+    ),
+    trouble(
         "revenue_at_risk",
         Most,
         Money,

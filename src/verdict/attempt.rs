@@ -161,6 +161,8 @@ pub struct Attempt {
     pub injected: bool,
     /// What was injected into it, by its place in the [labels](Labels); 0 is nothing.
     pub dealt: u16,
+    /// What was wrong on purpose with the TLS of its connection, if it is the first one there.
+    pub flaw: Option<&'static str>,
     /// Whether a fault held it without an answer.
     pub held: bool,
     /// Whether a fault let its answer drip.
@@ -240,6 +242,7 @@ impl Attempt {
             wrong: None,
             injected: exchange.injected(),
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
+            flaw: flaw(exchange),
             held: is_held(exchange),
             dripped: is_dripped(exchange),
             retry_after: detail.retry_wait,
@@ -339,6 +342,14 @@ impl Attempt {
             (0, _) => Wrong::Closed,
         })
     }
+}
+
+/// What was wrong on purpose with the TLS of its connection.
+fn flaw(exchange: &Exchange) -> Option<&'static str> {
+    exchange.dealt.iter().find_map(|dealt| match dealt.did {
+        Did::Handshake(flaw) => Some(flaw),
+        _ => None,
+    })
 }
 
 /// Whether a fault let its answer drip.

@@ -263,6 +263,7 @@ impl Op<'_> {
             seq: 1,
             peer: ([127, 0, 0, 1], 4000).into(),
             accepted: start,
+            secured: 0,
             phase: self.drill.phase_at(self.at),
             user: dice::key(self.user.as_bytes()),
             user_source: 0,

@@ -158,6 +158,8 @@ async fn a_client_that_does_not_trust_gets_no_further_and_others_do() {
     let stranger = trusting(Authority::unknown().expect("an authority").certificate());
 
     shake(&drill, &stranger, &secure.place()).await.expect_err("nobody it knows");
+    let told = crate::ended(&drill).await;
+    assert_eq!((told.tls_error, told.relay), (Some("alert_unknown_ca"), None));
 
     let mut client = shake(&drill, &config, &secure.place()).await.expect("it trusts");
     assert_eq!(client.ask("GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await.status(), 200);

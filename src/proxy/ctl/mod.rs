@@ -61,8 +61,10 @@ pub(crate) struct ConnCtl {
     killed_by_edge: AtomicBool,
     /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
     drained: AtomicU64,
-    /// Whether the client speaks TLS with us.
-    over_tls: AtomicBool,
+    /// When the client began to speak TLS with us, in microseconds; zero until it does.
+    secured: AtomicU64,
+    /// Why it does not, in a word.
+    tls_error: OnceLock<&'static str>,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -128,7 +130,8 @@ impl ConnCtl {
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             drained: AtomicU64::new(0),
-            over_tls: AtomicBool::new(false),
+            secured: AtomicU64::new(0),
+            tls_error: OnceLock::new(),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),

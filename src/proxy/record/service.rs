@@ -124,6 +124,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         seq,
         peer: ctl.peer,
         accepted: ctl.accepted,
+        secured: ctl.secured(),
         phase: injector.phase(),
         user: user.key,
         user_source: user.source,

@@ -59,6 +59,7 @@ pub(crate) async fn look<S: Stream>(
             Some(Err(failed)) => failed,
             None => return Inside::Nobody,
         };
+    error.note(ctl);
     if tell() {
         if error.is_distrust() {
             tracing::warn!(

@@ -135,6 +135,11 @@ impl Try {
         Self { status: 0, ..self.cut(after) }
     }
 
+    /// Although the certificate of its connection was flawed, or its handshake.
+    pub(crate) fn shown(self, flaw: &'static str) -> Self {
+        Self { dealt: Some(("tls", Did::Handshake(flaw))), ..self }
+    }
+
     /// Over a new connection.
     pub(crate) fn fresh(self) -> Self {
         Self { fresh: true, ..self }
@@ -153,8 +158,34 @@ impl Try {
     }
 }
 
+/// A connection that never carried a request, since its TLS went wrong. Times are seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shaken {
+    flaw: Option<&'static str>,
+    error: Option<&'static str>,
+    at: f64,
+    took: f64,
+}
+
+impl Shaken {
+    /// With an alert, for what was wrong with it.
+    pub(crate) fn refused(flaw: &'static str, at: f64) -> Self {
+        Self { flaw: Some(flaw), error: Some("alert"), at, took: 0.01 }
+    }
+
+    /// With a FIN, so long after hands were shaken.
+    pub(crate) fn left(flaw: &'static str, at: f64, took: f64) -> Self {
+        Self { flaw: Some(flaw), error: None, at, took }
+    }
+
+    /// For a reason of its own.
+    pub(crate) fn failed(error: &'static str, at: f64) -> Self {
+        Self { flaw: None, error: Some(error), at, took: 0.01 }
+    }
+}
+
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Traffic {
     scenario: Arc<Scenario>,
     events: Vec<(u64, Event)>,
@@ -198,7 +229,7 @@ impl Traffic {
         let (start, end) = (micros(this.at), micros(this.at + this.took));
         let gone = micros(this.gone);
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
-        let is_upstream = this.dealt.is_none_or(|dealt| dealt.0 == "dribble");
+        let is_upstream = this.dealt.is_none_or(|dealt| matches!(dealt.0, "dribble" | "tls"));
         let mut detail = Detail {
             path: this.path.unwrap_or_else(|| format!("/items/{}", 1_000_000 + self.count)),
             agent: Some("client/1.0".to_owned()),
@@ -213,6 +244,7 @@ impl Traffic {
             seq,
             peer: ([10, 0, 0, 1], 40_000).into(),
             accepted: if opens { start } else { 1 },
+            secured: 0,
             phase: self.phase_at(start),
             user: this.user,
             user_source: 0,
@@ -263,9 +295,35 @@ impl Traffic {
             phase: self.phase_at(1),
             dealt: Vec::new(),
             ended_by: EndedBy::Drained,
+            secured: 0,
+            tls_error: None,
             relay: None,
         };
         self.events.push((at, Event::Connection(connection)));
+    }
+
+    pub(crate) fn shaken(&mut self, this: Shaken) {
+        self.count += 1;
+        let (accepted, ended) = (micros(this.at), micros(this.at + this.took));
+        let dealt = this.flaw.map(|flaw| Dealt {
+            fault: "tls".into(),
+            kind: "tls",
+            did: Did::Handshake(flaw),
+        });
+        let connection = Connection {
+            proxy: 0,
+            id: 1_000_000 + self.count,
+            peer: ([10, 0, 0, 1], 40_000).into(),
+            accepted,
+            ended,
+            phase: self.phase_at(accepted),
+            dealt: dealt.into_iter().collect(),
+            ended_by: EndedBy::ClientFin,
+            secured: if this.error.is_none() { accepted } else { 0 },
+            tls_error: this.error,
+            relay: None,
+        };
+        self.events.push((ended, Event::Connection(connection)));
     }
 
     pub(crate) fn extend(&mut self, tries: impl IntoIterator<Item = Try>) {
