@@ -99,6 +99,11 @@ impl Observations {
         self.gaps.longest()
     }
 
+    /// Handshakes of TLS with clients that failed, whoever's doing it was.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes_dealt + self.handshakes_failed.values().sum::<u64>()
+    }
+
     /// How far the edges were off their plan, at worst.
     pub fn worst_edge(&self) -> Duration {
         let off = |edge: &PhaseEdge| {

@@ -89,12 +89,11 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
 
 /// Why no request came, as far as that is known.
 fn nobody(seen: &Observations) -> String {
-    let failed = seen.handshakes_dealt + seen.handshakes_failed.values().sum::<u64>();
-    if failed == 0 {
+    if seen.handshakes() == 0 {
         return "no request came by; point the client at the proxy instead of the service\n"
             .to_owned();
     }
-    format!("no request came by: {} of TLS failed\n", count(failed, "handshake"))
+    format!("no request came by: {} of TLS failed\n", count(seen.handshakes(), "handshake"))
 }
 
 /// What became of connections whose bytes were passed on, in a line, if there were any.
