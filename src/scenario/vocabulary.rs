@@ -129,6 +129,12 @@ pub static VOCABULARY: &[Term] = &[
     trouble("request_timeout", Both, Duration, "how long an attempt waits for an answer"),
     trouble("total_deadline", Most, Duration, "how long an answer may drip before it is cut off"),
     trouble(
+        "handshake_timeout",
+        Most,
+        Duration,
+        "how long it waits for hands to be shaken for TLS",
+    ),
+    trouble(
         "backoff",
         Is,
         Word(&["immediate", "constant", "growing", "exponential"]),

@@ -161,8 +161,9 @@ pub struct Attempt {
     pub injected: bool,
     /// What was injected into it, by its place in the [labels](Labels); 0 is nothing.
     pub dealt: u16,
-    /// What was wrong on purpose with the TLS of its connection, if it is the first one there.
-    pub flaw: Option<&'static str>,
+    /// What was wrong on purpose with the TLS of its connection, if it is the first one there, and how
+    /// long it took until hands were shaken.
+    pub flaw: Option<(&'static str, Duration)>,
     /// Whether a fault held it without an answer.
     pub held: bool,
     /// Whether a fault let its answer drip.
@@ -184,9 +185,10 @@ impl Attempt {
         let user = user(exchange, labels, agent);
         let prints = Prints { exchange, detail, user };
         let plain = prints.whole(detail.body_hash);
+        // A client cannot ask before hands are shaken.
+        let ready = exchange.accepted.max(exchange.secured);
         let opens = exchange.seq == 1
-            && exchange.t_first.max(exchange.t_head)
-                <= exchange.accepted.saturating_add(PRECONNECT);
+            && exchange.t_first.max(exchange.t_head) <= ready.saturating_add(PRECONNECT);
         let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
         let asked = detail.retry_after.as_deref();
         let (ended_by, outcome) = if is_left_dripping(exchange) {
@@ -344,10 +346,11 @@ impl Attempt {
     }
 }
 
-/// What was wrong on purpose with the TLS of its connection.
-fn flaw(exchange: &Exchange) -> Option<&'static str> {
+/// What was wrong on purpose with the TLS of its connection, and how long hands took.
+fn flaw(exchange: &Exchange) -> Option<(&'static str, Duration)> {
+    let took = Duration::from_micros(exchange.secured.saturating_sub(exchange.accepted));
     exchange.dealt.iter().find_map(|dealt| match dealt.did {
-        Did::Handshake(flaw) => Some(flaw),
+        Did::Handshake(flaw) => Some((flaw, took)),
         _ => None,
     })
 }

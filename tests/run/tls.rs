@@ -154,6 +154,27 @@ fn a_client_that_takes_any_certificate_fails_the_drill() {
 }
 
 #[test]
+fn how_long_a_client_waits_for_a_handshake_is_measured() {
+    let (upstream, folder) = (Upstream::start(), folder("tls-patience"));
+    let text = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: stall }] }]\n\
+                expect: [handshake_timeout: { max: 5s }]\n";
+    let file = scenario(&folder, text);
+    let args = ["run", &file, "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
+    let mut command = with_ca(&folder, &args);
+    // What left within the last second may have been killed: so there is one.
+    let ask = "for n in 1 2 3; do curl -s --connect-timeout 1 --cacert $FIREDRILL_CA $FIREDRILL_URL/; done; \
+               sleep 1.2";
+    command.args(["--terminate", "--json", "-", "--quiet", "--", "sh", "-c", ask]);
+
+    let drilled = done(command);
+
+    assert_eq!(drilled.code, Some(0), "{}\n{}", drilled.out, drilled.err);
+    let told: serde_json::Value = serde_json::from_str(&drilled.out).expect("JSON");
+    let took = told["verdict"]["expectations"][0]["value"].as_f64().expect("a number");
+    assert!((0.95..3.0).contains(&took), "{took}");
+}
+
+#[test]
 fn a_client_that_does_not_trust_us_is_why_nothing_came() {
     let (upstream, folder) = (Upstream::start(), folder("tls-distrust"));
     let drill = drill(&folder, CALM, &upstream);

@@ -97,7 +97,9 @@ impl Detector for Handshakes {
 
     fn attempt(&mut self, attempt: &Attempt, now: Now<'_>) {
         self.base_attempts += u64::from(now.stage == Stage::Base);
-        let Some((flaw, told)) = attempt.flaw.and_then(of_certificates) else { return };
+        let Some((flaw, told)) = attempt.flaw.and_then(|(flaw, _)| of_certificates(flaw)) else {
+            return;
+        };
         self.seen.at(attempt.phase).certificates.entry(flaw).or_default().0 += 1;
         self.sightings.note(|| {
             Sighting::of(attempt, format!("a request on a connection whose certificate {told}"))

@@ -39,6 +39,8 @@ pub(crate) struct Try {
     /// How long before the end the client was gone, if the end came nonetheless.
     gone: f64,
     proxy: u32,
+    /// How long its TLS handshake took.
+    secured: f64,
     key: Option<String>,
     deadline: Option<String>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn ok(user: u64, at: f64) -> Try {
         fresh: false,
         gone: 0.0,
         proxy: 0,
+        secured: 0.0,
         key: None,
         deadline: None,
     }
@@ -140,6 +143,11 @@ impl Try {
         Self { dealt: Some(("tls", Did::Handshake(flaw))), ..self }
     }
 
+    /// After its handshake stalled for so long.
+    pub(crate) fn stalled(self, held: f64) -> Self {
+        Self { secured: held, took: held + 0.05, ..self.shown("stall") }
+    }
+
     /// Over a new connection.
     pub(crate) fn fresh(self) -> Self {
         Self { fresh: true, ..self }
@@ -171,6 +179,16 @@ impl Shaken {
     /// With an alert, for what was wrong with it.
     pub(crate) fn refused(flaw: &'static str, at: f64) -> Self {
         Self { flaw: Some(flaw), error: Some("alert"), at, took: 0.01 }
+    }
+
+    /// While the handshake stalled, after so long.
+    pub(crate) fn gave_up(at: f64, took: f64) -> Self {
+        Self { flaw: Some("stall"), error: Some("left"), at, took }
+    }
+
+    /// Not at all: the fault let go of the handshake after so long, or the drill ended.
+    pub(crate) fn let_go(at: f64, took: f64) -> Self {
+        Self { flaw: Some("stall"), error: Some("dealt"), at, took }
     }
 
     /// With a FIN, so long after hands were shaken.
@@ -227,7 +245,7 @@ impl Traffic {
         let opens = this.fresh || nth == 1;
         let (conn, seq) = if this.fresh { (1_000_000 + self.count, 1) } else { (this.user, nth) };
         let (start, end) = (micros(this.at), micros(this.at + this.took));
-        let gone = micros(this.gone);
+        let (gone, ready) = (micros(this.gone), micros(this.at + this.secured));
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
         let is_upstream = this.dealt.is_none_or(|dealt| matches!(dealt.0, "dribble" | "tls"));
         let mut detail = Detail {
@@ -244,7 +262,7 @@ impl Traffic {
             seq,
             peer: ([10, 0, 0, 1], 40_000).into(),
             accepted: if opens { start } else { 1 },
-            secured: 0,
+            secured: if this.secured > 0.0 { ready } else { 0 },
             phase: self.phase_at(start),
             user: this.user,
             user_source: 0,
@@ -268,8 +286,8 @@ impl Traffic {
             complete: this.status > 0 && this.ended_by == EndedBy::Completed,
             ended_by: this.ended_by,
             http2: None,
-            t_first: start,
-            t_head: start,
+            t_first: ready,
+            t_head: ready,
             t_received: if this.is_read { start } else { 0 },
             t_forwarded: if is_upstream { start } else { 0 },
             t_answered: if is_upstream && this.status > 0 { told } else { 0 },
@@ -318,7 +336,11 @@ impl Traffic {
             ended,
             phase: self.phase_at(accepted),
             dealt: dealt.into_iter().collect(),
-            ended_by: EndedBy::ClientFin,
+            ended_by: if this.error == Some("dealt") {
+                EndedBy::ProxyFin
+            } else {
+                EndedBy::ClientFin
+            },
             secured: if this.error.is_none() { accepted } else { 0 },
             tls_error: this.error,
             relay: None,
