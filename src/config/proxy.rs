@@ -177,7 +177,8 @@ const VERSIONS: [(&str, UpstreamHttp); 3] =
 impl ProxyEntry {
     /// As far as faults have to fit it.
     pub(super) fn ground(&self) -> Ground<'_> {
-        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+        let tls = self.terminate.is_some() || self.intercept;
+        Ground { name: &self.name, protocol: self.protocol, tls }
     }
 
     /// The variable in which a command beside the drill finds where this proxy listens:

@@ -113,7 +113,8 @@ impl Spec {
 
     /// As far as faults have to fit it.
     pub fn ground(&self) -> Ground<'_> {
-        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+        let tls = self.terminate.is_some() || self.intercept;
+        Ground { name: &self.name, protocol: self.protocol, tls }
     }
 
     /// How URLs of it begin.

@@ -127,7 +127,7 @@ pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     }
     // Exchanges tell of their connection, and of its welcome the first. What is left is what was
     // dealt to bytes that never became an exchange.
-    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
+    let mut dealt = ctl.dealt_before(ctl.exchanges() + 1);
     dealt.append(&mut lock(&ctl.wire));
     if ctl.is_drained() {
         tell(ctl, shared, dealt, EndedBy::Drained, None);

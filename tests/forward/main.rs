@@ -3,6 +3,7 @@
 mod asked;
 mod command;
 mod faults;
+mod flaws;
 mod hostile;
 mod inside;
 #[expect(dead_code, unused_imports, reason = "it is there for the tests of all proxies")]

@@ -59,7 +59,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Whether it is the client that ended it.
-    fn is_the_clients(&self) -> bool {
+    pub(super) fn is_the_clients(&self) -> bool {
         let said_so = |error: &io::Error| {
             let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
             matches!(inner, Some(rustls::Error::AlertReceived(_)))
@@ -163,13 +163,13 @@ pub(crate) async fn welcome<S: Stream>(
 }
 
 /// Shakes hands, as far as what was dealt to the connection lets it.
-async fn shake<S: Stream>(
+pub(super) async fn shake<S: Stream>(
     mut socket: Socket<S>,
     ctl: &ConnCtl,
     terminator: &Terminator,
     local: Option<IpAddr>,
 ) -> Result<(TlsStream<Socket<S>>, Alpn), (Failure, Socket<S>)> {
-    let Some((flaw, fault)) = &ctl.welcome.flaw else {
+    let Some((flaw, fault)) = ctl.flaw() else {
         return accept(socket, terminator, local, None).await;
     };
     let hello = match hello(&mut socket).await {
@@ -239,7 +239,7 @@ async fn stalled(ctl: &ConnCtl, fault: &str, limit: Option<Duration>) {
 }
 
 /// Accepts TLS on a stream of any kind; gives the stream back if that fails.
-pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
+async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     mut io: IO,
     terminator: &Terminator,
     local: Option<IpAddr>,

@@ -45,7 +45,7 @@ impl<S: Stream> Secure<S> {
     pub(crate) fn new(tls: TlsStream<Socket<S>>) -> Self {
         let ctl = Arc::clone(tls.get_ref().0.ctl());
         ctl.set_over_tls();
-        let mute = matches!(ctl.welcome.flaw, Some((Flaw::NoCloseNotify, _)));
+        let mute = matches!(ctl.flaw(), Some((Flaw::NoCloseNotify, _)));
         Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false, mute }
     }
 
