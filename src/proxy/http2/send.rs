@@ -27,7 +27,7 @@ pub(crate) struct Parcel {
 
 /// The pieces of one body that have not left yet.
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     waiting: AtomicUsize,
     /// One was thrown away: the stream or the connection is gone.
     lost: AtomicBool,
@@ -35,7 +35,7 @@ struct Outbox {
 }
 
 impl Parcel {
-    fn new(bytes: Bytes, outbox: &Arc<Outbox>) -> Self {
+    pub(super) fn new(bytes: Bytes, outbox: &Arc<Outbox>) -> Self {
         outbox.waiting.fetch_add(1, Ordering::AcqRel);
         Self { bytes, outbox: Arc::clone(outbox) }
     }

@@ -2,21 +2,22 @@
 
 use crate::proxy::{
     conn::Shared,
-    ctl::ConnCtl,
+    ctl::{ConnCtl, lock},
     error::BodyError,
     http::{Forward, stack},
-    http2::{Outcome, Parcel, Sending, head},
-    inbound::Received,
+    http2::{Duplex, Outcome, Parcel, Sending, head},
+    inbound::{Inbound, Received},
     record::Recorded,
 };
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use std::{
     future::{Future as _, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
+use tokio::sync::oneshot;
 use tower::Service as _;
 
 /// Tells what became of a stream's exchange, however it is left.
@@ -25,6 +26,18 @@ struct Open(Arc<ConnCtl>);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.closed();
+    }
+}
+
+/// A stream that is to carry another protocol, for whoever speaks it: it is there when the answer has
+/// left that says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Switch(Arc<Mutex<Option<oneshot::Receiver<Duplex>>>>);
+
+impl Switch {
+    /// The stream, once.
+    pub(crate) fn take(&self) -> Option<oneshot::Receiver<Duplex>> {
+        lock(&self.0).take()
     }
 }
 
@@ -86,8 +99,15 @@ async fn exchange(
         *refusal.status_mut() = StatusCode::BAD_REQUEST;
         return respond.send_response(refusal, true).map(drop).map_err(|_| End::Gone);
     };
-    let (parts, body) = request.into_parts();
-    let body = Received::new(body, &parts.headers);
+    let (mut parts, body) = request.into_parts();
+    let (switch, body) = if parts.headers.contains_key(header::UPGRADE) {
+        // What comes on it is no body.
+        let (give, take) = oneshot::channel();
+        parts.extensions.insert(Switch(Arc::new(Mutex::new(Some(take)))));
+        (Some((give, body)), Inbound::Nothing)
+    } else {
+        (None, Received::new(body, &parts.headers).into())
+    };
     let mut answer = pin!(stack(ctl, forward, shared).call(Request::from_parts(parts, body)));
     let response = poll_fn(|cx| {
         if let Poll::Ready(end) = poll_end(ctl, cx) {
@@ -110,6 +130,18 @@ async fn exchange(
             .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
     });
     let (mut parts, body) = response.await?.into_parts();
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS
+        && let Some((give, received)) = switch
+    {
+        parts.status = StatusCode::OK;
+        head::switched(&mut parts.headers);
+        let head = Response::from_parts(parts, ());
+        let stream = respond.send_response(head, false).map_err(|_| End::Gone)?;
+        let (stream, over) = Duplex::of_client(received, stream, ctl);
+        let _nobody = give.send(stream);
+        let _over = over.await;
+        return Ok(());
+    }
     head::outward(&mut parts.headers);
     let over = body.is_over();
     let head = Response::from_parts(parts, ());
