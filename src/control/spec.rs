@@ -113,7 +113,10 @@ impl Spec {
 
     /// As far as faults have to fit it.
     pub fn ground(&self) -> Ground<'_> {
-        let tls = self.terminate.is_some() || self.intercept;
+        let tls = match self.protocol {
+            Protocol::Forward => self.intercept,
+            Protocol::Http | Protocol::Tcp => self.terminate.is_some(),
+        };
         Ground { name: &self.name, protocol: self.protocol, tls }
     }
 

@@ -116,6 +116,10 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
             None => {}
         }
     }
+    let granted = lock(&ctl.granted).take();
+    if let Some(granted) = granted {
+        return Box::pin(tunnel::through_tls::<S>(*granted, &ctl, &shared)).await;
+    }
     farewell(&ctl, &shared);
 }
 

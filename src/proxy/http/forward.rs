@@ -85,7 +85,7 @@ impl Forward {
     }
 
     /// The place that all of them go to, if they are inside a tunnel.
-    pub(super) const fn place(&self) -> Option<&Arc<HostPort>> {
+    pub(in crate::proxy) const fn place(&self) -> Option<&Arc<HostPort>> {
         self.within.as_ref()
     }
 }

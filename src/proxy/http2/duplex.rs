@@ -1,20 +1,24 @@
-//! One stream as a connection of bytes, which is what a WebSocket is carried on (RFC 8441 §5): a FIN is
-//! END_STREAM, a RST is RST_STREAM with CANCEL.
+//! One stream as a connection of bytes, which is what a WebSocket is carried on (RFC 8441 §5) and what
+//! a tunnel is (RFC 9113 §8.5): a FIN is END_STREAM, a RST is RST_STREAM.
 
 use crate::{
     fault::Close,
     proxy::{
         ctl::ConnCtl,
         http2::send::{Outbox, Parcel},
-        socket::Timer,
+        socket::{Sent, Stream, Timer},
     },
 };
 use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -35,6 +39,8 @@ pub(crate) struct Duplex {
     ahead: Bytes,
     /// Our end was sent.
     ended: bool,
+    /// It is the client's end of a tunnel whose other end broke off.
+    resets: AtomicBool,
     outbox: Arc<Outbox>,
     stall: Timer,
     ctl: Arc<ConnCtl>,
@@ -66,6 +72,7 @@ impl Duplex {
             send,
             ahead: Bytes::new(),
             ended: false,
+            resets: AtomicBool::new(false),
             outbox: Arc::default(),
             stall: Timer::default(),
             ctl: Arc::clone(ctl),
@@ -120,6 +127,18 @@ impl Duplex {
         self.ended = true;
         let sent = self.send.send_data(Parcel::new(Bytes::new(), &self.outbox), true);
         sent.map_err(|error| self.broken(error.reason()))
+    }
+}
+
+/// As the client's side of a tunnel.
+impl Stream for Duplex {
+    fn reset_on_close(&self) {
+        self.resets.store(true, Ordering::Release);
+    }
+
+    fn all_sent(&self) -> Sent {
+        let outbox = Arc::clone(&self.outbox);
+        Sent::when(async move { poll_fn(|cx| outbox.poll_empty(cx)).await })
     }
 }
 
@@ -178,7 +197,9 @@ impl AsyncWrite for Duplex {
 
 impl Drop for Duplex {
     fn drop(&mut self) {
-        if self.ended {
+        if self.resets.load(Ordering::Acquire) {
+            self.send.send_reset(Reason::CONNECT_ERROR);
+        } else if self.ended {
         } else if self.ctl.killed() == Some(Close::Fin) {
             let _gone = self.end();
         } else {

@@ -17,8 +17,9 @@ const HOP: [HeaderName; 5] = [
 ];
 
 /// A request as it would have come over HTTP/1: its target a path, its host a field, its cookies in
-/// one line, a WebSocket's asking for an upgrade. `Err` says why it could be read in two ways.
-pub(super) fn inward<B>(request: Request<B>) -> Result<Request<B>, &'static str> {
+/// one line, a WebSocket's asking for an upgrade. To a forward proxy (`is_asked`) its target names the
+/// host, there as here. `Err` says why it could be read in two ways.
+pub(super) fn inward<B>(request: Request<B>, is_asked: bool) -> Result<Request<B>, &'static str> {
     let (mut parts, body) = request.into_parts();
     if let Some(authority) = parts.uri.authority() {
         let mut hosts = parts.headers.get_all(header::HOST).iter();
@@ -29,6 +30,7 @@ pub(super) fn inward<B>(request: Request<B>) -> Result<Request<B>, &'static str>
         parts.headers.insert(header::HOST, host);
     }
     match parts.uri.path_and_query() {
+        _ if is_asked => {}
         Some(target) => parts.uri = Uri::from(target.clone()),
         // `CONNECT`, which asks for a host and no path.
         None if parts.method == Method::CONNECT => {}

@@ -41,6 +41,14 @@ impl Parcel {
     }
 }
 
+impl Outbox {
+    /// Ready when all have left.
+    pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker.register(cx.waker());
+        if self.waiting.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 impl Buf for Parcel {
     fn remaining(&self) -> usize {
         self.bytes.remaining()
@@ -126,11 +134,7 @@ where
         if !self.rest.is_empty() {
             return Poll::Pending;
         }
-        self.outbox.waker.register(cx.waker());
-        if self.outbox.waiting.load(Ordering::Acquire) == 0 {
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        self.outbox.poll_empty(cx)
     }
 
     /// Sends on.

@@ -4,10 +4,11 @@ use crate::proxy::{
     conn::Shared,
     ctl::{ConnCtl, lock},
     error::BodyError,
-    http::{Forward, stack},
+    http::{Forward, is_tunnel, stack},
     http2::{Duplex, Outcome, Parcel, Sending, head},
     inbound::{Inbound, Received},
     record::Recorded,
+    tunnel,
 };
 use h2::{Reason, RecvStream, server::SendResponse};
 use http::{Request, Response, StatusCode, header};
@@ -94,13 +95,15 @@ async fn exchange(
     forward: &Forward,
     shared: &Arc<Shared>,
 ) -> Result<(), End> {
-    let Ok(request) = head::inward(request) else {
+    let is_asked = forward.ways().is_some() && forward.place().is_none();
+    let Ok(request) = head::inward(request, is_asked) else {
         let mut refusal = Response::new(());
         *refusal.status_mut() = StatusCode::BAD_REQUEST;
         return respond.send_response(refusal, true).map(drop).map_err(|_| End::Gone);
     };
+    let becomes_tunnel = is_tunnel(&request);
     let (mut parts, body) = request.into_parts();
-    let (switch, body) = if parts.headers.contains_key(header::UPGRADE) {
+    let (switch, body) = if becomes_tunnel || parts.headers.contains_key(header::UPGRADE) {
         // What comes on it is no body.
         let (give, take) = oneshot::channel();
         parts.extensions.insert(Switch(Arc::new(Mutex::new(Some(take)))));
@@ -130,15 +133,23 @@ async fn exchange(
             .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
     });
     let (mut parts, body) = response.await?.into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS
-        && let Some((give, received)) = switch
-    {
+    let granted = lock(&ctl.granted).take();
+    let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || granted.is_some();
+    if let Some((give, received)) = switch.filter(|_| switches) {
         parts.status = StatusCode::OK;
         head::switched(&mut parts.headers);
         let head = Response::from_parts(parts, ());
         let stream = respond.send_response(head, false).map_err(|_| End::Gone)?;
         let (stream, over) = Duplex::of_client(received, stream, ctl);
-        let _nobody = give.send(stream);
+        match granted {
+            // In a task of its own, since it is told of even when its connection is gone.
+            Some(granted) => {
+                let (ctl, kept) = (Arc::clone(ctl), Arc::clone(shared));
+                let through = tunnel::on_stream(stream, *granted, ctl, kept);
+                shared.ending.tasks.spawn(through);
+            }
+            None => drop(give.send(stream)),
+        }
         let _over = over.await;
         return Ok(());
     }
