@@ -308,7 +308,8 @@ pub trait Fault: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    /// Whether it acts on handshakes, so that there is nothing for it to do where a proxy does not speak
+    /// TLS itself.
     fn needs_tls(&self) -> bool {
         false
     }

@@ -116,6 +116,10 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
             None => {}
         }
     }
+    let granted = lock(&ctl.granted).take();
+    if let Some(granted) = granted {
+        return Box::pin(tunnel::through_tls::<S>(*granted, &ctl, &shared)).await;
+    }
     farewell(&ctl, &shared);
 }
 
@@ -127,7 +131,7 @@ pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     }
     // Exchanges tell of their connection, and of its welcome the first. What is left is what was
     // dealt to bytes that never became an exchange.
-    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
+    let mut dealt = ctl.dealt_before(ctl.exchanges() + 1);
     dealt.append(&mut lock(&ctl.wire));
     let is_bare = ctl.exchanges() == 0 && ctl.killed().is_some();
     if ctl.is_drained() {

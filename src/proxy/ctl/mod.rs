@@ -1,6 +1,7 @@
 //! What the parts that serve one connection know of it together.
 
 mod ends;
+mod inside;
 mod told;
 
 pub(crate) use crate::proxy::stand::Stand;
@@ -15,6 +16,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use inside::Inside;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -39,6 +41,8 @@ pub(crate) struct ConnCtl {
     pub(crate) user: Arc<OnceLock<u64>>,
     /// What was dealt to it when it was accepted.
     pub(crate) welcome: Welcome,
+    /// The handshake inside the tunnel that it became, if it did.
+    inside: OnceLock<Box<Inside>>,
     /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
     /// Exchanges that are over but for bytes that have not left yet.
@@ -117,6 +121,7 @@ impl ConnCtl {
             accepted: injector.micros(),
             user: Arc::default(),
             welcome,
+            inside: OnceLock::new(),
             wire: Mutex::default(),
             leaving: Mutex::default(),
             recorder,

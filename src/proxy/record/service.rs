@@ -131,8 +131,7 @@ fn open(ctl: &ConnCtl, parts: &http::request::Parts, seq: u32, details: bool) ->
         nth: injector.nth(user),
         method: parts.method.clone(),
         targets: injector.targets(&view),
-        // What was dealt to the connection is told once, with its first exchange.
-        dealt: if seq == 1 { ctl.connection().welcome.dealt.clone() } else { Vec::new() },
+        dealt: ctl.connection().dealt_before(seq),
         upstream: Upstream::NotSent,
         upstream_error: None,
         status: 0,

@@ -107,13 +107,13 @@ pub(crate) async fn welcome<S: Stream>(
 }
 
 /// Shakes hands, as far as what was dealt to the connection lets it.
-async fn shake<S: Stream>(
+pub(super) async fn shake<S: Stream>(
     mut socket: Socket<S>,
     ctl: &ConnCtl,
     terminator: &Terminator,
     local: Option<IpAddr>,
 ) -> Result<(TlsStream<Socket<S>>, Alpn), (Failure, Socket<S>)> {
-    let Some((flaw, fault)) = &ctl.welcome.flaw else {
+    let Some((flaw, fault)) = ctl.flaw() else {
         return accept(socket, terminator, local, None).await;
     };
     let hello = match hello(&mut socket).await {
@@ -183,7 +183,7 @@ async fn stalled(ctl: &ConnCtl, fault: &str, limit: Option<Duration>) {
 }
 
 /// Accepts TLS on a stream of any kind; gives the stream back if that fails.
-pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
+async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     mut io: IO,
     terminator: &Terminator,
     local: Option<IpAddr>,
