@@ -4,12 +4,10 @@ use crate::{
     ca::Authority,
     cli::{
         run::Refusal,
-        scenario_file::{self, Loaded},
-        terminal,
+        scenario_file::{self, Beside},
     },
     config::{Admin, Config},
     control::{App, Guard, Registry, RegistryError, Server, Spec},
-    diag::{Source, render},
     engine::Site,
     fault::catalog::Protocol,
     units,
@@ -41,23 +39,10 @@ pub(super) struct AdminArgs {
 }
 
 /// Reads a config file and says what is wrong with it, if anything is.
-pub(super) fn read_config(path: &Path) -> Result<(Config, Source), Refusal> {
-    let name = path.to_string_lossy();
-    if !path.is_file() {
-        return Err(Refusal::usage(format!("there is no config file `{name}`")));
-    }
-    let mut loaded = scenario_file::load_file(&name).map_err(Refusal::usage)?;
-    let config = config_of(&mut loaded);
-    if !loaded.problems.is_empty() {
-        let text = render(&loaded.source, &loaded.problems, terminal::look_err());
-        crate::cli::say(text.trim_end());
-    }
-    let config = config.ok_or_else(Refusal::told)?;
-    Ok((config, loaded.source))
-}
-
-fn config_of(loaded: &mut Loaded) -> Option<Config> {
-    loaded.read_config()
+pub(super) fn read_config(path: &Path) -> Result<Config, Refusal> {
+    let Beside { loaded, config, .. } = Beside::load(path).map_err(Refusal::usage)?;
+    scenario_file::tell(&loaded);
+    config.ok_or_else(Refusal::told)
 }
 
 /// The proxies of a config; those that do not say who is one user take what it says for all.

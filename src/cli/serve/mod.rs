@@ -63,7 +63,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     let config = match &args.config {
         Some(path) => match place::read_config(path) {
-            Ok((config, _)) => Some(config),
+            Ok(config) => Some(config),
             Err(refusal) => return refusal.say(),
         },
         None => None,

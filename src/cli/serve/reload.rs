@@ -32,7 +32,7 @@ pub(super) async fn reload(
     path: &Path,
     before: &[Spec],
 ) -> Result<Reloaded, Refusal> {
-    let (config, _) = place::read_config(path)?;
+    let config = place::read_config(path)?;
     let specs = place::specs(&config);
     let stays = |name: &str| specs.iter().any(|spec| spec.name == name);
     let names = |specs: &[&Spec]| specs.iter().map(|spec| spec.name.clone()).collect();
