@@ -19,7 +19,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use std::{
     env, io,
     path::{Path, PathBuf},
@@ -139,6 +139,11 @@ impl Authority {
         let certificate = kept[at..].to_owned();
         Ok(Self { issuer, certificate, path: folder.join(store::PUBLIC) })
     }
+}
+
+/// Whether a certificate can be for it: a name of the DNS, or an address without brackets.
+pub fn is_name(text: &str) -> bool {
+    ServerName::try_from(text).is_ok()
 }
 
 /// Where the user's own is kept.

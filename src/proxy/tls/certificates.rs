@@ -76,7 +76,7 @@ impl Certificates {
     /// As a config says.
     pub(super) fn new(terminate: &Terminate) -> Result<Self, TlsError> {
         let clients = match &terminate.client_ca {
-            Some(file) => clients_of(files::certificates(file)?)?,
+            Some(file) => clients_of(files::authorities(file)?)?,
             None => Arc::new(NoClientAuth),
         };
         let (given, authority) = match &terminate.identity {
@@ -167,13 +167,7 @@ fn config_of(
 }
 
 /// Takes clients that one of these has signed for, and nobody else.
-fn clients_of(
-    authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority)?;
-    }
+fn clients_of(roots: RootCertStore) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     verifier.build().map_err(|error| TlsError::Rustls(rustls::Error::General(error.to_string())))
 }

@@ -77,13 +77,10 @@ impl TlsSettings {
     }
 
     fn roots(&self) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
         if let TlsRoots::File(path) = &self.roots {
-            for certificate in files::certificates(path)? {
-                roots.add(certificate)?;
-            }
-            return Ok(roots);
+            return Ok(files::authorities(path)?);
         }
+        let mut roots = RootCertStore::empty();
         // Some of a system's certificates may be unreadable; the others still count.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
