@@ -4,7 +4,7 @@ use rustls::{
     CertificateError, InconsistentKeys, RootCertStore,
     crypto::ring,
     pki_types::{
-        CertificateDer, PrivateKeyDer,
+        CertificateDer, PrivateKeyDer, TrustAnchor,
         pem::{self, PemObject as _},
     },
     sign::CertifiedKey,
@@ -124,6 +124,14 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, FileError> {
         roots.add(certificate).map_err(|source| bad_certificate(path, source))?;
     }
     Ok(roots)
+}
+
+/// What authorities are told from others by: their names and keys.
+pub fn marks(roots: &RootCertStore) -> impl Iterator<Item = Vec<u8>> {
+    let mark = |root: &TrustAnchor<'_>| {
+        [root.subject.as_ref(), root.subject_public_key_info.as_ref()].concat()
+    };
+    roots.roots.iter().map(mark)
 }
 
 fn bad_certificate(path: &Path, source: rustls::Error) -> FileError {

@@ -20,6 +20,7 @@ mod record;
 mod refusals;
 mod reload;
 mod reports;
+mod rotate;
 mod serve;
 mod signals;
 mod size;

@@ -22,7 +22,7 @@ mod two;
 pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
-pub use tls::{TlsError, TlsRoots, TlsSettings};
+pub use tls::{TlsClient, TlsError, TlsRoots, TlsSettings};
 
 use crate::{
     config::UpstreamHttp,
