@@ -15,6 +15,7 @@ mod bytes;
 mod compare;
 mod config;
 mod firedrill;
+mod intercept;
 mod output;
 mod record;
 mod refusals;
