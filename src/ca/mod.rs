@@ -154,7 +154,8 @@ pub fn is_name(text: &str) -> bool {
 pub fn folder() -> Result<PathBuf, CaError> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = set(FOLDER) {
-        return Ok(folder);
+        // Its files are told to programs that run elsewhere.
+        return Ok(std::path::absolute(&folder).unwrap_or(folder));
     }
     let data = set("XDG_DATA_HOME").filter(|path| path.is_absolute());
     let data = data.or_else(|| set("HOME").map(|home| home.join(".local/share")));

@@ -137,7 +137,9 @@ pub(super) async fn troubles(specs: &[Spec]) -> Vec<String> {
 /// The variables in which a command finds the proxies.
 pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    let all: Vec<Spec> = registry.list().iter().map(|proxied| proxied.spec()).collect();
+    // A command may go to another folder before it looks.
+    let spec = |spec: Spec| Spec { listen: spec.listen.clone().absolute(), ..spec };
+    let all: Vec<Spec> = registry.list().iter().map(|proxied| spec(proxied.spec())).collect();
     // The one that is meant if there is one to mean.
     let first = all.iter().find(|spec| spec.protocol == Protocol::Http).or(all.first());
     if let Some(first) = first {
