@@ -106,6 +106,87 @@ fn all_problems_of_all_files_are_told_on_standard_error() {
     }
 }
 
+const MISFITS: &str = "name: misfits
+phases:
+  - name: outage
+    for: 5m
+    faults:
+      - { tls: expired }
+      - { respond: 503, proxy: db }
+      - { hang: {}, proxy: queue }
+      - { latency: 1s, proxy: shop }
+";
+
+const PROXIES: &str = "proxies:
+  db: { listen: 0, upstream: 127.0.0.1:9, protocol: tcp }
+  shop: { listen: 0, upstream: 'http://127.0.0.1:9' }
+";
+
+#[test]
+fn a_scenario_is_fitted_to_the_config_that_it_is_to_be_played_with() {
+    let (scenario, config) = (file("misfits", MISFITS), file("misfits-config", PROXIES));
+    let done = firedrill(["check", &scenario, "--config", &config]);
+
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.out.starts_with(&format!("ok: {config}: a config of 2 proxies")), "{}", done.out);
+    let places = |line: &str| line.contains("--> ") || line.contains("::: ");
+    let places: Vec<&str> = done.err.lines().filter(|line| places(line)).map(str::trim).collect();
+    let (here, there) =
+        (|at: &str| format!("--> {scenario}:{at}"), |at: &str| format!("::: {config}:{at}"));
+    let expected =
+        [here("6:11"), there("2:3"), here("7:11"), there("2:3"), here("8:28"), there("2:3")];
+    assert_eq!(places, expected, "{}", done.err);
+    for part in ["a proxy for http, without `terminate`", "nothing defines the proxy `queue`"] {
+        assert!(done.err.contains(part), "no {part:?} in {}", done.err);
+    }
+
+    let run = firedrill(["run", &scenario, "--config", &config]);
+    assert_eq!(run.code, Some(2));
+    assert!(done.err.starts_with(run.err.trim_end()), "`run` says the same: {}", run.err);
+    let aside = firedrill(["check", &scenario, &config]);
+    assert_eq!(
+        (aside.code, &*aside.err),
+        (Some(0), ""),
+        "they may have nothing to do with each other"
+    );
+}
+
+#[test]
+fn places_in_the_other_file_are_data_too() {
+    let (scenario, config) = (file("misfits-json", MISFITS), file("misfits-json-config", PROXIES));
+    let done = firedrill(["check", "--format", "json", &scenario, "--config", &config]);
+
+    assert_eq!((done.code, &*done.err), (Some(2), ""));
+    let problems: Vec<serde_json::Value> =
+        done.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&problems[1]["file"], &problems[1]["line"]), (&(*scenario).into(), &7.into()));
+    let elsewhere = problems[1]["elsewhere"].as_array().expect("places");
+    assert_eq!(elsewhere.len(), 1);
+    assert_eq!((&elsewhere[0]["file"], &elsewhere[0]["line"]), (&(*config).into(), &2.into()));
+    assert_eq!(elsewhere[0]["message"], "a proxy for tcp");
+}
+
+#[test]
+fn what_is_wrong_with_a_scenario_and_with_its_config_is_told_at_once() {
+    let scenario = file("both-wrong", GOOD.replace("5m", "5"));
+    let config = file("both-wrong-config", PROXIES.replace("upstream: 127.0.0.1:9, ", ""));
+    for command in ["check", "run"] {
+        let done = firedrill([command, &scenario, "--config", &config]);
+        assert_eq!(done.code, Some(2));
+        for code in ["E0201", "E0103"] {
+            assert!(done.err.contains(code), "{command}: {}", done.err);
+        }
+    }
+    let whole = file("with-proxies", format!("{GOOD}{PROXIES}"));
+    for command in ["check", "run"] {
+        let done = firedrill([command, &whole, "--config", &whole]);
+        assert_eq!(done.code, Some(2));
+        assert!(done.err.contains("leave `--config` out"), "{command}: {}", done.err);
+    }
+    let alone = firedrill(["check", "--config", &file("alone", PROXIES)]);
+    assert_eq!((alone.code, &*alone.err), (Some(0), ""));
+}
+
 #[test]
 fn problems_as_json_are_data() {
     let path = file("json", GOOD.replace("5m", "5").replace("20%", "120%"));

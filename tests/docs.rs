@@ -107,11 +107,26 @@ fn completed(text: &str) -> String {
     format!("name: x\n{targets}{phases}{text}")
 }
 
+/// Certificates and keys by all the names that a text has for such.
+fn certificates(text: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs");
+    let signed = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).expect("signed");
+    let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+    for name in text.split([' ', ',', '{', '}', '\n']) {
+        let kind = Path::new(name).extension().and_then(|kind| kind.to_str());
+        let Some(kind @ ("pem" | "key")) = kind else { continue };
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, if kind == "key" { &key } else { &certificate }).expect("written");
+    }
+    folder
+}
+
 /// Reads a scenario, a config or both; says what is wrong with it, warnings included only if it is `whole`.
 fn problems(place: &str, text: &str, whole: bool) -> Option<String> {
     let source = Source::new(place, text);
     let mut problems = Problems::default();
-    let file = File::read(&source, None, &mut problems);
+    let file = File::read(&source, Some(certificates(text)), &mut problems);
     let wrong = file.is_none() || (whole && !problems.is_empty());
     wrong.then(|| render(&source, &problems, Look::Plain))
 }

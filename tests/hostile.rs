@@ -43,7 +43,7 @@ stop_when:
 impact: { per_minute: [1, 2], currency: USD, target: items }
 admin: { listen: '[::]:8474', token: { env: TOKEN }, hosts: [drill.example] }
 proxies:
-  shop: { listen: 8080, upstream: 'https://shop.example:3000', host: rewrite, tls: { ca: a.pem } }
+  shop: { listen: 8080, upstream: 'https://shop.example:3000', host: rewrite, tls: { verify: no } }
   db: { listen: 0.0.0.0:15432, upstream: 'tcp://[::1]:5432', protocol: tcp, enabled: no }
 ";
 

@@ -19,7 +19,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use std::{
     env, io,
     path::{Path, PathBuf},
@@ -141,6 +141,11 @@ impl Authority {
     }
 }
 
+/// Whether a certificate can be for it: a name of the DNS, or an address without brackets.
+pub fn is_name(text: &str) -> bool {
+    ServerName::try_from(text).is_ok()
+}
+
 /// Where the user's own is kept.
 ///
 /// # Errors
@@ -149,7 +154,8 @@ impl Authority {
 pub fn folder() -> Result<PathBuf, CaError> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = set(FOLDER) {
-        return Ok(folder);
+        // Its files are told to programs that run elsewhere.
+        return Ok(std::path::absolute(&folder).unwrap_or(folder));
     }
     let data = set("XDG_DATA_HOME").filter(|path| path.is_absolute());
     let data = data.or_else(|| set("HOME").map(|home| home.join(".local/share")));

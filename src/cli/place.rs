@@ -4,12 +4,10 @@ use crate::{
     ca::Authority,
     cli::{
         run::Refusal,
-        scenario_file::{self, Loaded},
-        terminal,
+        scenario_file::{self, Beside},
     },
     config::{Admin, Config},
     control::{App, Guard, Registry, RegistryError, Server, Spec},
-    diag::{Source, render},
     engine::Site,
     fault::catalog::Protocol,
     units,
@@ -41,23 +39,10 @@ pub(super) struct AdminArgs {
 }
 
 /// Reads a config file and says what is wrong with it, if anything is.
-pub(super) fn read_config(path: &Path) -> Result<(Config, Source), Refusal> {
-    let name = path.to_string_lossy();
-    if !path.is_file() {
-        return Err(Refusal::usage(format!("there is no config file `{name}`")));
-    }
-    let mut loaded = scenario_file::load_file(&name).map_err(Refusal::usage)?;
-    let config = config_of(&mut loaded);
-    if !loaded.problems.is_empty() {
-        let text = render(&loaded.source, &loaded.problems, terminal::look_err());
-        crate::cli::say(text.trim_end());
-    }
-    let config = config.ok_or_else(Refusal::told)?;
-    Ok((config, loaded.source))
-}
-
-fn config_of(loaded: &mut Loaded) -> Option<Config> {
-    loaded.read_config()
+pub(super) fn read_config(path: &Path) -> Result<Config, Refusal> {
+    let Beside { loaded, config, .. } = Beside::load(path).map_err(Refusal::usage)?;
+    scenario_file::tell(&loaded);
+    config.ok_or_else(Refusal::told)
 }
 
 /// The proxies of a config; those that do not say who is one user take what it says for all.
@@ -152,7 +137,9 @@ pub(super) async fn troubles(specs: &[Spec]) -> Vec<String> {
 /// The variables in which a command finds the proxies.
 pub(super) fn variables(registry: &Registry) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    let all: Vec<Spec> = registry.list().iter().map(|proxied| proxied.spec()).collect();
+    // A command may go to another folder before it looks.
+    let spec = |spec: Spec| Spec { listen: spec.listen.clone().absolute(), ..spec };
+    let all: Vec<Spec> = registry.list().iter().map(|proxied| spec(proxied.spec())).collect();
     // The one that is meant if there is one to mean.
     let first = all.iter().find(|spec| spec.protocol == Protocol::Http).or(all.first());
     if let Some(first) = first {

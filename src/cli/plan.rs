@@ -32,7 +32,7 @@ pub(super) struct Args {
 
 /// Draws it.
 pub(super) fn run(args: &Args) -> Exit {
-    let scenario = match scenario_file::read(&args.scenario) {
+    let scenario = match scenario_file::read(&args.scenario, None) {
         Ok((scenario, ..)) => scenario,
         Err(exit) => return exit,
     };

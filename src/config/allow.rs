@@ -70,6 +70,13 @@ impl Allow {
         })
     }
 
+    /// Those of them that name hosts, and not all of them by `*`.
+    #[must_use]
+    pub fn named(&self) -> Self {
+        let named = self.0.iter().filter(|rule| rule.hosts != Hosts::Any);
+        Self(named.cloned().collect())
+    }
+
     /// Each as it is written.
     pub fn rules(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(ToString::to_string)

@@ -1,7 +1,7 @@
 //! What a command may change about a proxy that is there.
 
 use crate::{
-    config::proxy::{place, upstream_of},
+    config::proxy::{can_be_told_of, place, upstream_of},
     diag::{Code, Diagnostic},
     fault::catalog::Protocol,
     read::{Field, Kind, Reader, Shape},
@@ -45,7 +45,11 @@ impl ProxyChange {
             reader.problem(problem.help(format!("change its `{key}`")));
         }
         Some(Self {
-            listen: fields.get("listen").and_then(|node| place(node, reader)),
+            listen: fields.get("listen").and_then(|node| {
+                let place = place(node, reader)?;
+                can_be_told_of(&place, protocol, node, reader);
+                Some(place)
+            }),
             upstream: fields.get(key).and_then(|n| upstream_of(n, protocol, reader)),
             enabled: fields.get("enabled").and_then(|node| reader.boolean(node)),
         })

@@ -4,11 +4,16 @@
 //! would act on none proves nothing, and a drill that passes because of it is a lie.
 
 use crate::{
-    diag::{Code, Diagnostic, Problems, Span, closest, list_of},
+    config::{Config, ProxyEntry},
+    diag::{Code, Diagnostic, Problems, Source, Span, closest, list_of},
     fault::catalog::{self, Protocol},
     scenario::{FaultEntry, Scenario},
     select::Unit,
 };
+use std::sync::Arc;
+
+/// Proxies that a problem points at; more are as much use as these.
+const MOST: usize = 3;
 
 /// A proxy, as far as faults have to fit it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +32,45 @@ pub fn fit(scenario: &Scenario, proxies: &[Ground<'_>], problems: &mut Problems)
     if proxies.is_empty() {
         return;
     }
+    note(scenario, |entry| misfit_of(entry, proxies), problems);
+}
+
+/// As [`fit`], for a config in a file of its own, whose places are pointed at too.
+pub fn fit_beside(
+    scenario: &Scenario,
+    config: &Config,
+    source: &Arc<Source>,
+    problems: &mut Problems,
+) {
+    let known = config.known();
+    if known.is_empty() {
+        return;
+    }
+    let misfit = |entry: &FaultEntry| {
+        let problem = misfit_of(entry, &known)?;
+        let meant = |proxy: &&ProxyEntry| match &entry.proxy {
+            Some(name) if problem.code == Code::E0707 => proxy.name == *name,
+            _ => true,
+        };
+        let meant: Vec<&ProxyEntry> = config.proxies.iter().filter(meant).take(MOST).collect();
+        let point = |problem: Diagnostic, proxy: &&ProxyEntry| {
+            let no_tls = entry.fault.needs_tls() && proxy.terminate.is_none();
+            let what = if no_tls { ", without `terminate`" } else { "" };
+            let text = format!("a proxy for {}{what}", proxy.protocol.name());
+            problem.label_in(source, proxy.places.name, text)
+        };
+        Some(meant.iter().fold(problem, point))
+    };
+    note(scenario, misfit, problems);
+}
+
+fn note(
+    scenario: &Scenario,
+    misfit: impl Fn(&FaultEntry) -> Option<Diagnostic>,
+    problems: &mut Problems,
+) {
     let entries = scenario.phases.iter().flat_map(|phase| &phase.faults);
-    let mut found: Vec<Diagnostic> =
-        entries.filter_map(|entry| misfit_of(entry, proxies)).collect();
+    let mut found: Vec<Diagnostic> = entries.filter_map(misfit).collect();
     // The slices of a `one_of` share its keys.
     found.dedup();
     for problem in found {
@@ -42,7 +83,8 @@ pub fn misfit_of(entry: &FaultEntry, proxies: &[Ground<'_>]) -> Option<Diagnosti
     let Some(name) = &entry.proxy else {
         let misfits: Option<Vec<Misfit>> =
             proxies.iter().map(|place| misfit(entry, place)).collect();
-        let misfit = misfits?.into_iter().next()?;
+        // What keeps it from the one that comes nearest is what can be mended.
+        let misfit = misfits?.into_iter().min_by_key(|misfit| misfit.is_far)?;
         let title = misfit.title("no proxy does");
         let help = format!("{}, or add a proxy that it works on", misfit.help);
         return Some(Diagnostic::new(Code::E0707, title, misfit.span).help(help));
@@ -73,6 +115,8 @@ struct Misfit {
     needs: String,
     /// Whether that says all there is to say.
     is_all: bool,
+    /// Whether the fault is for proxies of another kind altogether.
+    is_far: bool,
     help: &'static str,
 }
 
@@ -87,7 +131,7 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
     let plays = catalog::find(kind).is_none_or(|kind| kind.protocols.contains(&protocol));
     if plays && let Err(why) = entry.fault.works_on(protocol) {
         let help = "change the fault";
-        return Some(Misfit { span: places.fault, needs: why, is_all: true, help });
+        return Some(Misfit { span: places.fault, needs: why, is_all: true, is_far: false, help });
     }
     if plays && entry.fault.needs_tls() && !place.tls {
         let (needs, help) = if protocol == Protocol::Forward {
@@ -97,7 +141,7 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
             let help = "add `terminate: yes` to the proxy (or `--terminate`), or remove the fault";
             (format!("`{kind}` needs a proxy that speaks TLS with its clients"), help)
         };
-        return Some(Misfit { span: places.fault, needs, is_all: false, help });
+        return Some(Misfit { span: places.fault, needs, is_all: false, is_far: false, help });
     }
     let share = places.share.filter(|_| entry.share.unit == Unit::Requests);
     let (span, needs, help) = if !plays {
@@ -115,13 +159,12 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
         let help = "remove `times`";
         (places.times?, "`times` needs a proxy that understands requests".to_owned(), help)
     };
-    Some(Misfit { span, needs, is_all: false, help })
+    Some(Misfit { span, needs, is_all: false, is_far: !plays, help })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Source;
 
     const HTTP: Ground<'_> = Ground { name: "shop", protocol: Protocol::Http, tls: false };
     const HTTPS: Ground<'_> = Ground { name: "till", protocol: Protocol::Http, tls: true };
@@ -203,6 +246,18 @@ mod tests {
             assert_eq!(said(fault, &[HTTP, HTTPS]), [], "{fault}");
             assert_eq!(said(fault, &[OUT, INSIDE]), [], "{fault}");
             assert_eq!(said(&format!("{fault}, proxy: till"), &[HTTP, HTTPS]), [], "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_proxy_that_comes_nearest_is_the_one_to_mend() {
+        let text = "name: x\nphases: [{ name: a, for: 1m, faults: [{ tls: expired }] }]\n";
+        let source = Source::new("test.yaml", text);
+        let scenario = Scenario::read(&source, None, &mut Problems::default());
+        let entry = &scenario.expect("a scenario").phases[0].faults[0];
+        for proxies in [[TCP, HTTP], [HTTP, TCP]] {
+            let help = misfit_of(entry, &proxies).and_then(|problem| problem.help);
+            assert!(help.as_ref().is_some_and(|help| help.contains("terminate: yes")), "{help:?}");
         }
     }
 

@@ -18,7 +18,7 @@ pub use admin::Admin;
 pub use allow::{Allow, AllowError};
 pub use change::ProxyChange;
 pub use file::File;
-pub use fit::{Ground, fit, misfit_of};
+pub use fit::{Ground, fit, fit_beside, misfit_of};
 pub use origin::{Forwarded, ProxyProtocol, ProxyVersion};
 pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
 pub use schema::json_schema;

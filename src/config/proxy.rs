@@ -281,6 +281,9 @@ fn read(
         fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
     let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));
     let sni = fields.get("sni").map(|node| tls::sni(node, reader));
+    if let (Some(protocol), Some(listen), Some(node)) = (protocol, &listen, fields.get("listen")) {
+        can_be_told_of(listen, protocol, node, reader);
+    }
     let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     let terminate = terminate.flatten();
@@ -368,6 +371,20 @@ pub(super) fn place(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Pla
             reader.problem(Diagnostic::new(Code::E0701, title, node.span).help(why.to_string()));
         })
         .ok()
+}
+
+/// Notes a forward proxy of which no client can be told: the variables for that hold URLs.
+pub(super) fn can_be_told_of(
+    place: &Place,
+    protocol: Protocol,
+    node: &Spanned<Node>,
+    reader: &mut Reader<'_>,
+) {
+    if protocol == Protocol::Forward && matches!(place, Place::Unix(_)) {
+        let title = "no client can be told of a forward proxy on a Unix socket";
+        let help = "listen on an address and a port, such as `127.0.0.1:3128`";
+        reader.problem(Diagnostic::new(Code::E0701, title, node.span).help(help));
+    }
 }
 
 /// The path of a Unix socket as one from the file that names it.

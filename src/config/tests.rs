@@ -6,11 +6,66 @@ use crate::{
     fault::catalog::Protocol,
     select::UserSource,
 };
+use std::{
+    fs,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A folder with certificates and keys, gone with its test.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+impl Folder {
+    /// Two certificates with their keys, `a` and `b`, and two files of authorities.
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = format!("firedrill-config-{}-{nth}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(folder));
+        fs::create_dir_all(&folder.0).expect("a folder");
+        for name in ["a", "b"] {
+            let signed = rcgen::generate_simple_self_signed([name.to_owned()]).expect("signed");
+            folder.put(&format!("{name}.pem"), &signed.cert.pem());
+            folder.put(&format!("{name}.key"), &signed.signing_key.serialize_pem());
+            folder.put(["ca.pem", "clients.pem"][usize::from(name == "b")], &signed.cert.pem());
+        }
+        folder
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).expect("written");
+    }
+
+    fn read(&self, text: &str) -> Config {
+        read_in(self.0.clone(), text)
+    }
+
+    /// What is said of a config that is in it.
+    fn said(&self, text: &str) -> Vec<String> {
+        let source = Source::new("test.yaml", text);
+        let mut problems = Problems::default();
+        let _config = Config::read(&source, Some(self.0.clone()), &mut problems);
+        problems
+            .sorted()
+            .iter()
+            .map(|problem| format!("{} {}", problem.code, problem.title))
+            .collect()
+    }
+}
 
 fn read(text: &str) -> Config {
+    read_in(PathBuf::from("/etc/drill"), text)
+}
+
+fn read_in(folder: PathBuf, text: &str) -> Config {
     let source = Source::new("test.yaml", text);
     let mut problems = Problems::default();
-    let config = Config::read(&source, Some(PathBuf::from("/etc/drill")), &mut problems);
+    let config = Config::read(&source, Some(folder), &mut problems);
     config.unwrap_or_else(|| panic!("{}", render(&source, &problems, Look::Plain)))
 }
 
@@ -44,7 +99,8 @@ proxies:
 
 #[test]
 fn everything_can_be_said() {
-    let config = read(
+    let folder = Folder::new();
+    let config = folder.read(
         "admin: { listen: 0.0.0.0:0, token: { file: token }, hosts: Drill.example }
 users: peer
 proxies:
@@ -62,21 +118,22 @@ proxies:
     );
 
     let admin = config.admin.expect("an admin");
-    assert_eq!(admin.token, Some(Token::File("/etc/drill/token".into())));
+    assert_eq!(admin.token, Some(Token::File(folder.0.join("token"))));
     assert_eq!(admin.hosts, ["drill.example"]);
     assert_eq!(config.users.map(|users| users.sources), Some(vec![UserSource::Peer]));
     let shop = &config.proxies[0];
     assert_eq!((shop.enabled, shop.mark, shop.host), (false, false, HostHeader::Rewrite));
     assert_eq!(shop.users.as_ref().map(|users| users.sources.len()), Some(2));
     assert_eq!(shop.http, UpstreamHttp::Http2);
-    let tls = UpstreamTls { ca: Some("/etc/drill/ca.pem".into()), ..UpstreamTls::default() };
+    let tls = UpstreamTls { ca: Some(folder.0.join("ca.pem")), ..UpstreamTls::default() };
     assert_eq!(shop.tls, Some(tls));
     assert_eq!(shop.variable(), "FIREDRILL_URL_MY_SHOP_2");
 }
 
 #[test]
 fn tls_can_be_said_both_ways() {
-    let config = read(
+    let folder = Folder::new();
+    let config = folder.read(
         "proxies:
   shop:
     listen: 8443
@@ -89,7 +146,7 @@ fn tls_can_be_said_both_ways() {
     );
 
     let [shop, made, plain] = &config.proxies[..] else { panic!("{config:?}") };
-    let file = |name: &str| PathBuf::from("/etc/drill").join(name);
+    let file = |name: &str| folder.0.join(name);
     let identity = |name| {
         Some(Identity { cert: file(&format!("{name}.pem")), key: file(&format!("{name}.key")) })
     };
@@ -113,12 +170,67 @@ fn tls_that_cannot_work_is_refused() {
     assert_eq!(with("tls: { key: a.key }"), ["E0103"]);
     assert_eq!(with("terminate: { ca: a.pem }"), ["E0101"]);
     assert_eq!(with("protocol: tcp, terminate: yes"), ["E0701"]);
-    // A file that is none of its kind.
-    assert_eq!(with("terminate: { client_ca: Cargo.toml }"), ["E0721"]);
-    assert_eq!(with("terminate: { cert: Cargo.toml, key: a.key }"), ["E0721"]);
-    assert_eq!(with("tls: { cert: a.pem, key: Cargo.toml }"), ["E0721"]);
-    assert_eq!(with("tls: { ca: Cargo.toml }"), ["E0721"]);
-    assert_eq!(with("tls: { ca: src }"), ["E0721"]);
+    for name in ["", "shop example", "[::1]", "shop:443", "*.example"] {
+        assert_eq!(with(&format!("tls: {{ sni: '{name}' }}")).len(), 1, "{name}");
+    }
+    for name in ["shop.example", "under_score", "10.0.0.7", "::1"] {
+        assert_eq!(with(&format!("tls: {{ sni: '{name}' }}")), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn files_of_tls_are_looked_into() {
+    let folder = Folder::new();
+    folder.put("text.pem", "no certificate");
+    folder.put("cut.pem", "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n");
+    folder.put("garbled.pem", &pem::encode(&pem::Pem::new("CERTIFICATE", "none")));
+    folder.put("garbled.key", &pem::encode(&pem::Pem::new("PRIVATE KEY", "none")));
+    let with = |keys: &str| {
+        folder.said(&format!("proxies: {{ a: {{ listen: 0, upstream: 'https://a', {keys} }} }}\n"))
+    };
+
+    for (keys, said) in [
+        ("terminate: { cert: a.pem, key: a.key, client_ca: ca.pem }", &[][..]),
+        ("tls: { cert: b.pem, key: b.key, ca: clients.pem }", &[]),
+        ("tls: { ca: nowhere.pem }", &["there is no file `nowhere.pem`"]),
+        ("tls: { ca: . }", &["`.` cannot be read: it is not a regular file"]),
+        ("tls: { ca: /dev/zero }", &["`/dev/zero` cannot be read: it is not a regular file"]),
+        ("terminate: { client_ca: text.pem }", &["`text.pem` holds no certificate"]),
+        ("terminate: { client_ca: cut.pem }", &["`cut.pem` is cut off or garbled"]),
+        ("terminate: { client_ca: garbled.pem }", &["`garbled.pem` is cut off or garbled"]),
+        ("terminate: { cert: garbled.pem, key: a.key }", &["`garbled.pem` is cut off or garbled"]),
+        (
+            "terminate: { cert: a.pem, key: garbled.key }",
+            &[
+                "the key in `garbled.key` cannot be used: unexpected error: failed to parse private key as RSA, ECDSA, or EdDSA",
+            ],
+        ),
+        ("terminate: { cert: a.pem, key: a.pem }", &["`a.pem` holds no key"]),
+        ("terminate: { cert: a.pem, key: b.key }", &["`b.key` is not the key of the certificate"]),
+        (
+            "terminate: { cert: no.pem, key: text.pem, client_ca: no.pem }, tls: { ca: cut.pem }",
+            &[
+                "there is no file `no.pem`",
+                "`text.pem` holds no key",
+                "there is no file `no.pem`",
+                "`cut.pem` is cut off or garbled",
+            ],
+        ),
+    ] {
+        let said: Vec<String> = said.iter().map(|said| format!("E0721 {said}")).collect();
+        assert_eq!(with(keys), said, "{keys}");
+    }
+}
+
+#[test]
+fn a_record_does_not_look_for_files_again() {
+    let text = "proxies: { a: { listen: 0, upstream: 'https://a', tls: { ca: nowhere.pem } } }\n";
+    let mut problems = Problems::default();
+    let tree = yaml::parse(&Source::new("test.yaml", text), &mut problems).expect("a tree");
+
+    let config = Config::of(&tree, &mut Reader::without_files(&mut problems));
+
+    assert!(config.is_some() && problems.is_empty());
 }
 
 #[test]
@@ -219,9 +331,9 @@ fn a_token_is_never_in_the_file() {
 #[test]
 fn a_token_is_fetched_from_its_file_and_never_shown() {
     let folder = std::env::temp_dir().join(format!("firedrill-token-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("token");
-    std::fs::write(&path, " s3cret\n").expect("written");
+    fs::write(&path, " s3cret\n").expect("written");
 
     let secret = Token::File(path.clone()).fetch().expect("a token");
     assert!(secret.is(b"s3cret"));
@@ -231,11 +343,11 @@ fn a_token_is_fetched_from_its_file_and_never_shown() {
     assert!(!format!("{secret:?}").contains("s3cret"));
 
     for wrong in ["", "\n", "two words", "caf\u{e9}"] {
-        std::fs::write(&path, wrong).expect("written");
+        fs::write(&path, wrong).expect("written");
         let why = Token::File(path.clone()).fetch().expect_err(wrong);
         assert!(matches!(why, TokenError::Malformed(_)), "{why}");
     }
-    std::fs::remove_dir_all(&folder).expect("removed");
+    fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[test]

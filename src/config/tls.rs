@@ -1,7 +1,10 @@
 //! TLS: how a proxy speaks it with its clients, and how with its upstream.
 
 use crate::{
-    ca::files::{self, FileError},
+    ca::{
+        files::{self, FileError},
+        is_name,
+    },
     config::{
         proxy::{flag, upstream_of},
         token::beside,
@@ -11,7 +14,7 @@ use crate::{
     read::{Field, Fields, Kind, Reader, Shape},
     yaml::{Node, Spanned},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How to speak TLS with clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +113,7 @@ pub(super) fn terminate(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option
 pub(super) fn upstream(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<UpstreamTls> {
     let fields = reader.fields(node, &TLS)?;
     let verify = flag(&fields, "verify", reader);
-    let sni = fields.get("sni").map(|node| reader.name(node));
+    let sni = fields.get("sni").map(|node| asked(node, reader));
     if let (Some(span), false) = (fields.key_span("ca"), verify) {
         let title = "`ca` says whom to trust, `verify: no` trusts anybody";
         reader.problem(Diagnostic::new(Code::E0414, title, span).help("remove one of them"));
@@ -119,6 +122,18 @@ pub(super) fn upstream(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<
     let ca = authorities("ca", &fields, reader);
     let identity = identity(&fields, reader);
     Some(UpstreamTls { ca: ca?, verify, sni: sni.flatten(), identity: identity? })
+}
+
+/// The name that an upstream is asked for.
+fn asked(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<String> {
+    let name = reader.name(node)?;
+    if is_name(&name) {
+        return Some(name);
+    }
+    let title = format!("`{}` is not a name that a certificate can be for", name.escape_debug());
+    let help = "write one name, such as `shop.example`, or an address without brackets and port";
+    reader.problem(Diagnostic::new(Code::E0701, title, node.span).help(help));
+    None
 }
 
 /// A certificate and its key, if any are given; the outer `None` if they are of no use.
@@ -136,25 +151,23 @@ fn identity(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Option<Ident
             return None;
         }
     };
-    let (cert_at, key_at) = (file(cert, reader), file(key, reader));
-    let identity = Identity { cert: cert_at?, key: key_at? };
-    let (has_cert, has_key) = (is_here(&identity.cert, reader), is_here(&identity.key, reader));
-    if has_cert && let Err(error) = files::certificates(&identity.cert) {
-        refuse(&error, cert, reader);
+    let identity = Identity { cert: file(cert, reader)?, key: file(key, reader)? };
+    if !reader.has_files() {
+        return Some(Some(identity));
+    }
+    // Both are told of before it is asked whether they belong together.
+    let has_cert = holds(&files::certificates(&identity.cert), cert, reader);
+    let has_key = holds(&files::key(&identity.key), key, reader);
+    if !has_cert || !has_key {
         return None;
     }
-    if has_key && let Err(error) = files::key(&identity.key) {
-        refuse(&error, key, reader);
-        return None;
-    }
-    if has_cert
-        && has_key
-        && let Err(error) = files::identity(&identity.cert, &identity.key)
-    {
-        refuse(&error, key, reader);
-        return None;
-    }
-    Some(Some(identity))
+    let whole = files::identity(&identity.cert, &identity.key);
+    let place = if matches!(whole, Err(FileError::BadCertificate { .. } | FileError::Broken(_))) {
+        cert
+    } else {
+        key
+    };
+    holds(&whole, place, reader).then_some(Some(identity))
 }
 
 /// A file with authorities, if one is given; the outer `None` if it is of no use.
@@ -166,19 +179,8 @@ fn authorities(
 ) -> Option<Option<PathBuf>> {
     let Some(node) = fields.get(name) else { return Some(None) };
     let path = file(node, reader)?;
-    if is_here(&path, reader)
-        && let Err(error) = files::certificates(&path)
-    {
-        refuse(&error, node, reader);
-        return None;
-    }
-    Some(Some(path))
-}
-
-/// Whether a file can be looked into. One that is not here may be where the drill takes place; there
-/// it is told at the start.
-fn is_here(path: &Path, reader: &Reader<'_>) -> bool {
-    reader.has_files() && path.exists()
+    let fits = !reader.has_files() || holds(&files::authorities(&path), node, reader);
+    fits.then_some(Some(path))
 }
 
 fn file(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<PathBuf> {
@@ -186,13 +188,21 @@ fn file(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<PathBuf> {
     Some(beside(&name, reader))
 }
 
-/// Notes what is wrong with a file, by the name that the config has for it.
-fn refuse(error: &FileError, node: &Spanned<Node>, reader: &mut Reader<'_>) {
+/// Whether a file is of use; notes what is wrong with it, by the name that the config has for it.
+fn holds<T>(read: &Result<T, FileError>, node: &Spanned<Node>, reader: &mut Reader<'_>) -> bool {
+    let Err(error) = read else { return true };
     let name = reader.name(node).unwrap_or_default();
     let (title, help) = match error {
+        FileError::Missing(_) => {
+            (format!("there is no file `{name}`"), "write its path, from the folder of the config")
+        }
         FileError::Unread { source, .. } => {
             (format!("`{name}` cannot be read: {source}"), "give a PEM file")
         }
+        FileError::Broken(_) => (
+            format!("`{name}` is cut off or garbled"),
+            "give it as it was made, from the first `-----BEGIN` to the last `-----`",
+        ),
         FileError::NoCertificate(_) => (
             format!("`{name}` holds no certificate"),
             "give a PEM file with `BEGIN CERTIFICATE` in it",
@@ -201,12 +211,21 @@ fn refuse(error: &FileError, node: &Spanned<Node>, reader: &mut Reader<'_>) {
             format!("`{name}` holds no key"),
             "give a PEM file with `BEGIN PRIVATE KEY` in it, not encrypted",
         ),
-        FileError::Mismatch { source, .. } => (
-            format!("`{name}` is not the key of the certificate: {source}"),
-            "give the key that the certificate was made for",
+        FileError::BadCertificate { source, .. } => (
+            format!("the certificate in `{name}` cannot be used: {source}"),
+            "give a certificate of X.509 version 3, made anew if need be",
+        ),
+        FileError::BadKey { source, .. } => (
+            format!("the key in `{name}` cannot be used: {source}"),
+            "give a key for RSA of at least 2048 bits, ECDSA on P-256 or P-384, or Ed25519",
+        ),
+        FileError::Mismatch { .. } => (
+            format!("`{name}` is not the key of the certificate"),
+            "give the key that the certificate was made for, which comes first in its file",
         ),
     };
     reader.problem(Diagnostic::new(Code::E0721, title, node.span).help(help));
+    false
 }
 
 /// Reads `sni`: upstreams by the name that TLS asks for.

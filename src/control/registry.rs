@@ -4,7 +4,7 @@
 //! One change at a time; looking never waits for one. A change waits for no peer: what is switched
 //! off gives its port back and closes its connections by itself.
 
-use super::spec::{Change, Spec};
+use super::spec::{Change, Speakers, Spec};
 use crate::{
     config::AllowError,
     engine::{Hand, HandError, HandFault, Injector, Run, Site, Stations},
@@ -70,6 +70,8 @@ pub struct Proxied {
 struct Inner {
     spec: Spec,
     running: Option<Proxy>,
+    /// Those of the one that runs, or ran last.
+    speakers: Speakers,
 }
 
 impl Proxied {
@@ -240,14 +242,20 @@ impl Registry {
         Ok(())
     }
 
-    /// Goes over to other proxies: those of `specs` are made, changed or left alone, and those of
-    /// `gone` taken away. All new addresses are listened on before anything is changed, so that a
-    /// port that is taken changes nothing.
+    /// Goes over to other proxies: those of `specs` are made, changed or left alone, those of `gone`
+    /// taken away, and those of `stay` read their certificates anew. All new addresses are listened on
+    /// before anything is changed, so that a port that is taken changes nothing. Says whose
+    /// certificates are others now.
     ///
     /// # Errors
     ///
     /// See [`RegistryError`]; then nothing was changed.
-    pub async fn go_over(&self, specs: &[Spec], gone: &[String]) -> Result<(), RegistryError> {
+    pub async fn go_over(
+        &self,
+        specs: &[Spec],
+        gone: &[String],
+        stay: &[String],
+    ) -> Result<Vec<String>, RegistryError> {
         let _one = self.changing.lock().await;
         let mut changed = Vec::new();
         for spec in specs {
@@ -271,6 +279,19 @@ impl Registry {
             let door = if spec.enabled && !later { Some(open(&spec.listen)?) } else { None };
             plan.push(((*spec).clone(), door));
         }
+        let mut fresh = Vec::new();
+        let stays = |name: &String| stay.contains(name) || specs.iter().any(|s| s.name == *name);
+        for proxied in self.list().into_iter().filter(|own| stays(&own.name) && !goes(own)) {
+            let spec = proxied.spec();
+            if spec.enabled {
+                fresh.push((proxied, spec.ways()?.1));
+            }
+        }
+        let renews = |(proxied, fresh): (Arc<Proxied>, Speakers)| {
+            let renewed = lock(&proxied.state).speakers.renew(&fresh);
+            renewed.then(|| proxied.name.clone())
+        };
+        let renewed = fresh.into_iter().filter_map(renews).collect();
         for name in gone {
             // Somebody may have taken it away by hand.
             let _gone = self.take(name).await;
@@ -283,7 +304,7 @@ impl Registry {
         for (spec, door) in plan {
             self.make(spec, door, Vec::new())?;
         }
-        Ok(())
+        Ok(renewed)
     }
 
     /// Takes no new connections, waits for what is under way for at most `patience`, then ends it.
@@ -358,7 +379,11 @@ impl Registry {
             hand,
             meters: Arc::default(),
             injector,
-            state: Mutex::new(Inner { spec: Spec { enabled: false, ..spec }, running: None }),
+            state: Mutex::new(Inner {
+                spec: Spec { enabled: false, ..spec },
+                running: None,
+                speakers: Speakers::default(),
+            }),
         });
         if starts && let Err(error) = self.start(&proxied, door) {
             self.stations.close(&proxied.hand);
@@ -379,21 +404,22 @@ impl Registry {
             None => open(&inner.spec.listen)?,
         };
         let address = door.place();
+        let (connector, speakers) = inner.spec.ways()?;
         let settings = Settings {
             mark: inner.spec.mark,
             host: inner.spec.host,
-            terminator: inner.spec.terminator()?,
-            intercept: inner.spec.interceptor()?,
+            terminator: speakers.terminator.clone(),
+            intercept: speakers.intercept.clone(),
             http: inner.spec.http,
             accept: inner.spec.proxy_protocol.accept.clone(),
             forwarded: inner.spec.forwarded,
             sni: inner.spec.routes(),
             meters: Arc::clone(&proxied.meters),
         };
-        let connector = inner.spec.connector()?;
         let injector = proxied.injector.clone();
         let recorder = Arc::clone(&self.recorder);
         inner.running = Some(Proxy::behind(door, connector, settings, injector, recorder));
+        inner.speakers = speakers;
         inner.spec.written = address.to_string();
         inner.spec.listen = address;
         inner.spec.enabled = true;

@@ -7,7 +7,7 @@ use crate::{
         UpstreamTls,
     },
     fault::catalog::Protocol,
-    proxy::{Connector, Terminator, TlsRoots, TlsSettings},
+    proxy::{Connector, Terminator, TlsClient, TlsRoots, TlsSettings},
     select::Users,
     units::{Place, UpstreamAddr, UpstreamUrlError, unix_path},
 };
@@ -163,9 +163,23 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
-        self.connector()?;
-        self.terminator()?;
-        self.interceptor().map(drop)
+        self.ways().map(drop)
+    }
+
+    /// The way to its upstream, and what speaks TLS for it.
+    pub(super) fn ways(&self) -> Result<(Connector, Speakers), RegistryError> {
+        let connector = self.connector()?;
+        let speaker = |terminate: Option<&Terminate>| {
+            let terminator = terminate.map(Terminator::new).transpose()?;
+            Ok::<_, RegistryError>(terminator.map(Arc::new))
+        };
+        let made_up = Terminate::default();
+        let speakers = Speakers {
+            terminator: speaker(self.terminate.as_ref())?,
+            intercept: speaker(self.intercept.then_some(&made_up))?,
+            client: connector.tls().cloned(),
+        };
+        Ok((connector, speakers))
     }
 
     /// Tries whether the upstream takes connections, and says why not.
@@ -187,21 +201,8 @@ impl Spec {
         self.sni.iter().map(route).collect()
     }
 
-    /// What speaks TLS with its clients.
-    pub(super) fn terminator(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
-        let terminator = self.terminate.as_ref().map(Terminator::new).transpose()?;
-        Ok(terminator.map(Arc::new))
-    }
-
-    /// What speaks TLS inside its tunnels.
-    pub(super) fn interceptor(&self) -> Result<Option<Arc<Terminator>>, RegistryError> {
-        let made_up = Terminate::default();
-        let terminator = self.intercept.then(|| Terminator::new(&made_up)).transpose()?;
-        Ok(terminator.map(Arc::new))
-    }
-
     /// The way to its upstream.
-    pub(super) fn connector(&self) -> Result<Connector, RegistryError> {
+    fn connector(&self) -> Result<Connector, RegistryError> {
         if let Some(path) = unix_path(&self.upstream) {
             let path = path.map_err(UpstreamUrlError::Unix)?;
             return Ok(Connector::unix(path).introducing(self.proxy_protocol.send));
@@ -225,6 +226,34 @@ impl Spec {
         let upstream: UpstreamAddr = self.upstream.parse()?;
         let connector = Connector::new(&upstream, &tls)?;
         Ok(connector.introducing(self.proxy_protocol.send))
+    }
+}
+
+/// What speaks TLS for a proxy, on its sides that speak it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Speakers {
+    /// With its clients.
+    pub terminator: Option<Arc<Terminator>>,
+    /// Inside its tunnels.
+    pub intercept: Option<Arc<Terminator>>,
+    /// With its upstreams.
+    pub client: Option<TlsClient>,
+}
+
+impl Speakers {
+    /// Has them speak as those of the same proxy that were made from its files just now, if they are
+    /// told apart by their certificates; says whether any is.
+    pub(super) fn renew(&self, fresh: &Self) -> bool {
+        let with = |own: &Option<Arc<Terminator>>, fresh: &Option<Arc<Terminator>>| {
+            own.as_ref().zip(fresh.as_ref()).is_some_and(|(own, fresh)| own.renew(fresh))
+        };
+        let clients = self.client.as_ref().zip(fresh.client.as_ref());
+        let renewed = [
+            with(&self.terminator, &fresh.terminator),
+            with(&self.intercept, &fresh.intercept),
+            clients.is_some_and(|(own, fresh)| own.renew(fresh)),
+        ];
+        renewed.contains(&true)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Problems as JSON, one object a line, for editors and CI.
 
-use crate::diag::{Problems, Severity, Source};
+use crate::diag::{Elsewhere, Problems, Severity, Source};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -14,6 +14,19 @@ struct Object<'p> {
     severity: &'static str,
     message: &'p str,
     help: Option<&'p str>,
+    /// Places in another file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<Place<'p>>,
+}
+
+#[derive(Serialize)]
+struct Place<'p> {
+    file: &'p str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    message: &'p str,
 }
 
 /// All problems of a file in the order of their places, each a JSON object on a line of its own.
@@ -38,12 +51,24 @@ pub fn json(source: &Source, problems: &Problems) -> String {
             },
             message: &problem.title,
             help: problem.help.as_deref().or(said),
+            elsewhere: problem.elsewhere.as_ref().map(elsewhere).unwrap_or_default(),
         };
         // Strings and numbers alone: this cannot fail.
         out.push_str(&serde_json::to_string(&object).unwrap_or_default());
         out.push('\n');
     }
     out
+}
+
+fn elsewhere(elsewhere: &Elsewhere) -> Vec<Place<'_>> {
+    let places = elsewhere.source.places();
+    let all = elsewhere.labels.iter().map(|label| {
+        let (line, column) = places.of(label.span.start);
+        let (end_line, end_column) = places.of(label.span.end);
+        let (file, message) = (&*elsewhere.source.name, &*label.text);
+        Place { file, line, column, end_line, end_column, message }
+    });
+    all.collect()
 }
 
 #[cfg(test)]

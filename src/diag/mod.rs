@@ -14,7 +14,7 @@ pub use render::{Look, render, summary};
 pub use source::{Source, Span};
 pub use suggest::{closest, list_of};
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,15 @@ pub struct Label {
     pub text: Cow<'static, str>,
 }
 
+/// Places in another file that has to do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where in it; at least one.
+    pub labels: Vec<Label>,
+}
+
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -45,6 +54,8 @@ pub struct Diagnostic {
     pub primary: Label,
     /// Other places that matter.
     pub others: Vec<Label>,
+    /// Places in another file.
+    pub elsewhere: Option<Elsewhere>,
     /// What the author can do, as an imperative.
     pub help: Option<String>,
 }
@@ -57,6 +68,7 @@ impl Diagnostic {
             title: title.into(),
             primary: Label { span, text: Cow::Borrowed("") },
             others: Vec::new(),
+            elsewhere: None,
             help: None,
         }
     }
@@ -72,6 +84,22 @@ impl Diagnostic {
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<Cow<'static, str>>) -> Self {
         self.others.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Points at a place in another file. There is one such file at most.
+    #[must_use]
+    pub fn label_in(
+        mut self,
+        source: &Arc<Source>,
+        span: Span,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let label = Label { span, text: text.into() };
+        let elsewhere = self
+            .elsewhere
+            .get_or_insert_with(|| Elsewhere { source: Arc::clone(source), labels: Vec::new() });
+        elsewhere.labels.push(label);
         self
     }
 

@@ -1,7 +1,7 @@
 //! Draws problems the way rustc does: place, gutter, carets, help.
 
-use crate::diag::{Diagnostic, Problems, Severity, Source};
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use crate::diag::{Diagnostic, Elsewhere, Label, Problems, Severity, Source};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use std::borrow::Cow;
 
 /// With or without colour.
@@ -54,19 +54,14 @@ fn one(renderer: &Renderer, source: &Source, problem: &Diagnostic) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let name = visible(&source.name);
     let said = visible(&problem.primary.text);
-    let labels: Vec<Cow<'_, str>> = problem.others.iter().map(|o| visible(&o.text)).collect();
-    let text = harmless(&source.text);
-    let mut snippet = Snippet::source(&*text)
-        .path(&*name)
-        .annotation(AnnotationKind::Primary.span(problem.primary.span.range()).label(&*said));
-    for (other, label) in problem.others.iter().zip(&labels) {
-        snippet =
-            snippet.annotation(AnnotationKind::Context.span(other.span.range()).label(&**label));
-    }
+    let primary = AnnotationKind::Primary.span(problem.primary.span.range()).label(&*said);
+    let snippet = with(file(source).annotation(primary), &problem.others);
     let title = visible(&problem.title);
     let mut group = level.primary_title(&*title).id(code.as_str()).element(snippet);
+    if let Some(Elsewhere { source, labels }) = &problem.elsewhere {
+        group = group.element(with(file(source), labels));
+    }
     let help = problem.help.as_deref().map(visible);
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(&**help));
@@ -74,6 +69,21 @@ fn one(renderer: &Renderer, source: &Source, problem: &Diagnostic) -> String {
     let more = format!("for more, run `firedrill explain {code}`");
     group = group.element(Level::NOTE.message(more.as_str()));
     renderer.render(&[group]).clone()
+}
+
+/// A file to point into.
+fn file(source: &Source) -> Snippet<'_, Annotation<'_>> {
+    Snippet::source(harmless(&source.text)).path(visible(&source.name))
+}
+
+fn with<'a>(
+    snippet: Snippet<'a, Annotation<'a>>,
+    labels: &'a [Label],
+) -> Snippet<'a, Annotation<'a>> {
+    let annotation = |label: &'a Label| {
+        AnnotationKind::Context.span(label.span.range()).label(visible(&label.text))
+    };
+    snippet.annotations(labels.iter().map(annotation))
 }
 
 /// The file's text without the control characters that the renderer would let through, those of

@@ -385,6 +385,12 @@ impl Exchange {
         !self.dealt.is_empty() || matches!(self.ended_by, EndedBy::PhaseEdge | EndedBy::Stale)
     }
 
+    /// Whether it is the way to requests that are told of by themselves, and nothing else: the `CONNECT`
+    /// of a tunnel that is read. No details of it are kept, since there is nothing to judge.
+    pub fn is_wrapping(&self) -> bool {
+        self.method == Method::CONNECT && self.detail.is_none()
+    }
+
     /// How it went, for a table.
     pub fn outcome(&self) -> Outcome {
         if !self.complete {

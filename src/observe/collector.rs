@@ -116,7 +116,8 @@ impl<L: Listener> Work<L> {
         self.fetch();
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(mut journal) = self.journal.take() {
-            let ending = Ending { exchanges: seen.exchanges, dropped: seen.dropped, ..ending };
+            let exchanges = seen.exchanges + seen.wrappings;
+            let ending = Ending { exchanges, dropped: seen.dropped, ..ending };
             let ended = journal.end(&ending);
             self.record = std::mem::replace(&mut self.record, Ok(())).and(ended);
         }

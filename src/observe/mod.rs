@@ -52,8 +52,10 @@ pub struct Observations {
     pub users_hit: KeySet,
     /// Genuine upstream failures, by their word.
     pub genuine: BTreeMap<&'static str, u64>,
-    /// Exchanges.
+    /// Exchanges, but for wrappings.
     pub exchanges: u64,
+    /// Ways to requests that are told of by themselves; no other figure counts them.
+    pub wrappings: u64,
     /// Exchanges into which something was injected.
     pub injected: u64,
     /// Exchanges that ended well for the client.
@@ -156,6 +158,10 @@ impl Observations {
     }
 
     fn exchange(&mut self, exchange: &Exchange) {
+        if exchange.is_wrapping() {
+            self.wrappings += 1;
+            return;
+        }
         let outcome = exchange.outcome();
         self.exchanges += 1;
         self.users.insert(exchange.user);

@@ -41,7 +41,7 @@ pub use listener::Door;
 pub use memory::MemoryClient;
 pub use meters::{Metered, Meters};
 pub use tls::Terminator;
-pub use upstream::{Connector, Dial, TlsError, TlsRoots, TlsSettings, UpstreamIo};
+pub use upstream::{Connector, Dial, TlsClient, TlsError, TlsRoots, TlsSettings, UpstreamIo};
 
 use self::http::Forward;
 use crate::{

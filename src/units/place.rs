@@ -37,6 +37,14 @@ impl Place {
         }
     }
 
+    /// The same for somebody who is in another folder, unless that path would be too long.
+    #[must_use]
+    pub fn absolute(self) -> Self {
+        let Self::Unix(path) = &self else { return self };
+        let absolute = std::path::absolute(path).ok().filter(|path| fits(path).is_ok());
+        absolute.map_or(self, Self::Unix)
+    }
+
     /// Whether a listener on the one leaves nothing for a listener on the other. One for every address
     /// of IPv6 takes those of IPv4 as well; port 0 is always a free one.
     pub fn collides(&self, other: &Self) -> bool {

@@ -13,12 +13,16 @@ use tokio::net::TcpStream;
 
 /// A drill of a minute without a fault, in an environment that says nothing of proxies.
 fn run(name: &str, flags: &[&str]) -> Command {
+    run_at("127.0.0.1:0", name, flags)
+}
+
+fn run_at(listen: &str, name: &str, flags: &[&str]) -> Command {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("forward").join(name);
     fs::create_dir_all(&folder).expect("a folder");
     let scenario = folder.join("drill.yaml");
     fs::write(&scenario, "name: x\nphases: [{ name: calm, for: 1m }]\n").expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.args(["run", "--listen", "127.0.0.1:0"]).arg(scenario).args(flags);
+    command.args(["run", "--listen", listen]).arg(scenario).args(flags).current_dir(&folder);
     let ours = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"];
     let trust = REPLACING.into_iter().chain(ADDING);
     for variable in ours.into_iter().chain(trust).chain(["FIREDRILL_UPSTREAM", "FIREDRILL_LOG"]) {
@@ -63,6 +67,41 @@ fn a_command_is_told_whom_to_trust() {
     }
 }
 
+#[test]
+fn a_command_may_go_elsewhere_before_it_looks() {
+    let mut forward = run("elsewhere", &["--forward", "api.example.com", "--intercept"]);
+    let mut socket = run_at("unix:s", "elsewhere", &["--upstream", "http://127.0.0.1:9"]);
+    let mut secure = run("elsewhere", &["--upstream", "http://127.0.0.1:9", "--terminate"]);
+    for command in [&mut forward, &mut socket, &mut secure] {
+        command.env("FIREDRILL_CA_DIR", "own/ca");
+    }
+
+    let told = [variables(forward), variables(secure)];
+    let trust = REPLACING.into_iter().chain(ADDING).map(|name| &told[0][name]);
+    for path in trust.chain(told.iter().map(|told| &told["FIREDRILL_CA"])) {
+        assert!(path.starts_with('/') && fs::exists(path).expect("a path"), "{path}");
+        assert!(path.contains("/elsewhere/own/ca/"), "{path}");
+    }
+    let told = variables(socket);
+    let is_place =
+        |name: &str| ["FIREDRILL_URL", "FIREDRILL_ADDR"].iter().any(|p| name.starts_with(p));
+    let places: Vec<&String> =
+        told.iter().filter(|(name, _)| is_place(name)).map(|(_, place)| place).collect();
+    assert_eq!(places.len(), 3, "{told:?}");
+    assert!(
+        places.iter().all(|place| place.starts_with("unix:/") && place.ends_with("/s")),
+        "{places:?}"
+    );
+}
+
+#[test]
+fn every_host_is_not_the_suites_own_machine() {
+    let told = variables(run("every", &["--forward", "*"]));
+    assert_eq!(told["NO_PROXY"], "localhost,127.0.0.1,::1");
+    let told = variables(run("every", &["--forward", "*,127.0.0.1:3000"]));
+    assert_eq!(told["NO_PROXY"], "localhost,::1");
+}
+
 #[tokio::test]
 async fn without_a_command_a_shell_is_told_and_the_proxy_is_there() {
     let upstream = Upstream::answering(OK).await;
@@ -96,6 +135,10 @@ fn what_does_not_go_together_is_refused() {
         assert_eq!(out.status.code(), Some(2), "{flags:?}: {text}");
         assert!(text.contains(says), "{flags:?}: {text}");
     }
+    let out = run_at("unix:s", "refused", &["--forward", "a"]).output().expect("it runs");
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{text}");
+    assert!(text.contains("on a Unix socket; give `--listen` an address"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

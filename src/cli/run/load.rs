@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{Quantity, http_upstream},
+    units::{Place, Quantity, http_upstream},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -105,17 +105,10 @@ impl Refusal {
 }
 
 pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
-    let (mut scenario, own, source) =
-        scenario_file::read(&args.scenario).map_err(|exit| Refusal { exit, message: None })?;
+    let (mut scenario, config, source) =
+        scenario_file::read(&args.scenario, args.config.as_deref())
+            .map_err(|exit| Refusal { exit, message: None })?;
     bind_targets(&mut scenario, &args.targets)?;
-    let config = match (&args.config, own) {
-        (Some(_), Some(_)) => {
-            let why = "the scenario's file has proxies of its own; leave `--config` out";
-            return Err(Refusal::usage(why));
-        }
-        (Some(path), None) => Some(place::read_config(path)?.0),
-        (None, own) => own,
-    };
     let (specs, users, admin) = match config {
         Some(_) if upstream(args).is_some() || !args.forward.is_empty() => {
             let why =
@@ -123,7 +116,6 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
             return Err(Refusal::usage(why));
         }
         Some(config) => {
-            fits(&scenario, &source, &config.known())?;
             let specs = place::specs(&config);
             let commanded = config.admin.is_some() || args.admin.admin.is_some();
             if specs.is_empty() && !commanded {
@@ -133,7 +125,7 @@ pub(in crate::cli) fn load(args: &Args) -> Result<Loaded, Refusal> {
         }
         None => {
             let only = only(args)?;
-            fits(&scenario, &source, &[only.ground()])?;
+            fits(&scenario, &source, only.ground())?;
             (vec![only], scenario.users.clone(), None)
         }
     };
@@ -178,6 +170,12 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             .join(",")
             .parse()
             .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
+        if matches!(args.listen, Place::Unix(_)) {
+            return Err(Refusal::usage(
+                "no client can be told of a forward proxy on a Unix socket; give `--listen` an address and \
+                 a port, such as 127.0.0.1:3128",
+            ));
+        }
         if args.terminate && args.intercept {
             return Err(Refusal::usage(
                 "tunnels to a proxy that is itself behind TLS are not read; leave `--terminate` or `--intercept` out",
@@ -206,10 +204,10 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
     Ok(spec)
 }
 
-/// Refuses a scenario that cannot be played on these proxies.
-fn fits(scenario: &Scenario, source: &Source, proxies: &[Ground<'_>]) -> Result<(), Refusal> {
+/// Refuses a scenario that cannot be played on the one proxy that the flags make.
+fn fits(scenario: &Scenario, source: &Source, only: Ground<'_>) -> Result<(), Refusal> {
     let mut problems = Problems::default();
-    config::fit(scenario, proxies, &mut problems);
+    config::fit(scenario, &[only], &mut problems);
     if problems.is_empty() {
         return Ok(());
     }

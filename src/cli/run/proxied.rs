@@ -2,8 +2,8 @@
 //!
 //! `HTTP_PROXY` and its kin are no standard: curl reads `http_proxy` in lower case alone, others either,
 //! so both are set. What `NO_PROXY` leaves out never comes by, so it may not leave out what is allowed;
-//! and what is on this machine and not allowed goes its way without us, since the suites that a client
-//! is tested by talk to servers of their own there.
+//! and what is on this machine and not allowed by its name goes its way without us, since the suites that
+//! a client is tested by talk to servers of their own there.
 
 use crate::{
     ca::{ADDING, Authority, REPLACING},
@@ -13,7 +13,7 @@ use crate::{
     fault::catalog::Protocol,
     units::{Host, HostPort},
 };
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, net::Ipv6Addr};
 
 /// Everybody's own machine.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -91,16 +91,26 @@ fn leaves_out(entry: &str, allow: &Allow) -> bool {
     }
     let bare = entry.trim_start_matches("*.").trim_start_matches('.');
     // An address of IPv6 stands there without brackets.
-    let host = match bare.parse::<std::net::Ipv6Addr>() {
+    let host = match bare.parse::<Ipv6Addr>() {
         Ok(address) => Some(Host::Address(address.to_canonical())),
         Err(_) => HostPort::parse(bare, Some(80)).map(|place| place.host),
     };
-    match host {
-        Some(Host::Address(address)) => allow.knows(&Host::Address(address)),
+    // A network: nobody asks for a name by it.
+    let Some(host) = host else { return false };
+    // `*` is the hosts out there. Who means this machine says so.
+    let named = is_local(&host).then(|| allow.named());
+    let allow = named.as_ref().unwrap_or(allow);
+    match &host {
+        Host::Address(_) => allow.knows(&host),
         // A name stands for all below it, too.
-        Some(Host::Name(name)) => allow.meets(&name),
-        // A network: nobody asks for a name by it.
-        None => false,
+        Host::Name(name) => allow.meets(name),
+    }
+}
+
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Address(address) => address.is_loopback(),
+        Host::Name(name) => name == "localhost" || name.ends_with(".localhost"),
     }
 }
 
@@ -137,6 +147,21 @@ mod tests {
             left("a.example.com,example.org", "*.example.com"),
             "example.org,localhost,127.0.0.1,::1"
         );
-        assert_eq!(left("corp,10.0.0.0/8", "*"), "10.0.0.0/8");
+        assert_eq!(left("corp,10.0.0.0/8", "*"), "10.0.0.0/8,localhost,127.0.0.1,::1");
+    }
+
+    #[test]
+    fn every_host_is_this_machine_only_if_it_is_named() {
+        for all in ["*", "*:*", "*, api.example.com"] {
+            assert_eq!(left("", all), "localhost,127.0.0.1,::1", "{all}");
+            assert_eq!(
+                left("dev.localhost,127.0.0.2", all),
+                "dev.localhost,127.0.0.2,localhost,127.0.0.1,::1"
+            );
+        }
+        assert_eq!(left("", "*, localhost:8080"), "127.0.0.1,::1");
+        assert_eq!(left("", "*:*, 127.0.0.1:*, [::1]:*"), "localhost");
+        assert_eq!(left("", "*, api.localhost"), "127.0.0.1,::1", "it is below `localhost`");
+        assert_eq!(left("localhost,dev.localhost", "*.localhost"), "127.0.0.1,::1");
     }
 }

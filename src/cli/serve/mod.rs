@@ -63,7 +63,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     let config = match &args.config {
         Some(path) => match place::read_config(path) {
-            Ok((config, _)) => Some(config),
+            Ok(config) => Some(config),
             Err(refusal) => return refusal.say(),
         },
         None => None,
@@ -212,15 +212,19 @@ impl<'a> Serving<'a> {
             return;
         };
         match reload::reload(&self.registry, path, &self.configured).await {
-            Ok(Reloaded { specs, made, gone }) => {
+            Ok(Reloaded { specs, made, gone, renewed }) => {
                 self.configured = specs;
                 let mut said = format!("read `{}` again", path.display());
-                for (what, names) in [("made anew", &made), ("taken away", &gone)] {
+                for (what, names) in [
+                    ("made anew", &made),
+                    ("taken away", &gone),
+                    ("with other certificates", &renewed),
+                ] {
                     if !names.is_empty() {
                         said.push_str(&format!("; {what}: {}", names.join(", ")));
                     }
                 }
-                if made.is_empty() && gone.is_empty() {
+                if made.is_empty() && gone.is_empty() && renewed.is_empty() {
                     said.push_str("; its proxies are as before");
                 }
                 self.say(&said);

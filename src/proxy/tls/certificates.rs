@@ -39,6 +39,8 @@ pub(super) struct Certificates {
     /// Signs what nobody trusts.
     unknown: OnceLock<Arc<Authority>>,
     clients: Arc<dyn ClientCertVerifier>,
+    /// The certificates of whoever set it up, by which it is told from others.
+    marks: Vec<Vec<u8>>,
     known: Mutex<HashMap<Shown, Known>>,
 }
 
@@ -66,6 +68,7 @@ impl Certificates {
     pub(super) fn made_up(authority: Arc<Authority>) -> Self {
         Self {
             given: None,
+            marks: vec![authority.certificate().into()],
             authority: OnceLock::from(authority),
             unknown: OnceLock::new(),
             clients: Arc::new(NoClientAuth),
@@ -75,18 +78,31 @@ impl Certificates {
 
     /// As a config says.
     pub(super) fn new(terminate: &Terminate) -> Result<Self, TlsError> {
+        let mut marks = Vec::new();
         let clients = match &terminate.client_ca {
-            Some(file) => clients_of(files::certificates(file)?)?,
+            Some(file) => {
+                let roots = files::authorities(file)?;
+                marks.extend(files::marks(&roots));
+                clients_of(roots)?
+            }
             None => Arc::new(NoClientAuth),
         };
-        let (given, authority) = match &terminate.identity {
-            Some(identity) => {
-                let identity = files::identity(&identity.cert, &identity.key)?;
-                (Some(Arc::new(config_of(identity, &clients)?)), OnceLock::new())
-            }
-            None => (None, OnceLock::from(Arc::new(Authority::own()?))),
+        let (given, authority) = if let Some(identity) = &terminate.identity {
+            let identity = files::identity(&identity.cert, &identity.key)?;
+            marks.extend(identity.cert.iter().map(|certificate| certificate.to_vec()));
+            (Some(Arc::new(config_of(identity, &clients)?)), OnceLock::new())
+        } else {
+            let authority = Arc::new(Authority::own()?);
+            marks.push(authority.certificate().into());
+            (None, OnceLock::from(authority))
         };
-        Ok(Self { given, authority, unknown: OnceLock::new(), clients, known: Mutex::default() })
+        let (unknown, known) = (OnceLock::new(), Mutex::default());
+        Ok(Self { given, authority, unknown, clients, marks, known })
+    }
+
+    /// Whether both were set up with the same certificates.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        self.marks == other.marks
     }
 
     pub(super) fn config(
@@ -167,13 +183,7 @@ fn config_of(
 }
 
 /// Takes clients that one of these has signed for, and nobody else.
-fn clients_of(
-    authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for authority in authorities {
-        roots.add(authority)?;
-    }
+fn clients_of(roots: RootCertStore) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     verifier.build().map_err(|error| TlsError::Rustls(rustls::Error::General(error.to_string())))
 }

@@ -22,6 +22,7 @@ pub(crate) use secure::Secure;
 pub(crate) use sni::{Routes, route};
 
 use crate::{ca::Authority, config::Terminate, fault::Flaw, proxy::upstream::TlsError};
+use arc_swap::ArcSwap;
 use certificates::Certificates;
 use rustls::{ServerConfig, ServerConnection, crypto::CryptoProvider};
 use std::{
@@ -63,7 +64,7 @@ impl Alpn {
 /// Speaks TLS with a proxy's clients.
 #[derive(Debug)]
 pub struct Terminator {
-    certificates: Certificates,
+    certificates: ArcSwap<Certificates>,
     /// A client that does not trust us was told of.
     told: AtomicBool,
 }
@@ -80,12 +81,30 @@ impl Terminator {
     ///
     /// Fails if a file is of no use, or there is no authority that could sign for it.
     pub fn new(terminate: &Terminate) -> Result<Self, TlsError> {
-        Ok(Self { certificates: Certificates::new(terminate)?, told: AtomicBool::new(false) })
+        Certificates::new(terminate).map(Self::of)
     }
 
     /// One that makes up a certificate for whatever name a client asks for.
     pub fn made_up(authority: Arc<Authority>) -> Self {
-        Self { certificates: Certificates::made_up(authority), told: AtomicBool::new(false) }
+        Self::of(Certificates::made_up(authority))
+    }
+
+    fn of(certificates: Certificates) -> Self {
+        let certificates = ArcSwap::from_pointee(certificates);
+        Self { certificates, told: AtomicBool::new(false) }
+    }
+
+    /// Speaks from now on as `fresh` does, if its certificates are others; says whether they are.
+    /// Connections that are open stay as they are.
+    pub fn renew(&self, fresh: &Self) -> bool {
+        let fresh = fresh.certificates.load_full();
+        let differ = !self.certificates.load().are_those_of(&fresh);
+        if differ {
+            self.certificates.store(fresh);
+            // Those who trusted the old ones may not trust these.
+            self.told.store(false, Ordering::Relaxed);
+        }
+        differ
     }
 
     /// How to speak with a client that asks for `name`, at the address `local`.
@@ -95,7 +114,7 @@ impl Terminator {
         local: Option<IpAddr>,
         flaw: Option<Flaw>,
     ) -> Result<Arc<ServerConfig>, TlsError> {
-        self.certificates.config(name, local, flaw)
+        self.certificates.load().config(name, local, flaw)
     }
 }
 

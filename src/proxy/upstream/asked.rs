@@ -10,12 +10,11 @@ use crate::{
         upstream::{
             CONNECT_TIMEOUT, Dial, Upstream, UpstreamIo,
             connect::Connector,
-            tls::{TlsError, TlsSettings},
+            tls::{TlsClient, TlsError, TlsSettings},
         },
     },
     units::HostPort,
 };
-use rustls::ClientConfig;
 use std::{
     collections::{HashSet, VecDeque},
     net::SocketAddr,
@@ -34,7 +33,7 @@ const MAX_TOLD: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
     allow: Allow,
-    tls: Arc<ClientConfig>,
+    tls: TlsClient,
     /// Whatever is asked for is dialled so.
     dial: Option<Arc<dyn Dial>>,
 }
@@ -45,7 +44,11 @@ impl Routes {
         tls: &TlsSettings,
         dial: Option<Arc<dyn Dial>>,
     ) -> Result<Self, TlsError> {
-        Ok(Self { allow, tls: tls.client_config()?, dial })
+        Ok(Self { allow, tls: TlsClient::new(tls)?, dial })
+    }
+
+    pub(super) fn tls(&self) -> &TlsClient {
+        &self.tls
     }
 }
 

@@ -8,13 +8,13 @@ use crate::{
         socket::{Presence, Sent, Stream},
         upstream::{
             asked::Routes,
-            tls::{TlsError, TlsSettings},
+            tls::{TlsClient, TlsError, TlsSettings},
         },
     },
     units::{HostPort, UpstreamAddr},
 };
 use http::HeaderValue;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::pki_types::ServerName;
 use std::{
     fmt,
     future::Future,
@@ -31,7 +31,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::client::TlsStream;
 
 /// A way to the upstream that is not a URL: for programs that embed the proxy, and for tests in
 /// virtual time over in-memory streams.
@@ -55,7 +55,7 @@ enum Way {
     Tcp {
         host: String,
         port: u16,
-        tls: Option<(TlsConnector2, ServerName<'static>)>,
+        tls: Option<(TlsClient, ServerName<'static>)>,
     },
     #[cfg(unix)]
     Unix(PathBuf),
@@ -65,9 +65,6 @@ enum Way {
     /// The address has no port, or one that is no number.
     Nowhere,
 }
-
-/// `TlsConnector` with a `Debug` of its own.
-struct TlsConnector2(TlsConnector);
 
 /// Which versions of HTTP are offered in the handshake of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,24 +77,14 @@ pub(super) enum Offer {
     Both,
 }
 
-impl TlsConnector2 {
-    fn offering(&self, offer: Offer) -> TlsConnector {
+impl Offer {
+    fn protocols(self) -> Vec<Vec<u8>> {
         let (one, two) = (b"http/1.1".to_vec(), b"h2".to_vec());
-        let protocols = match offer {
-            // As it was set up.
-            Offer::One => return self.0.clone(),
-            Offer::Two => vec![two],
-            Offer::Both => vec![two, one],
-        };
-        let mut config = ClientConfig::clone(self.0.config());
-        config.alpn_protocols = protocols;
-        TlsConnector::from(Arc::new(config))
-    }
-}
-
-impl fmt::Debug for TlsConnector2 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsConnector")
+        match self {
+            Self::One => vec![one],
+            Self::Two => vec![two],
+            Self::Both => vec![two, one],
+        }
     }
 }
 
@@ -114,7 +101,7 @@ impl Connector {
         let tls = if upstream.is_tls() {
             let name = tls.name.clone().unwrap_or_else(|| host.clone());
             let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))?;
-            Some((TlsConnector2(TlsConnector::from(tls.client_config()?)), name))
+            Some((TlsClient::new(tls)?, name))
         } else {
             None
         };
@@ -122,18 +109,18 @@ impl Connector {
         Ok(Self::plain(way, authority))
     }
 
-    /// A connector to a place, over TLS if there is a config for it.
+    /// A connector to a place, over TLS if there is who speaks it.
     pub(super) fn to(
         place: &HostPort,
-        tls: Option<&Arc<ClientConfig>>,
+        tls: Option<&TlsClient>,
         not: Option<SocketAddr>,
     ) -> Result<Self, TlsError> {
         let host = place.host.bare();
         let tls = match tls {
-            Some(config) => {
+            Some(client) => {
                 let name = ServerName::try_from(host.clone());
                 let name = name.map_err(|_| TlsError::Name(host.clone()))?;
-                Some((TlsConnector2(TlsConnector::from(Arc::clone(config))), name))
+                Some((client.clone(), name))
             }
             None => None,
         };
@@ -235,6 +222,17 @@ impl Connector {
         self.speech.key(who)
     }
 
+    /// What speaks TLS with the upstream, or with those that are asked for.
+    pub fn tls(&self) -> Option<&TlsClient> {
+        match &self.way {
+            Way::Tcp { tls, .. } => tls.as_ref().map(|(client, _)| client),
+            Way::Asked(routes) => Some(routes.tls()),
+            #[cfg(unix)]
+            Way::Unix(_) => None,
+            Way::Custom(_) | Way::Nowhere => None,
+        }
+    }
+
     /// Whether it is spoken to over TLS.
     pub(super) const fn is_tls(&self) -> bool {
         matches!(self.way, Way::Tcp { tls: Some(_), .. })
@@ -296,10 +294,11 @@ impl Connector {
                     let _best_effort = stream.set_nodelay(true);
                     // Below TLS: whoever takes it off has to know first.
                     self.speech.give(who, &mut stream).await?;
-                    let Some((connector, name)) = tls else {
+                    let Some((client, name)) = tls else {
                         return Ok(UpstreamIo::Tcp(stream));
                     };
-                    let stream = connector.offering(offer).connect(name.clone(), stream);
+                    let connector = client.offering(offer.protocols());
+                    let stream = connector.connect(name.clone(), stream);
                     return stream
                         .await
                         .map(|stream| UpstreamIo::Tls(Box::new(stream)))

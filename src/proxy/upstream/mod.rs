@@ -23,7 +23,7 @@ mod websocket;
 pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
-pub use tls::{TlsError, TlsRoots, TlsSettings};
+pub use tls::{TlsClient, TlsError, TlsRoots, TlsSettings};
 pub(crate) use websocket::Opened;
 
 use crate::{

@@ -4,6 +4,7 @@ use crate::ca::{
     CaError,
     files::{self, FileError},
 };
+use arc_swap::ArcSwap;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -11,7 +12,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
     sign::SingleCertAndKey,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
+use tokio_rustls::TlsConnector;
 
 /// Whom to trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +56,58 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
+/// Speaks TLS with upstreams. Its clones are one: what one of them is told counts for all.
+#[derive(Clone)]
+pub struct TlsClient(Arc<ArcSwap<Client>>);
+
+struct Client {
+    config: Arc<ClientConfig>,
+    /// The certificates of its files, by which it is told from others.
+    marks: Vec<Vec<u8>>,
+}
+
+impl fmt::Debug for TlsClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsClient")
+    }
+}
+
+impl TlsClient {
+    /// One that speaks as the settings say.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file of them is of no use.
+    pub(super) fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(settings.client()?))))
+    }
+
+    /// Speaks from now on as `fresh` does, if the certificates of its files are others; says whether
+    /// they are. Connections that are open stay as they are.
+    pub fn renew(&self, fresh: &Self) -> bool {
+        let fresh = fresh.0.load_full();
+        let differ = self.0.load().marks != fresh.marks;
+        if differ {
+            self.0.store(fresh);
+        }
+        differ
+    }
+
+    /// For a handshake that offers these protocols.
+    pub(super) fn offering(&self, protocols: Vec<Vec<u8>>) -> TlsConnector {
+        let client = self.0.load();
+        if client.config.alpn_protocols == protocols {
+            return TlsConnector::from(Arc::clone(&client.config));
+        }
+        let mut config = ClientConfig::clone(&client.config);
+        config.alpn_protocols = protocols;
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
 impl TlsSettings {
-    pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    fn client(&self) -> Result<Client, TlsError> {
+        let mut marks = Vec::new();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -63,27 +115,29 @@ impl TlsSettings {
             let anybody = Arc::new(TrustAnybody(provider));
             builder.dangerous().with_custom_certificate_verifier(anybody)
         } else {
-            builder.with_root_certificates(self.roots()?)
+            let roots = self.roots()?;
+            if matches!(self.roots, TlsRoots::File(_)) {
+                marks.extend(files::marks(&roots));
+            }
+            builder.with_root_certificates(roots)
         };
         let mut config = match &self.identity {
             Some((certificate, key)) => {
                 let key = files::identity(certificate, key)?;
+                marks.extend(key.cert.iter().map(|certificate| certificate.to_vec()));
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
             }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Client { config: Arc::new(config), marks })
     }
 
     fn roots(&self) -> Result<RootCertStore, TlsError> {
-        let mut roots = RootCertStore::empty();
         if let TlsRoots::File(path) = &self.roots {
-            for certificate in files::certificates(path)? {
-                roots.add(certificate)?;
-            }
-            return Ok(roots);
+            return Ok(files::authorities(path)?);
         }
+        let mut roots = RootCertStore::empty();
         // Some of a system's certificates may be unreadable; the others still count.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
