@@ -247,7 +247,7 @@ impl Attempt {
                 && asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
             deadline: keys.deadline.as_deref().and_then(deadline),
         };
-        attempt.class = attempt.classify();
+        attempt.class = attempt.classify(is_cut(exchange));
         attempt.wrong = attempt.went_wrong();
         Some(attempt)
     }
@@ -305,10 +305,13 @@ impl Attempt {
         Duration::from_micros(self.end.saturating_sub(self.start))
     }
 
-    fn classify(&self) -> Option<Class> {
+    /// What a failure told the client; a fault may have `cut` it in the middle.
+    fn classify(&self, cut: bool) -> Option<Class> {
         use Class::{Ambiguous, Final, NotProcessed, Processed};
         if let (Some(call), Some(code)) = (self.call, self.failure()) {
-            return Some(call::classify(call, code, self.retry_after, self.injected));
+            let class = call::classify(call, code, self.retry_after, self.injected);
+            // The upstream had messages of it, whatever the status says.
+            return Some(if cut && class == NotProcessed { Ambiguous } else { class });
         }
         match (self.status, self.outcome) {
             (_, Outcome::Ok) => None,
@@ -339,6 +342,11 @@ impl Attempt {
             (0, _) => Wrong::Closed,
         })
     }
+}
+
+/// Whether a fault broke it off in the middle.
+fn is_cut(exchange: &Exchange) -> bool {
+    exchange.dealt.iter().any(|dealt| dealt.did == Did::Cut)
 }
 
 /// Whether a fault let its answer drip.
