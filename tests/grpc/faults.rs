@@ -6,7 +6,7 @@ use crate::{
     service::{drain, number},
 };
 use firedrill::event::{Did, Outcome, Upstream};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -173,4 +173,32 @@ async fn three_hundred_milliseconds_for_each_message_are_no_less() {
     let began = Instant::now();
     client.double(number(1)).await.expect("it is late");
     assert!(began.elapsed() >= PAUSE);
+}
+
+/// Nobody looked at it, and tonic leaves it to its user to try again.
+#[tokio::test]
+async fn tonic_does_not_repeat_what_is_refused() {
+    let drill = Drill::of(&faults("{ reset: { error: REFUSED_STREAM }, times: 1 }")).await;
+    let client = drill.client().await;
+    let met = client.double(number(1)).await.expect_err("it is refused");
+    assert_eq!(met.code(), Code::Unavailable, "{met:?}");
+    client.double(number(1)).await.expect("a number");
+    let exchanges = drill.exchanges(2).await;
+    assert_eq!(exchanges[0].http2.expect("a stream").reset, Some(7));
+    assert_eq!(drill.upstream.seen.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test]
+async fn tonic_goes_on_after_a_gentle_goaway_and_fails_by_another() {
+    let drill = Drill::of(&faults("{ goaway: {} }")).await;
+    let client = drill.client().await;
+    for value in 1..4 {
+        client.double(number(value)).await.expect("a number");
+    }
+    let connections: HashSet<u64> = drill.exchanges(3).await.iter().map(|e| e.conn).collect();
+    assert_eq!(connections.len(), 3);
+
+    let drill = Drill::of(&faults("{ goaway: ENHANCE_YOUR_CALM }")).await;
+    drill.client().await.double(number(1)).await.expect_err("it ends");
+    assert_eq!(drill.exchanges(1).await.len(), 1);
 }
