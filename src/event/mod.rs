@@ -210,7 +210,7 @@ pub enum Did {
     Handshake(&'static str),
     /// Changed what the head or the body says.
     Edited,
-    /// Broke the response off.
+    /// Broke the response off, or the request.
     Cut,
     /// Shaped the body's bytes.
     Shaped,

@@ -9,6 +9,7 @@ mod hex;
 mod journal;
 mod keys;
 mod line;
+mod opened;
 pub mod read;
 mod write;
 
@@ -22,6 +23,7 @@ use crate::event::{
     Upstream,
 };
 use gaps::Gaps;
+use opened::Opened;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The connections of one proxy that passes bytes on as they come.
@@ -56,7 +58,7 @@ pub struct Observations {
     pub exchanges: u64,
     /// Ways to requests that are told of by themselves; no other figure counts them.
     pub wrappings: u64,
-    /// Exchanges into which something was injected.
+    /// Exchanges into which something was injected, or into the tunnel that they became.
     pub injected: u64,
     /// Exchanges that ended well for the client.
     pub ok: u64,
@@ -76,6 +78,7 @@ pub struct Observations {
     /// Events that did not fit the recorder.
     pub dropped: u64,
     gaps: Gaps,
+    opened: Opened,
 }
 
 impl Observations {
@@ -146,11 +149,15 @@ impl Observations {
         }
     }
 
-    /// The exchange that opened it was counted when it was told.
+    /// The exchange that opened it was counted when it was told, but for what came later.
     fn tunnel(&mut self, tunnel: &Tunnel) {
         let exchange = &tunnel.exchange;
         if exchange.injected() {
             self.users_hit.insert(exchange.user);
+        }
+        if let Some(opening) = self.opened.hurt(exchange) {
+            self.injected += 1;
+            self.in_cells(opening.phase, opening.targets, |cell| cell.injected += 1);
         }
         if !exchange.complete {
             self.gaps.see(exchange, exchange.outcome());
@@ -179,11 +186,16 @@ impl Observations {
             *self.genuine.entry(word).or_default() += 1;
         }
         self.gaps.see(exchange, outcome);
-        self.cells.entry((exchange.phase, None)).or_default().add(exchange, outcome);
+        self.opened.see(exchange);
+        self.in_cells(exchange.phase, exchange.targets, |cell| cell.add(exchange, outcome));
+    }
+
+    /// All that a phase and its targets tell of one exchange.
+    fn in_cells(&mut self, phase: Option<usize>, targets: u64, mut tell: impl FnMut(&mut Cell)) {
+        tell(self.cells.entry((phase, None)).or_default());
         for target in 0..64 {
-            if exchange.targets & (1 << target) != 0 {
-                let cell = self.cells.entry((exchange.phase, Some(target))).or_default();
-                cell.add(exchange, outcome);
+            if targets & (1 << target) != 0 {
+                tell(self.cells.entry((phase, Some(target))).or_default());
             }
         }
     }

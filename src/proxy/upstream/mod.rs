@@ -295,11 +295,18 @@ enum Dialled {
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
-/// that the upstream doesn't take ends nothing, so it counts as ended before.
+/// that the upstream doesn't take ends nothing, so it counts as ended before. A gRPC call is waited for as
+/// long as its client does: of a stream there may be no head before the first message, hours later.
 fn upload_end(draft: &Draft) -> impl FnMut() -> Option<Instant> {
     let start = Instant::now();
-    let mut seen = lock(&draft.exchange).received;
+    let (mut seen, is_call) = {
+        let exchange = lock(&draft.exchange);
+        (exchange.received, exchange.grpc.is_some() && draft.ctl.is_stream())
+    };
     move || {
+        if is_call {
+            return None;
+        }
         let ctl = &draft.ctl;
         // Before the exchange, in which the end is noted first.
         let done = ctl.body_done();

@@ -7,6 +7,7 @@ use crate::proxy::{
     http2::{Duplex, Outcome, Sending, is_of_a_hop},
     inbound::Received,
     record::Draft,
+    upload::Brink,
     upstream::{
         ANSWER_TIMEOUT,
         interim::Interims,
@@ -87,6 +88,7 @@ pub(super) async fn send(
     };
     drop(sender);
     let broken = Arc::new(OnceLock::new());
+    let brink = ask.watched();
     // What is kept to be sent again, if there is nothing to it but the head.
     let (mut socket, mut key) = (None, None);
     let (upload, kept) = if is_socket {
@@ -96,7 +98,7 @@ pub(super) async fn send(
     } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
     } else {
-        let task = tokio::spawn(upload(Sending::new(stream, ask), Arc::clone(&broken)));
+        let task = tokio::spawn(upload(Sending::new(stream, ask), brink, Arc::clone(&broken)));
         (Some(TaskGuard::new(&task)), None)
     };
     let mut patience = Patience::new();
@@ -147,14 +149,32 @@ pub(super) async fn send(
     }
 }
 
-async fn upload(mut sending: Sending<Ask>, broken: Arc<OnceLock<BodyError>>) {
-    match poll_fn(|cx| sending.poll(cx)).await {
-        Outcome::Broken(error) => {
+async fn upload(
+    mut sending: Sending<Ask>,
+    brink: Option<Arc<Brink>>,
+    broken: Arc<OnceLock<BodyError>>,
+) {
+    let outcome = poll_fn(|cx| match sending.poll(cx) {
+        // A reset would take with it what has not left yet.
+        Poll::Pending if brink.as_ref().is_some_and(|brink| brink.is_reached()) => {
+            sending.poll_left(cx).map(|()| None)
+        }
+        outcome => outcome.map(Some),
+    });
+    match outcome.await {
+        Some(Outcome::Broken(error)) => {
             let _first = broken.set(error);
             sending.reset(Reason::CANCEL);
         }
-        Outcome::Stalled => sending.reset(Reason::CANCEL),
-        Outcome::Sent | Outcome::Reset(_) | Outcome::Gone => {}
+        Some(Outcome::Stalled) => sending.reset(Reason::CANCEL),
+        Some(Outcome::Sent | Outcome::Reset(_) | Outcome::Gone) => {}
+        None => {
+            // Told first: what the upstream makes of the reset is not what happened.
+            if let Some(brink) = brink {
+                brink.tell();
+            }
+            sending.reset(Reason::CANCEL);
+        }
     }
 }
 
