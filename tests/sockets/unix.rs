@@ -5,6 +5,7 @@ use crate::{
     peers::{GET, Heard, LIMIT, Service, answer, hear, serve, serving, talk, until},
 };
 use rustix::process::Signal;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     fs,
     io::{ErrorKind, Read as _, Write as _},
@@ -204,6 +205,7 @@ fn a_refusal_and_a_silence_are_the_kernels_own() {
     assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o660);
 
     fault(&server, &["add", "shop", "unreachable: {}", "--name", "gate"]);
+    until("nobody gets in", || would_wait(&path));
     // Somebody waits, and is served when the fault is over.
     let waiting = {
         let path = path.clone();
@@ -219,6 +221,14 @@ fn a_refusal_and_a_silence_are_the_kernels_own() {
     server.signal(Signal::TERM);
     server.finish();
     assert!(!path.exists());
+}
+
+/// Whether a client that does not wait is told to come again, as the kernel does with a full queue.
+fn would_wait(path: &Path) -> bool {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+    socket.set_nonblocking(true).expect("a socket");
+    let address = SockAddr::unix(path).expect("a path");
+    socket.connect(&address).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 #[test]
