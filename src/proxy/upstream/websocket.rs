@@ -4,7 +4,7 @@
 
 use crate::{
     fault::frames::is_carried_by,
-    proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::session::Place},
+    proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::two::Held},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -21,7 +21,7 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// A stream that carries a WebSocket now, for whoever passes its bytes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Opened(Arc<Mutex<Option<(Duplex, Place)>>>);
+pub(crate) struct Opened(Arc<Mutex<Option<(Duplex, Held)>>>);
 
 impl Opened {
     /// The stream, and what keeps its place on the connection, once.
@@ -60,7 +60,7 @@ pub(super) fn check(answer: &HeaderMap, accept: &HeaderValue) -> Result<(), Upst
 pub(super) fn switched(
     answer: Response<()>,
     key: Option<&HeaderValue>,
-    (stream, place): (Duplex, Place),
+    (stream, held): (Duplex, Held),
 ) -> Response<()> {
     let (mut parts, ()) = answer.into_parts();
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
@@ -69,7 +69,7 @@ pub(super) fn switched(
     if let Some(accept) = key.and_then(accept_of) {
         parts.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    parts.extensions.insert(Opened(Arc::new(Mutex::new(Some((stream, place))))));
+    parts.extensions.insert(Opened(Arc::new(Mutex::new(Some((stream, held))))));
     Response::from_parts(parts, ())
 }
 
