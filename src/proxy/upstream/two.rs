@@ -1,18 +1,21 @@
 //! A request over HTTP/2.
 
-use crate::proxy::{
-    ask::Ask,
-    ctl::lock,
-    error::{BodyError, UpstreamError},
-    http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
-    inbound::Received,
-    record::Draft,
-    upstream::{
-        ANSWER_TIMEOUT,
-        interim::Interims,
-        pool::{Patience, TaskGuard},
-        session::Place,
-        upload_end, websocket,
+use crate::{
+    fault::frames::PROTOCOL,
+    proxy::{
+        ask::Ask,
+        ctl::lock,
+        error::{BodyError, UpstreamError},
+        http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
+        inbound::Received,
+        record::Draft,
+        upstream::{
+            ANSWER_TIMEOUT,
+            interim::Interims,
+            pool::{Patience, TaskGuard},
+            session::Place,
+            upload_end, websocket,
+        },
     },
 };
 use h2::{Reason, SendStream, ext::Protocol};
@@ -208,7 +211,7 @@ fn outward(
     }
     if is_socket {
         *head.method_mut() = Method::CONNECT;
-        head.extensions_mut().insert(Protocol::from_static("websocket"));
+        head.extensions_mut().insert(Protocol::from_static(PROTOCOL));
     } else if let Some(protocol) = parts.extensions.get::<Protocol>() {
         head.extensions_mut().insert(protocol.clone());
     }

@@ -3,7 +3,7 @@
 //! Inside the proxy it is always as HTTP/1 writes it, without a key if the client had none.
 
 use crate::{
-    fault::frames::is_carried_by,
+    fault::frames::{PROTOCOL, is_carried_by},
     proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::two::Held},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -65,7 +65,7 @@ pub(super) fn switched(
     let (mut parts, ()) = answer.into_parts();
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    parts.headers.insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
     if let Some(accept) = key.and_then(accept_of) {
         parts.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
