@@ -25,9 +25,12 @@ pub enum Kind {
     Control,
 }
 
+/// The protocol of frames, as upgrades name it.
+pub const PROTOCOL: &str = "websocket";
+
 /// Whether a connection that was upgraded to this protocol carries frames.
 pub fn is_carried_by(protocol: &[u8]) -> bool {
-    protocol.eq_ignore_ascii_case(b"websocket")
+    protocol.eq_ignore_ascii_case(PROTOCOL.as_bytes())
 }
 
 /// The head of a frame.

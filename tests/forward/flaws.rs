@@ -35,7 +35,7 @@ async fn each_flaw_is_met_inside_the_tunnel_and_told_of_its_connection() {
     for (flaw, why, by) in cases {
         let (drill, config) = secure.read_by(Drill::of(&[&format!("tls: {flaw}")]));
 
-        let error = shake(&drill, &config, &secure.place()).await.err().expect("it is refused");
+        let error = shake(&drill, &config, &secure.place()).await.expect_err("it is refused");
 
         let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let said = format!("{:?}", said.unwrap_or_else(|| panic!("{flaw}: {error:?}")));
@@ -54,7 +54,7 @@ async fn a_reset_comes_after_the_first_words() {
     let secure = Secure::start("flaw-reset").await;
     let (drill, config) = secure.read_by(Drill::of(&["tls: reset"]));
 
-    let error = shake(&drill, &config, &secure.place()).await.err().expect("it is reset");
+    let error = shake(&drill, &config, &secure.place()).await.expect_err("it is reset");
 
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     assert_eq!(ended(&drill).await.ended_by, EndedBy::ProxyRst);

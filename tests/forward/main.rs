@@ -6,7 +6,7 @@ mod faults;
 mod flaws;
 mod hostile;
 mod inside;
-#[expect(dead_code, reason = "the tests of HTTP/2 use all of it")]
+#[expect(dead_code, clippy::unused_async, reason = "the tests of HTTP/2 use all of it")]
 #[path = "../it/http2/peer.rs"]
 mod peer;
 mod streams;

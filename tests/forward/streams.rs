@@ -245,6 +245,6 @@ async fn a_client_may_speak_tls_with_its_proxy() {
     up.send_data("hello".into(), true).expect("it is sent");
     assert_eq!(take(&mut down, 5).await, b"hello");
     assert!(is_over(&mut down).await);
-    let relays: Vec<_> = told(&drill, 2).await.iter().map(|it| it.relay.clone()).collect();
+    let relays: Vec<_> = told(&drill, 2).await.iter().map(|it| it.relay).collect();
     assert!(relays.iter().flatten().all(|relay| (relay.up, relay.down) == (5, 5)), "{relays:?}");
 }

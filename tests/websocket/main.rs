@@ -4,7 +4,7 @@ mod close;
 mod frames;
 mod handshake;
 mod messages;
-#[expect(dead_code, reason = "the tests of HTTP/2 use all of it")]
+#[expect(dead_code, clippy::unused_async, reason = "the tests of HTTP/2 use all of it")]
 #[path = "../it/http2/peer.rs"]
 mod peer;
 mod peers;

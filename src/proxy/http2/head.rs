@@ -1,7 +1,7 @@
 //! A request's head as HTTP/2 has it, made into what every service understands, and an answer's the
 //! other way (RFC 9113 §8).
 
-use crate::fault::frames::is_carried_by;
+use crate::fault::frames::{PROTOCOL, is_carried_by};
 use h2::ext::Protocol;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header, request, uri::PathAndQuery,
@@ -41,7 +41,7 @@ pub(super) fn inward<B>(request: Request<B>, is_asked: bool) -> Result<Request<B
         parts.extensions.remove::<Protocol>();
         parts.method = Method::GET;
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        parts.headers.insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
         // A key means nothing here (RFC 8441 §5).
         parts.headers.remove(header::SEC_WEBSOCKET_KEY);
     }

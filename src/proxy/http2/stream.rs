@@ -133,7 +133,7 @@ async fn exchange(
             .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
     });
     let (mut parts, body) = response.await?.into_parts();
-    let granted = lock(&ctl.granted).take();
+    let granted = switch.as_ref().and_then(|_| lock(&ctl.granted).take());
     let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || granted.is_some();
     if let Some((give, received)) = switch.filter(|_| switches) {
         parts.status = StatusCode::OK;

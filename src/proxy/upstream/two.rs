@@ -1,22 +1,25 @@
 //! A request over HTTP/2.
 
-use crate::proxy::{
-    ask::Ask,
-    ctl::lock,
-    error::{BodyError, UpstreamError},
-    http2::{Duplex, Outcome, Sending, is_of_a_hop},
-    inbound::Received,
-    record::Draft,
-    upload::Brink,
-    upstream::{
-        ANSWER_TIMEOUT,
-        interim::Interims,
-        pool::{Patience, TaskGuard},
-        session::Place,
-        upload_end, websocket,
+use crate::{
+    fault::frames::PROTOCOL,
+    proxy::{
+        ask::Ask,
+        ctl::lock,
+        error::{BodyError, UpstreamError},
+        http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
+        inbound::Received,
+        record::Draft,
+        upload::Brink,
+        upstream::{
+            ANSWER_TIMEOUT,
+            interim::Interims,
+            pool::{Patience, TaskGuard},
+            session::Place,
+            upload_end, websocket,
+        },
     },
 };
-use h2::{Reason, ext::Protocol};
+use h2::{Reason, SendStream, ext::Protocol};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -63,13 +66,12 @@ pub(super) async fn send(
         return Sent::Unsent(Box::new(request));
     };
     let is_socket = websocket::is_asked_for(request.headers());
-    let may_connect = sender.is_extended_connect_protocol_enabled();
-    if is_socket && !may_connect {
-        return Sent::NoSockets(Box::new(request));
-    }
-    if request.extensions().get::<Protocol>().is_some() && !may_connect {
-        let why = "the upstream takes no extended CONNECT";
-        return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
+    if !sender.is_extended_connect_protocol_enabled() {
+        if is_socket {
+            return Sent::NoSockets(Box::new(request));
+        } else if request.extensions().get::<Protocol>().is_some() {
+            return Sent::Failed(no_protocol());
+        }
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
@@ -90,10 +92,9 @@ pub(super) async fn send(
     let broken = Arc::new(OnceLock::new());
     let brink = ask.watched();
     // What is kept to be sent again, if there is nothing to it but the head.
-    let (mut socket, mut key) = (None, None);
+    let mut socket = None;
     let (upload, kept) = if is_socket {
-        key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
-        socket = Some(stream);
+        socket = Some((stream, parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned()));
         (None, ended.then(|| Request::from_parts(parts, ask)))
     } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
@@ -116,15 +117,11 @@ pub(super) async fn send(
             Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
         }
         Some(Ok(response)) => {
-            if let Some(stream) = socket.filter(|_| response.status().is_success()) {
-                let (head, body) = response.into_parts();
-                let stream = Duplex::of_upstream(body, stream, &draft.ctl);
-                let head = Response::from_parts(head, ());
-                let switched = websocket::switched(head, key.as_ref(), (stream, place));
-                return Sent::Switched(Box::new(switched));
+            let held = Held { _place: place, _upload: upload };
+            match socket.filter(|_| response.status().is_success()) {
+                Some(opened) => switched(response, opened, held, draft),
+                None => Sent::Answered(Box::new(response_of(response)), held),
             }
-            let response = response_of(response);
-            Sent::Answered(Box::new(response), Held { _place: place, _upload: upload })
         }
         Some(Err(error)) => {
             // One that is told to calm down is left alone, with all that it remembers.
@@ -178,6 +175,25 @@ async fn upload(
     }
 }
 
+/// Said of protocols that HTTP/1 has no word for.
+fn no_protocol() -> UpstreamError {
+    let why = "the upstream takes no extended CONNECT";
+    UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into())
+}
+
+/// A stream that carries a WebSocket from now on.
+fn switched(
+    response: Response<h2::RecvStream>,
+    (stream, key): (SendStream<Parcel>, Option<HeaderValue>),
+    held: Held,
+    draft: &Draft,
+) -> Sent {
+    let (head, body) = response.into_parts();
+    let stream = Duplex::of_upstream(body, stream, &draft.ctl);
+    let head = websocket::switched(Response::from_parts(head, ()), key.as_ref(), (stream, held));
+    Sent::Switched(Box::new(head))
+}
+
 fn response_of(response: Response<h2::RecvStream>) -> Response<Received> {
     let (parts, body) = response.into_parts();
     let body = Received::new(body, &parts.headers);
@@ -206,14 +222,16 @@ fn outward(
     let headers = head.headers_mut();
     headers.reserve(parts.headers.len());
     for (name, value) in &parts.headers {
-        let is_key = is_socket && name == header::SEC_WEBSOCKET_KEY;
-        if name != header::HOST && !is_of_a_hop(name) && !is_key {
+        // What comes on its stream is no body.
+        let is_of_one =
+            is_socket && [header::SEC_WEBSOCKET_KEY, header::CONTENT_LENGTH].contains(name);
+        if name != header::HOST && !is_of_a_hop(name) && !is_of_one {
             headers.append(name, value.clone());
         }
     }
     if is_socket {
         *head.method_mut() = Method::CONNECT;
-        head.extensions_mut().insert(Protocol::from_static("websocket"));
+        head.extensions_mut().insert(Protocol::from_static(PROTOCOL));
     } else if let Some(protocol) = parts.extensions.get::<Protocol>() {
         head.extensions_mut().insert(protocol.clone());
     }

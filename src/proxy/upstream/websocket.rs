@@ -3,8 +3,8 @@
 //! Inside the proxy it is always as HTTP/1 writes it, without a key if the client had none.
 
 use crate::{
-    fault::frames::is_carried_by,
-    proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::session::Place},
+    fault::frames::{PROTOCOL, is_carried_by},
+    proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::two::Held},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -21,7 +21,7 @@ const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// A stream that carries a WebSocket now, for whoever passes its bytes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Opened(Arc<Mutex<Option<(Duplex, Place)>>>);
+pub(crate) struct Opened(Arc<Mutex<Option<(Duplex, Held)>>>);
 
 impl Opened {
     /// The stream, and what keeps its place on the connection, once.
@@ -60,16 +60,16 @@ pub(super) fn check(answer: &HeaderMap, accept: &HeaderValue) -> Result<(), Upst
 pub(super) fn switched(
     answer: Response<()>,
     key: Option<&HeaderValue>,
-    (stream, place): (Duplex, Place),
+    (stream, held): (Duplex, Held),
 ) -> Response<()> {
     let (mut parts, ()) = answer.into_parts();
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    parts.headers.insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
     if let Some(accept) = key.and_then(accept_of) {
         parts.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    parts.extensions.insert(Opened(Arc::new(Mutex::new(Some((stream, place))))));
+    parts.extensions.insert(Opened(Arc::new(Mutex::new(Some((stream, held))))));
     Response::from_parts(parts, ())
 }
 

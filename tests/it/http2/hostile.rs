@@ -11,22 +11,22 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// `:method: GET`, `:scheme: http`, `:path: /`, `:authority: a`, as HPACK has them.
-const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
+pub(super) const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const END_STREAM: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a frame");
     let mut frame = length.to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags]);
@@ -36,13 +36,16 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What opens a connection.
-fn opening() -> Vec<u8> {
+pub(super) fn opening() -> Vec<u8> {
     [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
 }
 
 /// The frames that come until the connection ends, each with its kind and payload; at most those of
 /// so long.
-async fn frames(stream: &mut TcpStream, until: impl Fn(u8, &[u8]) -> bool) -> Vec<(u8, Vec<u8>)> {
+pub(super) async fn frames(
+    stream: &mut TcpStream,
+    until: impl Fn(u8, &[u8]) -> bool,
+) -> Vec<(u8, Vec<u8>)> {
     let mut all = Vec::new();
     let read = async {
         let mut head = [0; 9];
@@ -107,13 +110,13 @@ impl Raw {
     }
 }
 
-async fn calm() -> (Service, Drill) {
+pub(super) async fn calm() -> (Service, Drill) {
     let service = Service::of(ok).await;
     let drill = Drill::calm().at(&service.url());
     (service, drill)
 }
 
-async fn is_served(drill: &Drill) {
+pub(super) async fn is_served(drill: &Drill) {
     let client = Client::to(drill.address()).await;
     let got = timeout(PATIENCE, client.get("/")).await.expect("in time").expect("an answer");
     assert_eq!(got.status, 200);

@@ -4,4 +4,5 @@ mod faults;
 mod hostile;
 mod passes;
 mod peer;
+mod rules;
 mod upstreams;
