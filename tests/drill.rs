@@ -333,7 +333,7 @@ async fn what_does_not_go_together_is_told() {
     for (builder, says) in [
         (builder().upstream("a:1").forward("b"), "leave one out"),
         (builder().forward("https://b/c"), "write `b`"),
-        (builder().forward("b").terminate(), "`intercept` reads"),
+        (builder().forward("b").terminate().intercept(), "leave `terminate` out"),
         (builder().forward("b").listen("unix:/tmp/b"), "on a Unix socket"),
         (builder().upstream("a:1").intercept(), "say `forward`"),
         (builder().upstream("tcp://a:1").terminate(), "TLS included"),

@@ -58,6 +58,7 @@ fn exchange(nth: u64) -> Exchange {
         seq: 1,
         peer: SocketAddr::from(([127, 0, 0, 1], 1)),
         accepted: at,
+        secured: 0,
         phase: Some(phase),
         user,
         user_source: 0,

@@ -22,7 +22,7 @@ pub struct Ground<'a> {
     pub name: &'a str,
     /// What it understands of its traffic.
     pub protocol: Protocol,
-    /// Whether it speaks TLS with its clients.
+    /// Whether it speaks TLS with its clients, or inside their tunnels if it is a forward proxy.
     pub tls: bool,
 }
 
@@ -54,8 +54,11 @@ pub fn fit_beside(
         };
         let meant: Vec<&ProxyEntry> = config.proxies.iter().filter(meant).take(MOST).collect();
         let point = |problem: Diagnostic, proxy: &&ProxyEntry| {
-            let no_tls = entry.fault.needs_tls() && proxy.terminate.is_none();
-            let what = if no_tls { ", without `terminate`" } else { "" };
+            let what = match proxy.protocol {
+                _ if !entry.fault.needs_tls() || proxy.ground().tls => "",
+                Protocol::Forward => ", without `intercept`",
+                Protocol::Http | Protocol::Tcp => ", without `terminate`",
+            };
             let text = format!("a proxy for {}{what}", proxy.protocol.name());
             problem.label_in(source, proxy.places.name, text)
         };
@@ -134,8 +137,13 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
         return Some(Misfit { span: places.fault, needs: why, is_all: true, is_far: false, help });
     }
     if plays && entry.fault.needs_tls() && !place.tls {
-        let needs = format!("`{kind}` needs a proxy that speaks TLS with its clients");
-        let help = "add `terminate: yes` to the proxy (or `--terminate`), or remove the fault";
+        let (needs, help) = if protocol == Protocol::Forward {
+            let help = "add `intercept: yes` to the proxy (or `--intercept`), or remove the fault";
+            (format!("`{kind}` needs a forward proxy that speaks TLS inside its tunnels"), help)
+        } else {
+            let help = "add `terminate: yes` to the proxy (or `--terminate`), or remove the fault";
+            (format!("`{kind}` needs a proxy that speaks TLS with its clients"), help)
+        };
         return Some(Misfit { span: places.fault, needs, is_all: false, is_far: false, help });
     }
     let share = places.share.filter(|_| entry.share.unit == Unit::Requests);
@@ -163,6 +171,8 @@ mod tests {
 
     const HTTP: Ground<'_> = Ground { name: "shop", protocol: Protocol::Http, tls: false };
     const HTTPS: Ground<'_> = Ground { name: "till", protocol: Protocol::Http, tls: true };
+    const OUT: Ground<'_> = Ground { name: "out", protocol: Protocol::Forward, tls: false };
+    const INSIDE: Ground<'_> = Ground { name: "inside", protocol: Protocol::Forward, tls: true };
     const TCP: Ground<'_> = Ground { name: "db", protocol: Protocol::Tcp, tls: false };
 
     /// What is said of one fault on some proxies.
@@ -235,7 +245,9 @@ mod tests {
         {
             is_refused(fault, &[HTTP, TCP], "E0707", "tls");
             is_refused(&format!("{fault}, proxy: shop"), &[HTTP, HTTPS], "E0707", "tls");
+            is_refused(fault, &[OUT, TCP], "E0707", "tls");
             assert_eq!(said(fault, &[HTTP, HTTPS]), [], "{fault}");
+            assert_eq!(said(fault, &[OUT, INSIDE]), [], "{fault}");
             assert_eq!(said(&format!("{fault}, proxy: till"), &[HTTP, HTTPS]), [], "{fault}");
         }
     }

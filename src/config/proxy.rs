@@ -191,7 +191,11 @@ impl UpstreamHttp {
 impl ProxyEntry {
     /// As far as faults have to fit it.
     pub(super) fn ground(&self) -> Ground<'_> {
-        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+        let tls = match self.protocol {
+            Protocol::Forward => self.intercept,
+            Protocol::Http | Protocol::Tcp => self.terminate.is_some(),
+        };
+        Ground { name: &self.name, protocol: self.protocol, tls }
     }
 
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -296,6 +300,16 @@ fn read(
     }
     let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
+    let terminate = terminate.flatten();
+    if protocol == Protocol::Forward
+        && intercept
+        && terminate.is_some()
+        && let Some(span) = fields.key_span("terminate")
+    {
+        let title = "tunnels to a proxy that is itself behind TLS are not read";
+        let problem = Diagnostic::new(Code::E0414, title, span);
+        reader.problem(problem.help("remove `terminate` or `intercept`"));
+    }
     Some(ProxyEntry {
         name: name.value.clone(),
         listen: listen?,
@@ -308,7 +322,7 @@ fn read(
         mark,
         tls: tls.flatten(),
         sni: sni.unwrap_or_default(),
-        terminate: terminate.flatten(),
+        terminate,
         intercept,
         proxy_protocol: proxy_protocol.flatten().unwrap_or_default(),
         forwarded: forwarded.flatten().unwrap_or_default(),
@@ -453,7 +467,6 @@ fn fit_together(fields: &Fields<'_>, upstream: &str, protocol: Protocol, reader:
     } else if protocol == Protocol::Forward {
         for (key, title) in [
             ("host", "a forward proxy sends each host its own name, so `host` means nothing to it"),
-            ("terminate", "clients speak plain HTTP with a forward proxy, and TLS through it"),
             ("proxy_protocol", "hosts out there do not speak the PROXY protocol"),
             ("forwarded", "hosts out there are not told who the client is"),
         ] {

@@ -361,7 +361,7 @@ impl Registry {
         let site = Site {
             name: spec.name.as_str().into(),
             protocol: spec.protocol,
-            tls: spec.terminate.is_some(),
+            tls: spec.ground().tls,
             users,
         };
         let (injector, hand) = self.stations.open(site);

@@ -113,7 +113,11 @@ impl Spec {
 
     /// As far as faults have to fit it.
     pub fn ground(&self) -> Ground<'_> {
-        Ground { name: &self.name, protocol: self.protocol, tls: self.terminate.is_some() }
+        let tls = match self.protocol {
+            Protocol::Forward => self.intercept,
+            Protocol::Http | Protocol::Tcp => self.terminate.is_some(),
+        };
+        Ground { name: &self.name, protocol: self.protocol, tls }
     }
 
     /// Whether it shows clients certificates that our own authority signs.

@@ -266,11 +266,10 @@ impl Builder {
             Protocol::Tcp if self.terminate => wrong("terminate", bytes),
             Protocol::Tcp if self.upstream_ca.is_some() => wrong("upstream_ca", bytes),
             Protocol::Tcp if self.upstream_http.is_some() => wrong("upstream_http", bytes),
-            Protocol::Forward if self.terminate => {
-                let why = "clients speak plain HTTP with a forward proxy, and TLS through it; `intercept` \
-                           reads what is inside";
-                wrong("terminate", why)
-            }
+            Protocol::Forward if self.terminate && self.intercept => wrong(
+                "intercept",
+                "tunnels to a proxy that is itself behind TLS are not read; leave `terminate` out",
+            ),
             Protocol::Http | Protocol::Tcp if self.intercept => wrong(
                 "intercept",
                 "it is for the tunnels of a forward proxy; say `forward`, or `terminate`",

@@ -45,11 +45,13 @@ pub(super) struct ActiveSet {
 }
 
 /// The stages of a message, in order.
-const MESSAGE: [Stage; 9] = [
+const MESSAGE: [Stage; 11] = [
     Stage::RequestDelay,
     Stage::Admission,
     Stage::End,
     Stage::Request,
+    Stage::RequestBody,
+    Stage::RequestCut,
     Stage::Upstream,
     Stage::ResponseDelay,
     Stage::Response,

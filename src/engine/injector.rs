@@ -157,6 +157,16 @@ impl Injector {
 
     /// What is dealt to a connection as it is accepted.
     pub fn welcome(&self, conn: ConnKey) -> Welcome {
+        let shakes_later = self.station.site.shakes_in_tunnels();
+        self.greet(conn, |armed| !(shakes_later && armed.fault.needs_tls()))
+    }
+
+    /// What is dealt to the handshake inside the tunnel that a connection became.
+    pub fn handshake(&self, conn: ConnKey) -> Welcome {
+        self.greet(conn, |armed| armed.fault.needs_tls())
+    }
+
+    fn greet(&self, conn: ConnKey, acts: impl Fn(&Armed) -> bool) -> Welcome {
         let mut welcome = Welcome { phase: self.phase(), ..Welcome::default() };
         if self.station.flags() & flag::CONNECT == 0 {
             return welcome;
@@ -170,7 +180,7 @@ impl Injector {
             operation: 0,
         };
         for (armed, moment) in in_force.faults() {
-            if !armed.acts_at(Stage::Connect) || !armed.is_on(&moment) {
+            if !armed.acts_at(Stage::Connect) || !acts(armed) || !armed.is_on(&moment) {
                 continue;
             }
             welcome.counted.consider(&armed.count);
@@ -193,7 +203,7 @@ impl Injector {
                 // The first one decides.
                 Effect::Handshake(flaw) if welcome.flaw.is_none() => {
                     welcome.flaw = Some((flaw, Arc::clone(&armed.name)));
-                    Did::Handshake
+                    Did::Handshake(flaw.name())
                 }
                 _ => continue,
             };

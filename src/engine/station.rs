@@ -32,7 +32,7 @@ pub struct Site {
     pub name: Arc<str>,
     /// What it understands of its traffic.
     pub protocol: Protocol,
-    /// Whether it speaks TLS with its clients.
+    /// Whether it speaks TLS with its clients, or inside their tunnels if it is a forward proxy.
     pub tls: bool,
     /// Who is one user of it.
     pub users: Arc<Users>,
@@ -41,6 +41,11 @@ pub struct Site {
 impl Site {
     /// What the only proxy of a run is called that knows no names.
     pub const ONLY: &str = "default";
+
+    /// Whether it shakes hands inside of tunnels, and not as a connection begins.
+    pub(super) fn shakes_in_tunnels(&self) -> bool {
+        self.protocol == Protocol::Forward
+    }
 
     /// Keeps the draws of one proxy apart from those of another. The only proxy of a run that knows no
     /// names draws by the fault alone.

@@ -11,7 +11,13 @@ use crate::{
     fault::{Close, Cx, Effect, Loss, Stage},
     timeline::Moment,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -39,7 +45,7 @@ struct Known {
     /// What all phases that name the fault share.
     count: Arc<FaultCount>,
     has_times_left: Option<bool>,
-    hit: bool,
+    hit: Arc<AtomicBool>,
 }
 
 /// What is dealt at one stage.
@@ -52,6 +58,8 @@ pub struct Dealing {
     /// The phase in which it was dealt; `None` for a fault by hand.
     pub phase: Option<usize>,
     armed: Arc<Armed>,
+    /// Whether the request counts as one that the fault hit, by whatever it did.
+    hit: Arc<AtomicBool>,
 }
 
 /// A fault that has a request in its hold.
@@ -80,9 +88,13 @@ impl Dealing {
         )
     }
 
-    /// Notes that it came about after all.
-    pub fn came_about(&self) {
-        self.armed.count.hit();
+    /// Notes that it came about after all. Says whether it is the first that the fault did to the request.
+    pub fn came_about(&self) -> bool {
+        let first = !self.hit.swap(true, Ordering::AcqRel);
+        if first {
+            self.armed.count.hit();
+        }
+        first
     }
 
     /// Notes for how long it held the message.
@@ -134,9 +146,11 @@ impl Ticket {
             );
             let dealt = Dealt { fault: Arc::clone(&armed.name), kind: armed.kind, did };
             let phase = armed.origin.phase();
-            let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed) };
+            let at = self.place_of(armed);
+            let hit = Arc::clone(&self.known[at].hit);
+            let dealing = Dealing { effect, dealt, phase, armed: Arc::clone(armed), hit };
             if dealing.is_certain() {
-                self.hit(armed);
+                dealing.came_about();
             }
             dealings.push(dealing);
             // It fell to this slice; the others were meant for it as well.
@@ -216,16 +230,9 @@ impl Ticket {
         self.known.iter().position(is_it).unwrap_or_else(|| {
             armed.count.consider();
             let count = Arc::clone(&armed.count);
-            self.known.push(Known { count, has_times_left: None, hit: false });
+            self.known.push(Known { count, has_times_left: None, hit: Arc::default() });
             self.known.len() - 1
         })
-    }
-
-    fn hit(&mut self, armed: &Armed) {
-        let at = self.place_of(armed);
-        if !std::mem::replace(&mut self.known[at].hit, true) {
-            armed.count.hit();
-        }
     }
 }
 
@@ -265,7 +272,7 @@ fn did(effect: &Effect) -> Option<Did> {
         Effect::Lose(Loss::Close(_) | Loss::Hang | Loss::Respond(_)) => Did::LostResponse,
         Effect::EditHead(_) | Effect::EditBody(_) => Did::Edited,
         Effect::Cut { .. } | Effect::Finish { .. } => Did::Cut,
-        Effect::Handshake(_) => Did::Handshake,
+        Effect::Handshake(flaw) => Did::Handshake(flaw.name()),
         Effect::Shape(_) => Did::Shaped,
     })
 }

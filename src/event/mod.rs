@@ -125,6 +125,10 @@ pub struct Connection {
     pub dealt: Vec<Dealt>,
     /// Who closed it.
     pub ended_by: EndedBy,
+    /// Hands were shaken for TLS, in microseconds; zero if they were not.
+    pub secured: u64,
+    /// Why they were not, in a word, if they were to be.
+    pub tls_error: Option<&'static str>,
     /// What it carried, if the proxy passes bytes on without knowing what they mean.
     pub relay: Option<Relay>,
 }
@@ -202,11 +206,11 @@ pub enum Did {
     LostResponse,
     /// Wrote something that is no HTTP, and closed the connection with a FIN.
     Malformed,
-    /// Had the connection's TLS handshake go wrong, or its end.
-    Handshake,
+    /// Had the connection's TLS handshake go wrong in this way, or its end.
+    Handshake(&'static str),
     /// Changed what the head or the body says.
     Edited,
-    /// Broke the response off.
+    /// Broke the response off, or the request.
     Cut,
     /// Shaped the body's bytes.
     Shaped,
@@ -230,7 +234,7 @@ impl Did {
             Self::Duplicated => "duplicated",
             Self::LostResponse => "lost_response",
             Self::Malformed => "malformed",
-            Self::Handshake => "handshake",
+            Self::Handshake(_) => "handshake",
             Self::Edited => "edited",
             Self::Cut => "cut",
             Self::Shaped => "shaped",
@@ -319,6 +323,8 @@ pub struct Exchange {
     pub peer: SocketAddr,
     /// When the connection was accepted.
     pub accepted: u64,
+    /// When hands were shaken for TLS on it; zero if it is in clear.
+    pub secured: u64,
     /// The phase in which the head was read; `None` before the drill plays or after it.
     pub phase: Option<usize>,
     /// The user, hashed.

@@ -104,6 +104,8 @@ mod tests {
             phase: None,
             dealt: Vec::new(),
             proxy: 0,
+            secured: 0,
+            tls_error: None,
             relay: None,
             ended_by: EndedBy::ProxyFin,
         })

@@ -38,8 +38,14 @@ impl EndedBy {
 }
 
 impl Did {
-    /// What was done, by its name, with how long it held or what it answered.
-    pub fn named(name: &str, delay: Option<Duration>, status: Option<u16>) -> Option<Self> {
+    /// What was done, by its name, with how long it held, what it answered, or what was wrong with a
+    /// handshake.
+    pub fn named(
+        name: &str,
+        delay: Option<Duration>,
+        status: Option<u16>,
+        flaw: Option<&'static str>,
+    ) -> Option<Self> {
         let delay = delay.unwrap_or_default();
         let all = [
             Self::Delayed(delay),
@@ -52,7 +58,7 @@ impl Did {
             Self::Duplicated,
             Self::LostResponse,
             Self::Malformed,
-            Self::Handshake,
+            Self::Handshake(flaw.unwrap_or("")),
             Self::Edited,
             Self::Cut,
             Self::Shaped,

@@ -19,12 +19,14 @@ use std::{
     time::Duration,
 };
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 12] = [
     Stage::Connect,
     Stage::RequestDelay,
     Stage::Admission,
     Stage::End,
     Stage::Request,
+    Stage::RequestBody,
+    Stage::RequestCut,
     Stage::Upstream,
     Stage::ResponseDelay,
     Stage::Response,
@@ -78,10 +80,12 @@ fn filters() -> Vec<Subject> {
                 assert!(filter.is_none() || fault.shapes_connections(), "{text}");
                 filter.into_iter().for_each(&mut add);
             }
-            if fault.stages().contains(&Stage::Body)
-                && let Effect::Shape(filter) = fault.decide(Stage::Body, &cx)
-            {
-                add(filter);
+            for stage in [Stage::RequestBody, Stage::Body] {
+                if fault.stages().contains(&stage)
+                    && let Effect::Shape(filter) = fault.decide(stage, &cx)
+                {
+                    add(filter);
+                }
             }
         }
     }

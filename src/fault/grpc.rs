@@ -5,13 +5,16 @@
 //! - grpc: { code: RESOURCE_EXHAUSTED, message: quota, pushback: 2s }
 //! - grpc: { code: UNAVAILABLE, details: { retry_delay: 2s, reason: STOCK_LOCKED } }
 //! - grpc: { code: UNAVAILABLE, after: 3 messages }
+//! - grpc: { code: UNAVAILABLE, after: 3 messages, side: request }
 //! ```
 //!
 //! Without `after` the upstream never sees the call: it is answered by a head alone (`Trailers-Only`),
 //! HTTP 200 with `grpc-status`, as by a server that turns it away. With `after` the upstream answers,
 //! and when so many of its messages have come through, trailers say that it failed; an answer with fewer
 //! messages ends as it does. `code: OK` with `after` is a stream that loses its end and says that it
-//! is whole.
+//! is whole. `side: request` counts the messages that the client sends, and the call fails as soon as so
+//! many have gone to the upstream, whatever it answered by then: a server that fails in the middle of an
+//! upload. The upstream's stream is reset with CANCEL.
 //!
 //! Requests that are no gRPC calls (by their content type) are left alone: they could not read it.
 
@@ -21,6 +24,7 @@ use crate::{
         Canned, Cx, Denial, Effect, Fault, Stage,
         after::After,
         catalog::{Entry, Layer, Protocol, Traffic},
+        form::Half,
     },
     grpc::{CONTENT_TYPE, Code, DETAILS, Detail, MESSAGE, PUSHBACK, STATUS, percent_encoded},
     read::{Field, Fields, Kind, Reader, Shape},
@@ -64,13 +68,15 @@ alone, as by a server that turns it away; the upstream never sees it. `details` 
 `google.rpc.Status`: `retry_delay` makes a `RetryInfo`, `reason`, `domain` and `metadata` an
 `ErrorInfo`. `pushback` (`grpc-retry-pushback-ms`) says when to try again, `pushback: never` not to.
 `after: 3 messages` lets the upstream answer, and ends the answer with the status in its trailers when
-so many messages have come through; an answer with fewer ends as it does. Requests that are no gRPC
+so many messages have come through; an answer with fewer ends as it does. With `side: request` it is the
+messages of the client that are counted, and the call fails when the upstream has got so many. Requests that are no gRPC
 calls are left alone; for a proxy in between that answers with a status of HTTP, use `respond: 503`.",
     examples: &[
         "grpc: UNAVAILABLE",
         "grpc: { code: RESOURCE_EXHAUSTED, message: over quota, pushback: 2s }",
         "grpc: { code: UNAVAILABLE, details: { retry_delay: 2s, reason: STOCK_LOCKED, domain: shop } }",
         "grpc: { code: UNAVAILABLE, after: 3 messages }",
+        "grpc: { code: UNAVAILABLE, after: 3 messages, side: request }",
     ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), CODE]),
     read,
@@ -91,6 +97,11 @@ static SHAPE: Shape = Shape {
             "after",
             Kind::Moving(&Kind::Messages),
             "so many messages of the upstream's answer come through first: `3 messages`",
+        ),
+        Field::optional(
+            "side",
+            Half::KIND,
+            "with `after`: whose messages are counted, the upstream's of the `response` (the default) or the client's of the `request`",
         ),
     ],
 };
@@ -115,6 +126,8 @@ struct Grpc {
     canned: Arc<Canned>,
     trailers: Arc<HeaderMap>,
     after: Option<After>,
+    /// Whose messages are counted.
+    half: Half,
     wait: Option<Duration>,
 }
 
@@ -130,6 +143,13 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
     let message = part(fields.get("message"), &mut whole, |node| read_text(node, reader));
     let details = part(fields.get("details"), &mut whole, |node| read_details(node, reader));
     let pushback = part(fields.get("pushback"), &mut whole, |node| read_pushback(node, reader));
+    let half = part(fields.get("side"), &mut whole, |node| Half::read(Some(node), reader));
+    if let (None, Some(place)) = (fields.get("after"), fields.key_span("side")) {
+        let title = "`side` says whose messages `after` counts, and there is none";
+        let help = "add `after: 3 messages`, or leave `side` out";
+        reader.problem(Diagnostic::new(Problem::E0414, title, place).help(help));
+        return None;
+    }
     let code = code.filter(|_| whole)?;
     let message = message.unwrap_or_default();
     let mut said = HeaderMap::new();
@@ -158,7 +178,8 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
         );
         return None;
     }
-    finished(code, fields.get("code")?, after.map(After::Messages), wait, said, reader)
+    let after = after.map(|after| (After::Messages(after), half.unwrap_or(Half::Response)));
+    finished(code, fields.get("code")?, after, wait, said, reader)
 }
 
 /// A part that may be left out; notes if it is there and could not be read.
@@ -173,13 +194,13 @@ fn part<T>(
 }
 
 fn is_alone(fields: Fields<'_>) -> bool {
-    fields.entries().iter().all(|(key, _)| matches!(&*key.value, "code" | "after"))
+    fields.entries().iter().all(|(key, _)| matches!(&*key.value, "code" | "after" | "side"))
 }
 
 fn finished(
     code: Code,
     place: &Spanned<Node>,
-    after: Option<After>,
+    after: Option<(After, Half)>,
     wait: Option<Duration>,
     said: HeaderMap,
     reader: &mut Reader<'_>,
@@ -197,7 +218,8 @@ fn finished(
     headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
     let canned = Canned { status: StatusCode::OK, headers, body: Bytes::new() };
     let (canned, trailers) = (Arc::new(canned), Arc::new(trailers));
-    Some(Arc::new(Grpc { code, canned, trailers, after, wait }))
+    let (after, half) = after.map_or((None, Half::Response), |(after, half)| (Some(after), half));
+    Some(Arc::new(Grpc { code, canned, trailers, after, half, wait }))
 }
 
 fn read_code(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Code> {
@@ -258,7 +280,11 @@ fn read_pushback(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Pushba
 
 impl Fault for Grpc {
     fn stages(&self) -> &'static [Stage] {
-        if self.after.is_some() { &[Stage::Cut] } else { &[Stage::End] }
+        match (&self.after, self.half) {
+            (None, _) => &[Stage::End],
+            (Some(_), Half::Response) => &[Stage::Cut],
+            (Some(_), Half::Request) => &[Stage::RequestCut],
+        }
     }
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
@@ -288,6 +314,9 @@ impl Fault for Grpc {
         }
         if let Some(after) = &self.after {
             text.push_str(&format!(" after {}", after.show()));
+            if self.half == Half::Request {
+                text.push_str(" of the request");
+            }
         }
         text
     }
@@ -365,6 +394,16 @@ mod tests {
     }
 
     #[test]
+    fn an_upload_fails_in_the_middle() {
+        let entry = "grpc: { code: UNAVAILABLE, after: 3 messages, side: request }";
+        let effect = effect(entry, Stage::RequestCut);
+        assert!(matches!(effect, Effect::Finish { after: Offset::Messages(3), .. }), "{effect:?}");
+        assert_eq!(fault(entry).stages(), [Stage::RequestCut]);
+        assert_eq!(fault(entry).describe(), "UNAVAILABLE after 3 messages of the request");
+        assert_eq!(fault(&entry.replace("request", "response")).stages(), [Stage::Cut]);
+    }
+
+    #[test]
     fn what_is_no_call_is_left_alone() {
         let other = Cx { grpc: false, ..cx(0) };
         for (entry, stage) in
@@ -386,6 +425,8 @@ mod tests {
             ("grpc: { message: x }", Problem::E0103),
             ("grpc: { code: OK, after: 1 message, pushback: 1s }", Problem::E0414),
             ("grpc: { code: 14, after: 3 }", Problem::E0201),
+            ("grpc: { code: 14, side: request }", Problem::E0414),
+            ("grpc: { code: 14, after: 3 messages, side: both }", Problem::E0205),
             ("grpc: { code: 14, details: {} }", Problem::E0103),
             ("grpc: { code: 14, details: { retry_delay: 2 } }", Problem::E0201),
             ("grpc: { code: 14, pushback: soon }", Problem::E0202),

@@ -81,6 +81,10 @@ pub enum Stage {
     End,
     /// The request goes on: what it says is changed.
     Request,
+    /// The request's body goes on: what is done to its bytes.
+    RequestBody,
+    /// The request's body goes on: where it breaks off.
+    RequestCut,
     /// The request goes to the upstream: how often, and what becomes of its answer.
     Upstream,
     /// A response head came: how long to hold it.
@@ -104,7 +108,7 @@ pub enum Close {
     ResetStream(H2Error),
 }
 
-/// Where in a response body something happens.
+/// Where in a body something happens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Offset {
     /// After so many bytes.
@@ -196,14 +200,17 @@ pub enum Effect {
     EditHead(HeadEdit),
     /// Change the body.
     EditBody(Arc<BodyEdit>),
-    /// Break the response off, its announced length intact.
+    /// Break the response off, its announced length intact; at [`Stage::RequestCut`] the exchange, in
+    /// the middle of the request.
     Cut {
         /// Where.
         after: Offset,
-        /// How; `None` if nothing more comes and the connection stays, until the fault lets go.
+        /// How; `None` if nothing more comes and the connection stays, until the fault lets go. Of a
+        /// request nothing more is read.
         close: Option<Close>,
     },
-    /// Break the response off, and have trailers say how it went.
+    /// Break the response off, and have trailers say how it went; at [`Stage::RequestCut`] in the
+    /// middle of the request.
     Finish {
         /// Where.
         after: Offset,
@@ -212,7 +219,7 @@ pub enum Effect {
     },
     /// Have the TLS handshake go wrong.
     Handshake(Flaw),
-    /// Shape the bytes of the response body.
+    /// Shape the bytes of the body.
     Shape(Box<dyn ByteFilter>),
 }
 
@@ -308,7 +315,8 @@ pub trait Fault: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether there is nothing for it to do where a proxy does not speak TLS itself.
+    /// Whether it acts on handshakes, so that there is nothing for it to do where a proxy does not speak
+    /// TLS itself.
     fn needs_tls(&self) -> bool {
         false
     }

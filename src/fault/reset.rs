@@ -5,13 +5,16 @@
 //! - reset: connect                           # as soon as it is accepted
 //! - reset: { at: response, after: 10KiB }    # in the middle of the answer
 //! - reset: { at: response, after: 3 messages }         # of a gRPC call
+//! - reset: { at: request, after: 3 messages }          # that its client sent
 //! - reset: { error: REFUSED_STREAM }         # the code on HTTP/2
 //! ```
 //!
 //! The client's read or write fails with ECONNRESET; on HTTP/2 it is the stream that is reset. At
 //! `request` (the default) the upstream never sees the request, so repeating it is safe; at
 //! `response` it did the work, and a client that repeats a purchase buys twice. At `connect` there
-//! is no request yet, so it is counted by connections and a `target` cannot choose.
+//! is no request yet, so it is counted by connections and a `target` cannot choose. `at: request` with
+//! `after` breaks a gRPC call when so many messages of its client's have gone to the upstream, whose stream
+//! is reset as well, with CANCEL, as by any proxy whose client is gone.
 //!
 //! Where the protocol is not known, `request` means the first bytes that the client sends, of which
 //! the upstream gets none, and `response` the bytes of the response stream, counted from when the
@@ -51,7 +54,9 @@ breaks a connection as soon as it is accepted; there is no request yet, so give 
 connections and no `target`. `at: request`, the default, breaks it when the head of a request was
 read; the upstream never sees it. `at: response` lets the upstream answer and breaks the body
 `after` so many bytes, this share of it, so many server-sent events (`3 events`) or messages of a gRPC
-call (`3 messages`) or a time, by default before the first. On a proxy with `protocol:
+call (`3 messages`) or a time, by default before the first. `at: request` with `after: 3 messages` breaks
+a gRPC call when so many messages of its client have gone to the upstream, whose stream is reset with
+CANCEL; a call of fewer goes on. On a proxy with `protocol:
 tcp` there are no messages: `request` is the first bytes from the client, `after` counts the bytes
 of the response stream, and cannot be a share.",
     examples: &[
@@ -59,6 +64,7 @@ of the response stream, and cannot be a share.",
         "reset: connect",
         "reset: { at: response, after: 10KiB }",
         "reset: { at: response, after: 3 messages }",
+        "reset: { at: request, after: 3 messages }",
         "reset: { error: REFUSED_STREAM }",
     ],
     kind: Kind::Any(&[Kind::Map(&SHAPE), Kind::Word(&["connect", "request", "response"])]),
@@ -81,7 +87,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "after",
             After::KIND,
-            "with `at: response`: how much of the body arrives: a size, a share, `3 events`, `3 messages` or a time such as `30s`; by default none",
+            "with `at: response`: how much of the body arrives: a size, a share, `3 events`, `3 messages` or a time such as `30s`; by default none. With `at: request`: how many `messages` of a gRPC call the upstream gets",
         ),
     ],
 };
@@ -100,7 +106,7 @@ enum At {
 #[derive(Clone, Debug)]
 struct Reset {
     at: At,
-    /// Of the response's body.
+    /// Of the response's body; of the request's, if it is not the start.
     after: After,
     /// For HTTP/2.
     error: Option<H2Error>,
@@ -125,13 +131,19 @@ fn read(node: &Spanned<Node>, reader: &mut Reader<'_>) -> Option<Arc<dyn Fault>>
                 error = Some(H2Error::read(word, reader)?);
             }
             if let (Some(place), Some(key)) = (fields.get("after"), fields.key_span("after")) {
-                if at != At::Response {
-                    let title = "`after` needs `at: response`: nothing else has a body to count";
-                    let help = "write `at: response`, or leave `after` out";
+                if at == At::Connect || fields.get("at").is_none() {
+                    let title = "`after` needs `at: response`, or `at: request` for a gRPC call";
+                    let help = "write whose messages or bytes are counted, or leave `after` out";
                     reader.problem(Diagnostic::new(Code::E0414, title, key).help(help));
                     return None;
                 }
                 after = After::read(place, reader)?;
+                if at == At::Request && !matches!(after, After::Messages(_)) {
+                    let title = "of a request only the messages of a gRPC call are counted";
+                    let help = "write `after: 3 messages`, or `at: response`";
+                    reader.problem(Diagnostic::new(Code::E0414, title, place.span).help(help));
+                    return None;
+                }
                 if after.is_behind_the_end() {
                     let title = "a reset after `100%` of the body comes too late";
                     let help = "write less than `100%`";
@@ -149,6 +161,7 @@ impl Fault for Reset {
     fn stages(&self) -> &'static [Stage] {
         match self.at {
             At::Connect => &[Stage::Connect],
+            At::Request if self.is_within_request() => &[Stage::RequestCut],
             At::Request => &[Stage::End],
             At::Response => &[Stage::Cut],
         }
@@ -156,10 +169,9 @@ impl Fault for Reset {
 
     fn decide(&self, _stage: Stage, cx: &Cx) -> Effect {
         match self.at {
-            At::Connect | At::Request => Effect::Close(self.close()),
-            At::Response => {
-                Effect::Cut { after: self.after.at(&cx.moment), close: Some(self.close()) }
-            }
+            At::Request if self.is_within_request() && !cx.grpc => Effect::Pass,
+            At::Connect | At::Request if !self.is_within_request() => Effect::Close(self.close()),
+            _ => Effect::Cut { after: self.after.at(&cx.moment), close: Some(self.close()) },
         }
     }
 
@@ -198,14 +210,17 @@ impl Fault for Reset {
 
     fn denies(&self) -> Denial {
         match self.at {
-            At::Connect | At::Request => Denial::Always,
-            At::Response => self.after.denies(),
+            At::Connect | At::Request if !self.is_within_request() => Denial::Always,
+            _ => self.after.denies(),
         }
     }
 
     fn describe(&self) -> String {
         let place = match self.at {
             At::Connect => "reset on connect".to_owned(),
+            At::Request if self.is_within_request() => {
+                format!("reset after {} of the request", self.after.show())
+            }
             At::Request => "reset at the request".to_owned(),
             At::Response if self.after == After::START => "reset before the body".to_owned(),
             At::Response => format!("reset after {} of the body", self.after.show()),
@@ -215,6 +230,11 @@ impl Fault for Reset {
 }
 
 impl Reset {
+    /// Whether it breaks a request in the middle.
+    fn is_within_request(&self) -> bool {
+        self.at == At::Request && self.after != After::START
+    }
+
     fn close(&self) -> Close {
         self.error.map_or(Close::Reset, Close::ResetStream)
     }
@@ -222,9 +242,11 @@ impl Reset {
     /// Which bytes are counted, and how many of them pass; `None` if that cannot be said in bytes.
     fn limit(&self) -> Option<(Way, Moving<ByteSize>)> {
         match (self.at, &self.after) {
-            (At::Request, _) => Some((Way::Up, Moving::Fixed(ByteSize(0)))),
+            (At::Request, _) if !self.is_within_request() => {
+                Some((Way::Up, Moving::Fixed(ByteSize(0))))
+            }
             (At::Response, After::Size(size)) => Some((Way::Down, size.clone())),
-            (At::Response | At::Connect, _) => None,
+            _ => None,
         }
     }
 }
@@ -320,6 +342,22 @@ mod tests {
     }
 
     #[test]
+    fn in_the_request_it_counts_what_the_client_sends() {
+        let entry = "reset: { at: request, after: 3 messages, error: CANCEL }";
+        let Effect::Cut { after: Offset::Messages(3), close: Some(Close::ResetStream(_)) } =
+            effect(entry, Stage::RequestCut)
+        else {
+            panic!("{entry}")
+        };
+        let reset = fault(entry);
+        assert_eq!(reset.stages(), [Stage::RequestCut]);
+        assert_eq!(reset.describe(), "reset after 3 messages of the request, CANCEL");
+        assert!(reset.on_bytes().is_none() && reset.works_on(Protocol::Tcp).is_err());
+        let other = Cx { grpc: false, ..cx(0) };
+        assert!(matches!(reset.decide(Stage::RequestCut, &other), Effect::Pass));
+    }
+
+    #[test]
     fn a_code_is_for_a_stream() {
         let effect = effect("reset: { error: REFUSED_STREAM }", Stage::End);
         let Effect::Close(Close::ResetStream(error)) = effect else { panic!("{effect:?}") };
@@ -331,6 +369,9 @@ mod tests {
     #[test]
     fn bytes_are_counted_in_a_response_only() {
         assert_eq!(codes("reset: { after: 10KiB }"), [Code::E0414]);
+        assert_eq!(codes("reset: { after: 3 messages }"), [Code::E0414]);
+        assert_eq!(codes("reset: { at: request, after: 10KiB }"), [Code::E0414]);
+        assert_eq!(codes("reset: { at: connect, after: 3 messages }"), [Code::E0414]);
         assert_eq!(codes("reset: { at: response, after: 100% }"), [Code::E0413]);
         assert_eq!(codes("reset: { at: respone }"), [Code::E0205]);
     }

@@ -6,8 +6,8 @@
 //! - tls: { stall: 30s }           # hands are shaken after 30 s
 //! ```
 //!
-//! It works where a proxy terminates TLS itself, and on connections that are made while it is in
-//! force: those that are open are open. What the client meets is what it would meet in life: a
+//! It works where a proxy terminates TLS itself, be it inside of tunnels, and on handshakes that begin
+//! while it is in force: connections that are open are open. What the client meets is what it would meet in life: a
 //! certificate of these flaws, the alert that a service sends which shares no version or no cipher
 //! with it, silence after its first words, a RST in the middle, or an end that TLS says nothing of
 //! (`no_close_notify`), by which an answer that ends with the connection cannot be told from one that
@@ -35,8 +35,8 @@ pub(super) const ENTRY: Entry = Entry {
     protocols: Protocol::HTTP,
     traffic: Traffic::Tls,
     summary: "the TLS handshake goes wrong: a bad certificate, no agreement, silence",
-    about: "It works on proxies with `terminate`, on the connections that are made while it is in
-force. The certificate has `expired`, is `not_yet_valid`, is for somebody else (`wrong_name`), or is
+    about: "It works on proxies with `terminate`, and inside the tunnels of forward proxies with
+`intercept`, on the connections that are made while it is in force. The certificate has `expired`, is `not_yet_valid`, is for somebody else (`wrong_name`), or is
 signed by somebody whom nobody knows (`untrusted`); the proxy shares `no_common_version` or
 `no_common_cipher` with the client, and sends the alert that says so; it says nothing after the
 client's first words (`stall`, until the fault lets go, or for a time), or resets the connection
@@ -108,6 +108,21 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// As a scenario writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongName => "wrong_name",
+            Self::Untrusted => "untrusted",
+            Self::NoCommonVersion => "no_common_version",
+            Self::NoCommonCipher => "no_common_cipher",
+            Self::Stall { .. } => "stall",
+            Self::Reset => "reset",
+            Self::NoCloseNotify => "no_close_notify",
+        }
+    }
+
     /// Whether a client with this is denied what it asked for, if it looks at what it is shown.
     pub(super) const fn denies(self) -> Denial {
         match self {

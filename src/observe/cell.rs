@@ -14,7 +14,7 @@ pub struct Cell {
     pub requests: u64,
     /// How they went.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Those into which something was injected.
+    /// Those into which something was injected, or into the tunnel that they became.
     pub injected: u64,
     /// From the request's head to the exchange's end, in microseconds, of those that were answered.
     latency: Histogram<u64>,

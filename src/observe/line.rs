@@ -154,6 +154,8 @@ pub(super) struct ConnLine {
     pub(super) id: u64,
     pub(super) seq: u32,
     pub(super) accepted: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) secured: u64,
     pub(super) peer: SocketAddr,
 }
 
@@ -258,6 +260,8 @@ pub(super) struct FaultLine<'e> {
     pub(super) delay_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) flaw: Option<Cow<'e, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -301,6 +305,10 @@ pub(super) struct ConnectionLine<'e> {
     pub(super) id: u64,
     pub(super) peer: SocketAddr,
     pub(super) accepted: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) secured: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(super) tls_error: Option<Cow<'e, str>>,
     pub(super) ended: u64,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub(super) phase: Option<Cow<'e, str>>,

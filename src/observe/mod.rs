@@ -9,6 +9,7 @@ mod hex;
 mod journal;
 mod keys;
 mod line;
+mod opened;
 pub mod read;
 mod write;
 
@@ -18,9 +19,11 @@ pub use journal::{End, Ending, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{
-    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel, Upstream,
+    Connection, Dealt, Did, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel,
+    Upstream,
 };
 use gaps::Gaps;
+use opened::Opened;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The connections of one proxy that passes bytes on as they come.
@@ -55,7 +58,7 @@ pub struct Observations {
     pub exchanges: u64,
     /// Ways to requests that are told of by themselves; no other figure counts them.
     pub wrappings: u64,
-    /// Exchanges into which something was injected.
+    /// Exchanges into which something was injected, or into the tunnel that they became.
     pub injected: u64,
     /// Exchanges that ended well for the client.
     pub ok: u64,
@@ -63,6 +66,10 @@ pub struct Observations {
     pub answered: u64,
     /// Connections that ended without an exchange.
     pub bare_connections: u64,
+    /// Handshakes of TLS that a fault had fail.
+    pub handshakes_dealt: u64,
+    /// Handshakes of TLS that failed though no fault was dealt to them, by their word.
+    pub handshakes_failed: BTreeMap<&'static str, u64>,
     /// Connections whose bytes were passed on as they came, by the name of their proxy.
     pub relays: BTreeMap<Arc<str>, Relays>,
     /// Faults that were put on proxies by hand.
@@ -71,6 +78,7 @@ pub struct Observations {
     /// Events that did not fit the recorder.
     pub dropped: u64,
     gaps: Gaps,
+    opened: Opened,
 }
 
 impl Observations {
@@ -96,6 +104,11 @@ impl Observations {
         self.gaps.longest()
     }
 
+    /// Handshakes of TLS with clients that failed, whoever's doing it was.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes_dealt + self.handshakes_failed.values().sum::<u64>()
+    }
+
     /// How far the edges were off their plan, at worst.
     pub fn worst_edge(&self) -> Duration {
         let off = |edge: &PhaseEdge| {
@@ -105,6 +118,14 @@ impl Observations {
     }
 
     fn connection(&mut self, connection: &Connection) {
+        if let Some(word) = connection.tls_error {
+            let is_dealt = |dealt: &Dealt| matches!(dealt.did, Did::Handshake(_));
+            if connection.dealt.iter().any(is_dealt) {
+                self.handshakes_dealt += 1;
+            } else {
+                *self.handshakes_failed.entry(word).or_default() += 1;
+            }
+        }
         let Some(relay) = &connection.relay else {
             // One that was drained had its exchanges.
             self.bare_connections += u64::from(connection.ended_by != EndedBy::Drained);
@@ -128,11 +149,15 @@ impl Observations {
         }
     }
 
-    /// The exchange that opened it was counted when it was told.
+    /// The exchange that opened it was counted when it was told, but for what came later.
     fn tunnel(&mut self, tunnel: &Tunnel) {
         let exchange = &tunnel.exchange;
         if exchange.injected() {
             self.users_hit.insert(exchange.user);
+        }
+        if let Some(opening) = self.opened.hurt(exchange) {
+            self.injected += 1;
+            self.in_cells(opening.phase, opening.targets, |cell| cell.injected += 1);
         }
         if !exchange.complete {
             self.gaps.see(exchange, exchange.outcome());
@@ -161,11 +186,16 @@ impl Observations {
             *self.genuine.entry(word).or_default() += 1;
         }
         self.gaps.see(exchange, outcome);
-        self.cells.entry((exchange.phase, None)).or_default().add(exchange, outcome);
+        self.opened.see(exchange);
+        self.in_cells(exchange.phase, exchange.targets, |cell| cell.add(exchange, outcome));
+    }
+
+    /// All that a phase and its targets tell of one exchange.
+    fn in_cells(&mut self, phase: Option<usize>, targets: u64, mut tell: impl FnMut(&mut Cell)) {
+        tell(self.cells.entry((phase, None)).or_default());
         for target in 0..64 {
-            if exchange.targets & (1 << target) != 0 {
-                let cell = self.cells.entry((exchange.phase, Some(target))).or_default();
-                cell.add(exchange, outcome);
+            if targets & (1 << target) != 0 {
+                tell(self.cells.entry((phase, Some(target))).or_default());
             }
         }
     }

@@ -83,6 +83,7 @@ fn exchange_line<'e>(exchange: &'e Exchange, names: &'e Names) -> ExchangeLine<'
             id: exchange.conn,
             seq: exchange.seq,
             accepted: exchange.accepted,
+            secured: exchange.secured,
             peer: exchange.peer,
         },
         client: ClientLine {
@@ -198,6 +199,8 @@ fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> Connecti
         id: connection.id,
         peer: connection.peer,
         accepted: connection.accepted,
+        secured: connection.secured,
+        tls_error: connection.tls_error.map(Cow::from),
         ended: connection.ended,
         phase: names.phase(connection.phase).map(Cow::from),
         faults: connection.dealt.iter().map(fault_line).collect(),
@@ -207,17 +210,21 @@ fn connection_line<'e>(connection: &'e Connection, names: &'e Names) -> Connecti
 }
 
 fn fault_line(dealt: &Dealt) -> FaultLine<'_> {
-    let (delay_us, status) = match dealt.did {
-        Did::Delayed(time) | Did::Queued(time) => (Some(micros(time)), None),
-        Did::Responded(status) => (None, Some(status)),
-        _ => (None, None),
-    };
-    FaultLine {
+    let line = FaultLine {
         name: Cow::from(&*dealt.fault),
         kind: dealt.kind.into(),
         did: dealt.did.name().into(),
-        delay_us,
-        status,
+        delay_us: None,
+        status: None,
+        flaw: None,
+    };
+    match dealt.did {
+        Did::Delayed(time) | Did::Queued(time) => {
+            FaultLine { delay_us: Some(micros(time)), ..line }
+        }
+        Did::Responded(status) => FaultLine { status: Some(status), ..line },
+        Did::Handshake(flaw) if !flaw.is_empty() => FaultLine { flaw: Some(flaw.into()), ..line },
+        _ => line,
     }
 }
 

@@ -9,7 +9,9 @@ use crate::{
         error::BodyError,
         inbound::Inbound,
         record::{Draft, counter},
+        shaper::Next,
         tee::{Kept, Tee},
+        upload::{Brink, Upload},
     },
 };
 use bytes::{Buf, Bytes};
@@ -19,6 +21,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -66,6 +69,8 @@ pub(crate) struct Ask {
     unwanted: bool,
     /// Those who keep what is passed on.
     tees: Vec<Tee>,
+    /// What is done to it on its way, if anything is.
+    upload: Option<Box<Upload>>,
 }
 
 /// Holds a body back until the upstream asks for it, as its `Expect` header says.
@@ -103,6 +108,7 @@ impl Ask {
             gate: None,
             unwanted: false,
             tees: Vec::new(),
+            upload: None,
         };
         if ended {
             ask.done();
@@ -129,12 +135,13 @@ impl Ask {
             gate: None,
             unwanted: false,
             tees: Vec::new(),
+            upload: None,
         }
     }
 
     /// Keeps what is passed on; gives the word, and notes what was dealt, when that is all of it.
     pub(crate) fn tee(&mut self, dealt: Dealt) -> oneshot::Receiver<Kept> {
-        let none = self.is_end_stream();
+        let none = self.is_passed();
         let (tee, all) = Tee::new(dealt, none);
         self.tees.push(tee);
         if none {
@@ -149,6 +156,16 @@ impl Ask {
         for tee in self.tees.drain(..).filter(|_| !over) {
             tee.finish(|dealt| self.draft.dealt(dealt));
         }
+    }
+
+    /// Has this done to it on its way.
+    pub(crate) fn put_through(&mut self, upload: Upload) {
+        self.upload = Some(Box::new(upload));
+    }
+
+    /// What tells where it is to stop for good, for whoever says when all before that has left.
+    pub(crate) fn watched(&self) -> Option<Arc<Brink>> {
+        self.upload.as_ref()?.watched()
     }
 
     /// The exchange it is a part of.
@@ -247,10 +264,7 @@ impl Ask {
     }
 
     /// The next frame to pass on.
-    fn poll_passed(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Next {
         if let Some(gate) = &mut self.gate {
             match Pin::new(&mut gate.open).poll(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -269,10 +283,7 @@ impl Ask {
         self.poll_source(cx)
     }
 
-    fn poll_source(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Next {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -328,6 +339,27 @@ impl Ask {
         Poll::Ready(Some(Ok(frame)))
     }
 
+    /// The next frame to pass on, which others may keep.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Next {
+        let frame = ready!(self.poll_passed(cx));
+        if !self.tees.is_empty() {
+            match &frame {
+                Some(Ok(frame)) => self.tees.retain_mut(|tee| tee.keep(frame)),
+                Some(Err(_)) => self.tees.clear(),
+                None => {}
+            }
+            if self.is_passed() {
+                self.finish_tees();
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    /// Whether all that the client sent was passed on.
+    fn is_passed(&self) -> bool {
+        self.ended && self.ahead.is_empty()
+    }
+
     /// The client has broken it off.
     fn breaks(&mut self, error: BodyError) -> BodyError {
         self.stall = None;
@@ -360,26 +392,17 @@ impl Body for Ask {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.poll_passed(cx));
-        if !self.tees.is_empty() {
-            match &frame {
-                Some(Ok(frame)) => self.tees.retain_mut(|tee| tee.keep(frame)),
-                Some(Err(_)) => self.tees.clear(),
-                None => {}
-            }
-            if self.is_end_stream() {
-                self.finish_tees();
-            }
-        }
-        Poll::Ready(frame)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Next {
+        let Some(mut upload) = self.upload.take() else {
+            return self.poll_kept(cx);
+        };
+        let next = upload.poll(cx, &mut |cx| self.poll_kept(cx));
+        self.upload = Some(upload);
+        next
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended && self.ahead.is_empty()
+        self.upload.as_ref().map_or_else(|| self.is_passed(), |upload| upload.is_over())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -116,22 +116,27 @@ async fn serve_https<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {
             None => {}
         }
     }
+    let granted = lock(&ctl.granted).take();
+    if let Some(granted) = granted {
+        return Box::pin(tunnel::through_tls::<S>(*granted, &ctl, &shared)).await;
+    }
     farewell(&ctl, &shared);
 }
 
 /// Tells of a connection what its exchanges have not told.
 pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     // A tunnel lives on, and is told of by the exchange that became one.
-    if ctl.stand() == Stand::Tunnel {
+    if ctl.stand() == Stand::Tunnel && ctl.tls_error().is_none() {
         return;
     }
     // Exchanges tell of their connection, and of its welcome the first. What is left is what was
     // dealt to bytes that never became an exchange.
-    let mut dealt = if ctl.exchanges() == 0 { ctl.welcome.dealt.clone() } else { Vec::new() };
+    let mut dealt = ctl.dealt_before(ctl.exchanges() + 1);
     dealt.append(&mut lock(&ctl.wire));
+    let is_bare = ctl.exchanges() == 0 && ctl.killed().is_some();
     if ctl.is_drained() {
         tell(ctl, shared, dealt, EndedBy::Drained, None);
-    } else if !dealt.is_empty() || (ctl.exchanges() == 0 && ctl.killed().is_some()) {
+    } else if !dealt.is_empty() || is_bare || ctl.tls_error().is_some() {
         tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
 }
@@ -196,6 +201,8 @@ pub(super) fn tell(
         phase: ctl.welcome.phase,
         dealt,
         ended_by,
+        secured: ctl.secured(),
+        tls_error: ctl.tls_error(),
         relay,
     }));
 }

@@ -4,8 +4,8 @@ use crate::{
     engine::{Dealing, Hold},
     fault::Close,
     proxy::{
-        calls::Calls, ctl::ConnCtl, error::BodyError, events::Events, record::Draft, reply::Reply,
-        socket::Timer,
+        calls::Calls, ctl::ConnCtl, edges::Edges, error::BodyError, events::Events, record::Draft,
+        reply::Reply, socket::Timer, upload::Brink,
     },
 };
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use std::{
 use tokio::time::Instant;
 
 /// How often a body that stalls is looked at, whether its fault still has it.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// Where a body breaks off.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) enum Place {
     Messages(Calls),
     /// At this time.
     Time(Instant),
+    /// Where the request's body does.
+    Upload(Arc<Brink>),
 }
 
 /// What comes after a break.
@@ -65,6 +67,8 @@ pub(crate) struct Cut {
     /// The fault let go of a body that had stalled.
     is_free: bool,
     timer: Timer,
+    /// Of a body that stalls.
+    edges: Option<Edges>,
     /// Whose doing it is, and where to note it; taken when it breaks.
     by: Option<(Dealing, Draft)>,
     ctl: Arc<ConnCtl>,
@@ -75,7 +79,7 @@ impl Cut {
     pub(super) fn new(body: Reply, how: Cutting, by: Dealing, draft: Draft) -> Self {
         let ctl = Arc::clone(&draft.ctl);
         let (timer, by) = (Timer::default(), Some((by, draft)));
-        Self { body, how, rest: None, is_free: false, timer, by, ctl }
+        Self { body, how, rest: None, is_free: false, timer, edges: None, by, ctl }
     }
 
     /// Whether nothing more comes of it.
@@ -104,6 +108,7 @@ impl Cut {
             Place::Events(events) => events.is_over(),
             Place::Messages(calls) => calls.is_over(),
             Place::Time(at) => self.timer.poll_at(*at, cx).is_ready(),
+            Place::Upload(brink) => brink.poll(cx).is_ready(),
         }
     }
 
@@ -129,11 +134,14 @@ impl Cut {
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             End::Stall => {
+                // Before looking, so that no edge between a look and the wait after it is missed.
+                let edges = self.edges.get_or_insert_with(|| Edges::new(self.ctl.injector()));
+                while edges.poll(cx).is_ready() {}
                 if self.how.hold.moment().is_none() || self.ctl.injector().is_over() {
                     self.is_free = true;
                     return self.poll_free(cx);
                 }
-                // An edge has it polled again; a fault that comes and goes within its phase does not.
+                // A fault that comes and goes within its phase has no edge.
                 self.timer.clear();
                 let _look = self.timer.poll_after(LOOK, cx);
                 Poll::Pending
@@ -164,7 +172,7 @@ impl Cut {
                         }
                         Place::Events(events) => events.keep(&data),
                         Place::Messages(calls) => calls.keep(&data),
-                        Place::Time(_) => data.len(),
+                        Place::Time(_) | Place::Upload(_) => data.len(),
                     };
                     self.rest = (keep < data.len()).then(|| data.split_off(keep));
                     Poll::Ready(Some(Ok(Frame::data(data))))

@@ -35,6 +35,17 @@ pub(crate) enum UpstreamError {
     /// It answered as if it had been asked to speak another protocol.
     #[error("the upstream switched protocols unasked")]
     Switched,
+    /// It opened a WebSocket without confirming the key that it was given.
+    #[error(
+        "the upstream opens a WebSocket with a `sec-websocket-accept` that is not that of its key"
+    )]
+    NotConfirmed,
+    /// It speaks HTTP/2, and opens no WebSockets so.
+    #[error(
+        "the upstream does not say that it opens WebSockets over HTTP/2 (RFC 8441); if it does so over \
+         HTTP/1, set `upstream_http: http1`"
+    )]
+    NoSockets,
     /// The client did not send the whole of its request.
     #[error("the request's body did not come to its end")]
     Upload(#[source] BodyError),
@@ -72,9 +83,9 @@ impl UpstreamError {
             Self::Stream(error) if error.is_reset() => "stream_reset",
             Self::Broken(_) | Self::Stream(_) => "broken",
             Self::Timeout(_) => "timeout",
-            Self::Switched => "switched",
+            Self::Switched | Self::NotConfirmed => "switched",
             Self::Upload(_) => "upload_broken",
-            Self::Refused(..) => "refused",
+            Self::Refused(..) | Self::NoSockets => "refused",
             Self::NotAllowed { .. } => "not_allowed",
             Self::Circle => "circle",
         }
@@ -109,7 +120,12 @@ impl UpstreamError {
     pub(crate) const fn was_never_sent(&self) -> bool {
         !matches!(
             self,
-            Self::Broken(_) | Self::Stream(_) | Self::Timeout(_) | Self::Switched | Self::Upload(_)
+            Self::Broken(_)
+                | Self::Stream(_)
+                | Self::Timeout(_)
+                | Self::Switched
+                | Self::NotConfirmed
+                | Self::Upload(_)
         )
     }
 
@@ -130,7 +146,11 @@ impl UpstreamError {
     pub(crate) const fn is_the_upstreams(&self) -> bool {
         !matches!(
             self,
-            Self::Upload(_) | Self::Refused(..) | Self::NotAllowed { .. } | Self::Circle
+            Self::Upload(_)
+                | Self::Refused(..)
+                | Self::NoSockets
+                | Self::NotAllowed { .. }
+                | Self::Circle
         )
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Inbound {
     One(Incoming),
     /// One stream of many, over HTTP/2.
     Two(Received),
+    /// None: what comes is another protocol's.
+    Nothing,
 }
 
 /// A body that broke off.
@@ -127,6 +129,7 @@ impl Body for Inbound {
                 Pin::new(body).poll_frame(cx).map(|frame| Some(frame?.map_err(InboundError::One)))
             }
             Self::Two(body) => body.poll(cx).map(|frame| Some(frame?.map_err(InboundError::Two))),
+            Self::Nothing => Poll::Ready(None),
         }
     }
 
@@ -134,6 +137,7 @@ impl Body for Inbound {
         match self {
             Self::One(body) => body.is_end_stream(),
             Self::Two(body) => body.stands == Stands::End || body.stream.is_end_stream(),
+            Self::Nothing => true,
         }
     }
 
@@ -141,6 +145,7 @@ impl Body for Inbound {
         match self {
             Self::One(body) => body.size_hint(),
             Self::Two(body) => body.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Nothing => SizeHint::with_exact(0),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     engine::{Dealing, Hold},
-    fault::{ByteFilter, Close, Out},
+    fault::{ByteFilter, Close},
     proxy::{
         ctl::ConnCtl,
         cut::{Cut, Cutting},
         error::BodyError,
         record::Draft,
-        socket::Timer,
+        shaper::{Broken, Shaper},
         upstream,
     },
 };
@@ -58,14 +58,6 @@ pub(crate) struct Resumed {
     body: Reply,
 }
 
-/// How a body broke off, to be told after what came of it.
-#[derive(Debug)]
-struct Broken {
-    error: BodyError,
-    /// What came before had a chance to leave.
-    paused: bool,
-}
-
 /// A body that is whole, and shorter than its head says: the connection ends after it.
 #[derive(Debug)]
 pub(crate) struct Short {
@@ -78,20 +70,7 @@ pub(crate) struct Short {
 #[derive(Debug)]
 pub(crate) struct Shaped {
     body: Reply,
-    /// How much of the length that the head announces is left; what a filter adds beyond it has no
-    /// place in the message.
-    left: Option<u64>,
-    filter: Box<dyn ByteFilter>,
-    hold: Hold,
-    /// Whose doing it is, until it has done something.
-    by: Option<(Dealing, Draft)>,
-    ctl: Arc<ConnCtl>,
-    trailers: Option<Frame<Bytes>>,
-    /// How the body broke off, if it did.
-    broken: Option<Broken>,
-    finished: bool,
-    ended: bool,
-    timer: Timer,
+    shaper: Shaper,
 }
 
 impl Reply {
@@ -123,21 +102,9 @@ impl Reply {
         by: Dealing,
         draft: Draft,
     ) -> Self {
-        let ctl = Arc::clone(&draft.ctl);
         let left = self.size_hint().exact();
-        Self::Shaped(Box::new(Shaped {
-            body: self,
-            left,
-            filter,
-            hold,
-            by: Some((by, draft)),
-            ctl,
-            trailers: None,
-            broken: None,
-            finished: false,
-            ended: false,
-            timer: Timer::default(),
-        }))
+        let shaper = Shaper::new(filter, hold, by, draft, left);
+        Self::Shaped(Box::new(Shaped { body: self, shaper }))
     }
 }
 
@@ -158,7 +125,10 @@ impl Body for Reply {
             },
             Self::Short(short) => short.poll(cx),
             Self::Cut(cut) => cut.poll(cx),
-            Self::Shaped(shaped) => shaped.poll(cx),
+            Self::Shaped(shaped) => {
+                let Shaped { body, shaper } = &mut **shaped;
+                shaper.poll(cx, &mut |cx| Pin::new(&mut *body).poll_frame(cx))
+            }
         }
     }
 
@@ -171,9 +141,7 @@ impl Body for Reply {
             }
             Self::Short(_) => false,
             Self::Cut(cut) => cut.is_end_stream(),
-            Self::Shaped(shaped) => {
-                shaped.ended && shaped.trailers.is_none() && shaped.broken.is_none()
-            }
+            Self::Shaped(shaped) => shaped.shaper.is_over(),
         }
     }
 
@@ -186,21 +154,6 @@ impl Body for Reply {
             Self::Cut(cut) => cut.size_hint(),
             Self::Shaped(shaped) => shaped.body.size_hint(),
         }
-    }
-}
-
-impl Broken {
-    const fn new(error: BodyError) -> Self {
-        Self { error, paused: false }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        // An error that follows at once would take with it what was not flushed yet.
-        if !std::mem::replace(&mut self.paused, true) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        Poll::Ready(self.error)
     }
 }
 
@@ -228,85 +181,6 @@ impl Short {
         // What was written leaves first; then the connection ends, and with it this body.
         self.ctl.kill_after_flush(Close::Fin);
         Poll::Pending
-    }
-}
-
-impl Shaped {
-    /// Counts it, once it has done something: `any` says that bytes came.
-    fn note(&mut self, any: bool) {
-        let acted = self.filter.has_acted().unwrap_or(any && self.hold.moment().is_some());
-        if acted && let Some((by, draft)) = self.by.take() {
-            by.came_about();
-            draft.dealt(by.dealt);
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
-            if self.ended {
-                if let Some(broken) = &mut self.broken {
-                    return broken.poll(cx).map(|error| Some(Err(error)));
-                }
-                return Poll::Ready(self.trailers.take().map(Ok));
-            }
-            let now = self.ctl.injector().tick();
-            self.filter.tune(now, self.hold.moment().as_ref());
-            if self.ctl.injector().is_over() {
-                self.filter.let_go(now);
-            }
-            let out = self.filter.pull(now);
-            self.note(false);
-            match out {
-                Some(Out::Bytes(mut bytes)) => {
-                    if let Some(left) = &mut self.left {
-                        bytes.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
-                        *left -= bytes.len() as u64;
-                    }
-                    if bytes.is_empty() {
-                        continue;
-                    }
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                }
-                Some(Out::End) => {
-                    self.ended = true;
-                    continue;
-                }
-                Some(Out::Close(close)) => {
-                    // The connection's own task sees to it.
-                    self.ctl.kill(close);
-                    return Poll::Pending;
-                }
-                None => {}
-            }
-            if !self.finished && self.filter.room() > 0 {
-                match Pin::new(&mut self.body).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => {
-                        match frame.into_data() {
-                            Ok(data) => {
-                                let any = !data.is_empty();
-                                self.filter.push(now, data);
-                                self.note(any);
-                            }
-                            Err(trailers) => self.trailers = Some(trailers),
-                        }
-                        continue;
-                    }
-                    Poll::Ready(end) => {
-                        // What came before it is broken off no sooner than it would have ended.
-                        self.broken = end.and_then(Result::err).map(Broken::new);
-                        self.finished = true;
-                        self.filter.finish(now);
-                        continue;
-                    }
-                    Poll::Pending => {}
-                }
-            }
-            let Some(tick) = self.filter.wake_at() else {
-                return Poll::Pending;
-            };
-            let at = self.ctl.injector().instant(tick);
-            ready!(self.timer.poll_at(at, cx));
-        }
     }
 }
 

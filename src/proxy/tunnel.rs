@@ -8,8 +8,8 @@ use crate::{
         conn::{Carry, Shared, farewell, http, see_out, tell},
         ctl::{ConnCtl, Stand, lock},
         http::{Forward, Granted},
-        http2,
-        socket::{Socket, Stream},
+        http2::{self, Duplex},
+        socket::{Front, Socket, Stream},
         tcp,
         tls::{self, Alpn, Inside, Secure},
         upstream::UpstreamIo,
@@ -18,16 +18,14 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
 
 /// Serves the tunnel that a connection became, to its end.
 pub(super) async fn through<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, shared: &Arc<Shared>) {
     let Granted { client, place, upstream, tunnel } = granted;
-    // It is there by now, or never will be: the answer did not leave.
-    let client = client.now_or_never().and_then(Result::ok);
-    let parts = client.and_then(|client| client.downcast::<TokioIo<Socket<S>>>().ok());
-    let Some((socket, ahead)) = parts.map(|parts| (parts.io.into_inner(), parts.read_buf)) else {
+    let Some((socket, ahead)) = left_of::<Socket<S>>(client) else {
         return untold(upstream.map(|(_, at)| at), ctl, shared);
     };
     match (upstream, &shared.carry) {
@@ -41,18 +39,49 @@ pub(super) async fn through<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, sha
     }
 }
 
+/// The same for a connection on which TLS is spoken. What is inside is not read.
+pub(super) async fn through_tls<S: Stream>(granted: Granted, ctl: &Arc<ConnCtl>, shared: &Shared) {
+    let Granted { client, upstream, tunnel, .. } = granted;
+    match (left_of::<Secure<S>>(client), upstream) {
+        (Some((front, ahead)), Some((upstream, at))) => {
+            relay(front, ahead, (upstream, at, tunnel), ctl, shared).await;
+        }
+        (_, upstream) => untold(upstream.map(|(_, at)| at), ctl, shared),
+    }
+}
+
+/// The same for one stream of many.
+pub(super) async fn on_stream(
+    stream: Duplex,
+    granted: Granted,
+    ctl: Arc<ConnCtl>,
+    shared: Arc<Shared>,
+) {
+    if let Some((upstream, at)) = granted.upstream {
+        relay(stream, Bytes::new(), (upstream, at, granted.tunnel), &ctl, &shared).await;
+    }
+}
+
+/// What HTTP/1 was spoken on, and what was read of it beyond. It is there by now, or never will be: the
+/// answer did not leave.
+fn left_of<F: Front>(client: OnUpgrade) -> Option<(F, Bytes)> {
+    let client = client.now_or_never()?.ok()?;
+    let parts = client.downcast::<TokioIo<F>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf))
+}
+
 /// Passes bytes on.
-async fn relay<S: Stream>(
-    socket: Socket<S>,
+async fn relay<C: Stream>(
+    client: C,
     ahead: Bytes,
     (upstream, t_connected, tunnel): (UpstreamIo, u64, Tunnel),
     ctl: &Arc<ConnCtl>,
     shared: &Shared,
 ) {
     let mut relay = Relay { t_connected, ..begun(ctl) };
-    let served = tcp::tunnel(socket, ahead, ctl, (upstream, tunnel), shared, &mut relay);
+    let served = tcp::tunnel(client, ahead, ctl, (upstream, tunnel), shared, &mut relay);
     let ended_by = served.await;
-    let dealt = std::mem::take(&mut *lock(&ctl.wire));
+    let dealt = ctl.take_wire();
     tell(ctl, shared, dealt, ended_by, Some(relay));
 }
 

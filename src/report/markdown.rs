@@ -105,6 +105,9 @@ fn details(summary: &Summary<'_>) -> String {
         code(summary.run),
         summary.seed,
     );
+    if seen.handshakes() > 0 {
+        let _ = writeln!(out, "{} handshakes of TLS failed\n", seen.handshakes());
+    }
     out.push_str("| phase | requests | ok | 4xx | 5xx | broken | gone | p50 | p99 |\n");
     out.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for ((phase, target), cell) in &seen.cells {

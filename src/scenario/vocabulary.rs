@@ -129,6 +129,12 @@ pub static VOCABULARY: &[Term] = &[
     trouble("request_timeout", Both, Duration, "how long an attempt waits for an answer"),
     trouble("total_deadline", Most, Duration, "how long an answer may drip before it is cut off"),
     trouble(
+        "handshake_timeout",
+        Most,
+        Duration,
+        "how long it waits for hands to be shaken for TLS",
+    ),
+    trouble(
         "backoff",
         Is,
         Word(&["immediate", "constant", "growing", "exponential"]),
@@ -170,6 +176,18 @@ pub static VOCABULARY: &[Term] = &[
         Is,
         Flag,
         "whether requests tell how long their caller will wait",
+    ),
+    trouble(
+        "bad_certificates_taken",
+        Most,
+        Count,
+        "connections used although their certificate was flawed",
+    ),
+    trouble(
+        "handshake_load",
+        Most,
+        Factor,
+        "handshakes that failed per second, over attempts per second before",
     ),
     trouble(
         "revenue_at_risk",

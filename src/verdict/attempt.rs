@@ -12,6 +12,9 @@ use std::{fmt, time::Duration};
 /// A client that connects and then says nothing for so long did not connect for this request.
 const PRECONNECT: u64 = 1_000_000;
 
+/// The code of a stream of HTTP/2 that is refused.
+const REFUSED_STREAM: u32 = 7;
+
 /// An answer that is held for so long is one that a client may wait for in vain.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -24,7 +27,7 @@ const EARLY: u64 = 500_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// It was provably not processed: 429, 425, 503 with `Retry-After`, a connection refused or
-    /// reset before anything was read.
+    /// reset before anything was read, a stream of HTTP/2 refused.
     NotProcessed,
     /// Nobody can tell: reset or silence after the request was read, 500, 502, 504, a plain 503.
     Ambiguous,
@@ -143,6 +146,8 @@ pub struct Attempt {
     pub status: u16,
     /// What came of it as a gRPC call, if it is one.
     pub call: Option<Call>,
+    /// Whether its stream was refused, which promises that nobody looked at it (RFC 9113 §8.7).
+    pub refused: bool,
     /// What the upstream had to do with it.
     pub upstream: Upstream,
     /// Whether the upstream did the work.
@@ -161,6 +166,9 @@ pub struct Attempt {
     pub injected: bool,
     /// What was injected into it, by its place in the [labels](Labels); 0 is nothing.
     pub dealt: u16,
+    /// What was wrong on purpose with the TLS of its connection, if it is the first one there, and how
+    /// long it took until hands were shaken.
+    pub flaw: Option<(&'static str, Duration)>,
     /// Whether a fault held it without an answer.
     pub held: bool,
     /// Whether a fault let its answer drip.
@@ -182,9 +190,10 @@ impl Attempt {
         let user = user(exchange, labels, agent);
         let prints = Prints { exchange, detail, user };
         let plain = prints.whole(detail.body_hash);
+        // A client cannot ask before hands are shaken.
+        let ready = exchange.accepted.max(exchange.secured);
         let opens = exchange.seq == 1
-            && exchange.t_first.max(exchange.t_head)
-                <= exchange.accepted.saturating_add(PRECONNECT);
+            && exchange.t_first.max(exchange.t_head) <= ready.saturating_add(PRECONNECT);
         let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
         let asked = detail.retry_after.as_deref();
         let (ended_by, outcome) = if is_left_dripping(exchange) {
@@ -231,6 +240,7 @@ impl Attempt {
             end: exchange.t_end.max(exchange.t_head),
             status: exchange.status,
             call: exchange.grpc,
+            refused: is_refused(exchange),
             upstream: exchange.upstream,
             accepted: call::is_accepted(exchange),
             made: detail.made,
@@ -240,6 +250,7 @@ impl Attempt {
             wrong: None,
             injected: exchange.injected(),
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
+            flaw: flaw(exchange),
             held: is_held(exchange),
             dripped: is_dripped(exchange),
             retry_after: detail.retry_wait,
@@ -247,7 +258,7 @@ impl Attempt {
                 && asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
             deadline: keys.deadline.as_deref().and_then(deadline),
         };
-        attempt.class = attempt.classify();
+        attempt.class = attempt.classify(is_cut(exchange));
         attempt.wrong = attempt.went_wrong();
         Some(attempt)
     }
@@ -305,14 +316,18 @@ impl Attempt {
         Duration::from_micros(self.end.saturating_sub(self.start))
     }
 
-    fn classify(&self) -> Option<Class> {
+    /// What a failure told the client; a fault may have `cut` it in the middle.
+    fn classify(&self, cut: bool) -> Option<Class> {
         use Class::{Ambiguous, Final, NotProcessed, Processed};
         if let (Some(call), Some(code)) = (self.call, self.failure()) {
-            return Some(call::classify(call, code, self.retry_after, self.injected));
+            let class = call::classify(call, code, self.retry_after, self.injected);
+            // The upstream had messages of it, whatever the status says.
+            return Some(if cut && class == NotProcessed { Ambiguous } else { class });
         }
         match (self.status, self.outcome) {
             (_, Outcome::Ok) => None,
             (200..=299, _) => Some(Processed),
+            (0, _) if self.refused => Some(NotProcessed),
             (425 | 429, _) => Some(NotProcessed),
             (503, _) if self.retry_after.is_some() => Some(NotProcessed),
             (400..=407 | 410..=422 | 424 | 426..=499 | 501 | 505, _) => Some(Final),
@@ -339,6 +354,27 @@ impl Attempt {
             (0, _) => Wrong::Closed,
         })
     }
+}
+
+/// What was wrong on purpose with the TLS of its connection, and how long hands took.
+fn flaw(exchange: &Exchange) -> Option<(&'static str, Duration)> {
+    let took = Duration::from_micros(exchange.secured.saturating_sub(exchange.accepted));
+    exchange.dealt.iter().find_map(|dealt| match dealt.did {
+        Did::Handshake(flaw) => Some((flaw, took)),
+        _ => None,
+    })
+}
+
+/// Whether its stream was refused, by us or by the upstream.
+fn is_refused(exchange: &Exchange) -> bool {
+    let reset = exchange.http2.and_then(|http2| http2.reset);
+    reset == Some(REFUSED_STREAM)
+        && matches!(exchange.ended_by, EndedBy::ProxyRst | EndedBy::UpstreamRst)
+}
+
+/// Whether a fault broke it off in the middle.
+fn is_cut(exchange: &Exchange) -> bool {
+    exchange.dealt.iter().any(|dealt| dealt.did == Did::Cut)
 }
 
 /// Whether a fault let its answer drip.

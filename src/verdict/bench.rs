@@ -1,16 +1,19 @@
 //! A set of detectors, all of which look at the same part of the traffic.
 
-use crate::verdict::{
-    attempt::Attempt,
-    baseline::Baseline,
-    course::{Course, Stage},
-    detect::{self, Cx, Detector, Now},
-    finding::{Finding, Measured},
-    flow::Flow,
-    gates::Leans,
-    operation::Operation,
-    stats::Clusters,
-    tracks::Tracks,
+use crate::{
+    event::Connection,
+    verdict::{
+        attempt::Attempt,
+        baseline::Baseline,
+        course::{Course, Stage},
+        detect::{self, Cx, Detector, Now},
+        finding::{Finding, Measured},
+        flow::Flow,
+        gates::Leans,
+        operation::Operation,
+        stats::Clusters,
+        tracks::Tracks,
+    },
 };
 
 /// Which part of the traffic.
@@ -92,6 +95,12 @@ impl Bench {
         }
         for detector in &mut self.detectors {
             detector.attempt(attempt, now);
+        }
+    }
+
+    pub(super) fn connection(&mut self, connection: &Connection, course: &Course) {
+        for detector in &mut self.detectors {
+            detector.connection(connection, course);
         }
     }
 

@@ -1,6 +1,7 @@
 //! All benches of a drill: one for the whole traffic, and more as they are asked for or show up.
 
 use crate::{
+    event::Connection,
     scenario::{Expectation, Scenario},
     verdict::{
         attempt::Attempt,
@@ -63,6 +64,11 @@ impl Benches {
         for bench in self.all.iter_mut().filter(|bench| bench.scope().holds(attempt)) {
             bench.attempt(attempt, course);
         }
+    }
+
+    /// Nobody knows whose it was: it is for the whole alone.
+    pub(super) fn connection(&mut self, connection: &Connection, course: &Course) {
+        self.all[0].connection(connection, course);
     }
 
     pub(super) fn operation(

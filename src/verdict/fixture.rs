@@ -3,7 +3,11 @@
 use crate::{
     diag::{Problems, Source},
     dice::{self, Seed},
-    event::{Dealt, Detail, Did, EndedBy, Event, Exchange, Flow, PhaseEdge, Tunnel, Upstream},
+    event::{
+        Call, Dealt, Detail, Did, EndedBy, Event, Exchange, Flow, Http2, PhaseEdge, Tunnel,
+        Upstream,
+    },
+    grpc::Code,
     scenario::Scenario,
     verdict::{expect::Judged, finding::Finding, judge::Judge, outcome::Verdict},
 };
@@ -209,6 +213,27 @@ impl Op<'_> {
         })
     }
 
+    /// An attempt at a gRPC call whose stream is refused.
+    pub(super) fn refused(self) -> Self {
+        self.attempt(|exchange| {
+            exchange.method = Method::POST;
+            exchange.complete = false;
+            exchange.ended_by = EndedBy::UpstreamRst;
+            exchange.upstream = Upstream::NoReply;
+            exchange.http2 = Some(Http2 { reset: Some(7) });
+            exchange.grpc = Some(Call::default());
+        })
+    }
+
+    /// An attempt at a gRPC call that is served.
+    pub(super) fn buys(self) -> Self {
+        self.attempt(|exchange| {
+            exchange.method = Method::POST;
+            exchange.status = 200;
+            exchange.grpc = Some(Call { status: Some(Code::Ok), ..Call::default() });
+        })
+    }
+
     /// An attempt that is served.
     pub(super) fn served(self) -> Self {
         self.attempt(|exchange| exchange.status = 200)
@@ -263,6 +288,7 @@ impl Op<'_> {
             seq: 1,
             peer: ([127, 0, 0, 1], 4000).into(),
             accepted: start,
+            secured: 0,
             phase: self.drill.phase_at(self.at),
             user: dice::key(self.user.as_bytes()),
             user_source: 0,

@@ -86,7 +86,10 @@ impl Judge {
                 }
             }
             Event::Edge(edge) => self.course.edge(edge),
-            Event::Connection(connection) => self.course.connection(connection),
+            Event::Connection(connection) => {
+                self.course.connection(connection);
+                self.benches.connection(connection, &self.course);
+            }
             // Copies are of our making; proxies and faults by hand say nothing of clients.
             Event::Duplicate(_) | Event::Proxy { .. } | Event::ByHand(_) => {}
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Attempts of one operation that are kept; those beyond are counted.
 const KEPT: usize = 64;
+/// A library that sends a refused call again by itself waits for nothing.
+const AT_ONCE: u64 = 50_000;
 
 /// How attempts were found to belong together, the surest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +123,26 @@ impl Operation {
         self.attempts.len() as u64 + u64::from(self.more)
     }
 
+    /// How many there were without the one that the library of a gRPC client sent again by itself.
+    pub fn tries(&self) -> u64 {
+        self.count() - u64::from(self.transparent().is_some())
+    }
+
+    /// Which of its attempts, from 0, was refused before anything looked at it and sent again by the
+    /// client's library, at once and without a number of its own: once for each call, as proposal A6 of
+    /// gRPC has it. Whatever is refused after that is the client's own to try again.
+    fn transparent(&self) -> Option<usize> {
+        let mut pairs = self.attempts.windows(2);
+        pairs.position(|pair| {
+            let [before, after] = pair else { return false };
+            let wait = after.start.checked_sub(before.end);
+            before.call.is_some()
+                && before.refused
+                && before.counter == after.counter
+                && wait.is_some_and(|wait| wait <= AT_ONCE)
+        })
+    }
+
     /// How many attempts the upstream accepted.
     pub fn accepted(&self) -> u64 {
         let kept = self.attempts.iter().filter(|attempt| attempt.is_accepted()).count() as u64;
@@ -172,6 +194,12 @@ impl Operation {
             let wait = after.start.checked_sub(before.end)?;
             Some(Gap { index, wait: Duration::from_micros(wait), before, after })
         })
+    }
+
+    /// The same without the one before what the library of a gRPC client sent again by itself.
+    pub fn own_gaps(&self) -> impl Iterator<Item = Gap<'_>> {
+        let skipped = self.transparent();
+        self.gaps().filter(move |gap| Some(gap.index) != skipped)
     }
 
     /// Each attempt as an operation of its own, where what links them cannot be trusted.

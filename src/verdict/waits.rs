@@ -91,11 +91,11 @@ impl Waits {
         }
         let pool = pools.entry(kind).or_default();
         pool.failed += 1;
-        let Some(next) = operation.gaps().next() else { return };
+        let Some(next) = operation.own_gaps().next() else { return };
         pool.retried += 1;
         pool.told += u64::from(next.before.retry_after.is_some());
         let own = operation
-            .gaps()
+            .own_gaps()
             .take(WAITS)
             .take_while(|gap| gap.before.wrong == Some(wrong) && gap.before.retry_after.is_none());
         let waits: Box<[f32]> = own.map(|gap| gap.wait.as_secs_f32()).collect();

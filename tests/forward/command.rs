@@ -124,7 +124,10 @@ fn what_does_not_go_together_is_refused() {
     for (flags, says) in [
         (&["--forward", "a", "--upstream", "http://b"][..], "leave one out"),
         (&["--forward", "https://a/b"], "write `a`"),
-        (&["--forward", "a", "--terminate"], "leave `--terminate` out"),
+        (
+            &["--forward", "a", "--terminate", "--intercept"],
+            "leave `--terminate` or `--intercept` out",
+        ),
         (&["--intercept", "--upstream", "http://b"], "--forward"),
     ] {
         let out = run("refused", flags).output().expect("it runs");

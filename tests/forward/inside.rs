@@ -12,7 +12,10 @@ use firedrill::{
     proxy::{Connector, Terminator, TlsRoots, TlsSettings},
 };
 use std::{fs, io, path::PathBuf, sync::Arc};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
@@ -24,15 +27,15 @@ use tokio_rustls::{
 };
 
 /// A service with TLS: a drill that does nothing but speak it, in front of a service without.
-struct Secure {
-    service: Upstream,
+pub(crate) struct Secure {
+    pub(crate) service: Upstream,
     front: Drill,
     /// Whom to trust to be sure that it is it.
     ca: PathBuf,
 }
 
 impl Secure {
-    async fn start(name: &str) -> Self {
+    pub(crate) async fn start(name: &str) -> Self {
         let authority = Arc::new(Authority::unknown().expect("an authority"));
         let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("forward-{name}.pem"));
         fs::write(&ca, authority.certificate()).expect("a file");
@@ -44,20 +47,26 @@ impl Secure {
     }
 
     /// As a client names it.
-    fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("localhost:{}", self.front.address().port())
     }
 
     /// A drill that reads what is asked of it, and whom clients have to trust for that.
-    fn read_by(&self, mut setup: Setup) -> (Drill, ClientConfig) {
-        let authority = Arc::new(Authority::unknown().expect("an authority"));
-        let config = trusting(authority.certificate());
+    pub(crate) fn read_by(&self, setup: Setup) -> (Drill, ClientConfig) {
+        let (mut setup, config) = intercepting(setup);
         setup.protocol = Protocol::Forward;
-        setup.settings.intercept = Some(Arc::new(Terminator::made_up(authority)));
         let allow: Allow = "localhost:*, 127.0.0.1:*".parse().expect("hosts");
         let tls = TlsSettings { roots: TlsRoots::File(self.ca.clone()), ..TlsSettings::default() };
         (setup.through(Connector::asked(allow, &tls).expect("a connector")), config)
     }
+}
+
+/// Has a drill read what is inside of tunnels, and says whom clients have to trust for that.
+pub(crate) fn intercepting(mut setup: Setup) -> (Setup, ClientConfig) {
+    let authority = Arc::new(Authority::unknown().expect("an authority"));
+    let config = trusting(authority.certificate());
+    setup.settings.intercept = Some(Arc::new(Terminator::made_up(authority)));
+    (setup, config)
 }
 
 /// A client that trusts nobody else.
@@ -73,7 +82,7 @@ fn trusting(pem: &str) -> ClientConfig {
 }
 
 /// A tunnel, and TLS in it.
-async fn shake(
+pub(crate) async fn shake(
     drill: &Drill,
     config: &ClientConfig,
     place: &str,
@@ -81,10 +90,19 @@ async fn shake(
     let mut client = drill.client().await;
     client.send(connect(place)).await;
     assert_eq!(client.head().await.status(), 200);
-    let host = place.rsplit_once(':').expect("a port").0.to_owned();
+    let host = place.rsplit_once(':').expect("a port").0;
+    shake_over(client.into_io(), config, host).await
+}
+
+/// TLS over a stream of any kind.
+pub(crate) async fn shake_over<Io: AsyncRead + AsyncWrite + Unpin>(
+    io: Io,
+    config: &ClientConfig,
+    host: &str,
+) -> io::Result<Wire<TlsStream<Io>>> {
     let connector = TlsConnector::from(Arc::new(config.clone()));
-    let name = ServerName::try_from(host).expect("a name");
-    Ok(Wire::over(connector.connect(name, client.into_io()).await?))
+    let name = ServerName::try_from(host.to_owned()).expect("a name");
+    Ok(Wire::over(connector.connect(name, io).await?))
 }
 
 #[tokio::test]
@@ -158,6 +176,8 @@ async fn a_client_that_does_not_trust_gets_no_further_and_others_do() {
     let stranger = trusting(Authority::unknown().expect("an authority").certificate());
 
     shake(&drill, &stranger, &secure.place()).await.expect_err("nobody it knows");
+    let told = crate::ended(&drill).await;
+    assert_eq!((told.tls_error, told.relay), (Some("alert_unknown_ca"), None));
 
     let mut client = shake(&drill, &config, &secure.place()).await.expect("it trusts");
     assert_eq!(client.ask("GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await.status(), 200);

@@ -3,8 +3,13 @@
 mod asked;
 mod command;
 mod faults;
+mod flaws;
 mod hostile;
 mod inside;
+#[expect(dead_code, reason = "the tests of HTTP/2 use all of it")]
+#[path = "../it/http2/peer.rs"]
+mod peer;
+mod streams;
 #[expect(dead_code, unused_imports, reason = "it is there for the tests of all proxies")]
 #[path = "../it/support/mod.rs"]
 mod support;

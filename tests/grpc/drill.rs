@@ -37,6 +37,9 @@ pub(crate) fn faults(faults: &str) -> String {
 /// Ten minutes without any.
 pub(crate) const CALM: &str = "name: test\nphases: [{ name: calm, for: 10m }]\n";
 
+/// Ten hours without any.
+pub(crate) const CALM_FOR_HOURS: &str = "name: test\nphases: [{ name: calm, for: 10h }]\n";
+
 impl Drill {
     /// Plays a scenario in front of a service of its own, behind a real listener.
     pub(crate) async fn of(text: &str) -> Self {

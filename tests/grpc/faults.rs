@@ -1,22 +1,20 @@
 //! What is done to calls, as a client of tonic meets it.
 
 use crate::{
-    drill::{Drill, faults},
-    service::{Client, Counting, drain, number, serve},
+    drill::{CALM_FOR_HOURS, Drill, faults},
+    memory::in_memory,
+    service::{drain, number},
 };
-use firedrill::{
-    event::{Did, Outcome, Upstream},
-    proxy::{Connector, Dial, Proxy, Settings, UpstreamIo},
-};
-use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use firedrill::event::{Did, Outcome, Upstream};
+use std::{collections::HashSet, time::Duration};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::mpsc,
     time::{Instant, sleep},
 };
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tonic::{Code, transport::Endpoint};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Code;
 
 #[tokio::test]
 async fn a_call_is_turned_away_with_all_that_a_status_says() {
@@ -137,31 +135,10 @@ async fn what_is_no_call_is_left_alone() {
     assert_eq!(drill.exchanges(1).await[0].dealt, []);
 }
 
-/// A drill and a client of it, all in memory, by a clock that only moves when everybody waits.
-async fn in_memory(text: &str) -> (Drill, Client) {
-    let upstream = Counting::default();
-    let (dialled, incoming) = mpsc::channel(16);
-    let incoming = ReceiverStream::new(incoming).map(io::Result::Ok);
-    serve(upstream.clone(), incoming);
-    let drill = Drill::begin(text, upstream, |injector, recorder| {
-        let connector = Connector::custom(Arc::new(Memory(dialled)));
-        Proxy::detached(connector, Settings::default(), injector, recorder)
-    });
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    drill.proxy.serve(1, far, SocketAddr::from(([10, 0, 0, 1], 40_000)));
-    let mut near = Some(near);
-    let endpoint = Endpoint::from_static("http://memory");
-    let channel = endpoint.connect_with_connector(tower::service_fn(move |_| {
-        let near = near.take().map(hyper_util::rt::TokioIo::new);
-        async move { near.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected)) }
-    }));
-    (drill, Client::of(channel.await.expect("it connects")))
-}
-
 /// Streams are open for hours, and mostly nobody says anything on them.
 #[tokio::test(start_paused = true)]
 async fn a_conversation_may_be_silent_for_long() {
-    let (_drill, client) = in_memory("name: test\nphases: [{ name: calm, for: 10h }]\n").await;
+    let (_drill, client) = in_memory(CALM_FOR_HOURS).await;
     let (say, said) = mpsc::channel(1);
     say.send(number(1)).await.expect("there is room");
     let mut answer = client.echo(ReceiverStream::new(said)).await.expect("a stream");
@@ -198,15 +175,30 @@ async fn three_hundred_milliseconds_for_each_message_are_no_less() {
     assert!(began.elapsed() >= PAUSE);
 }
 
-/// A way to the upstream that leads through memory.
-#[derive(Debug)]
-struct Memory(mpsc::Sender<DuplexStream>);
+/// Nobody looked at it, and tonic leaves it to its user to try again.
+#[tokio::test]
+async fn tonic_does_not_repeat_what_is_refused() {
+    let drill = Drill::of(&faults("{ reset: { error: REFUSED_STREAM }, times: 1 }")).await;
+    let client = drill.client().await;
+    let met = client.double(number(1)).await.expect_err("it is refused");
+    assert_eq!(met.code(), Code::Unavailable, "{met:?}");
+    client.double(number(1)).await.expect("a number");
+    let exchanges = drill.exchanges(2).await;
+    assert_eq!(exchanges[0].http2.expect("a stream").reset, Some(7));
+    assert_eq!(drill.upstream.seen.lock().expect("no panic").len(), 1);
+}
 
-impl Dial for Memory {
-    fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<UpstreamIo>> + Send>> {
-        let (near, far) = tokio::io::duplex(64 * 1024);
-        let sent =
-            self.0.try_send(far).map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused));
-        Box::pin(async move { sent.map(|()| UpstreamIo::Memory(near)) })
+#[tokio::test]
+async fn tonic_goes_on_after_a_gentle_goaway_and_fails_by_another() {
+    let drill = Drill::of(&faults("{ goaway: {} }")).await;
+    let client = drill.client().await;
+    for value in 1..4 {
+        client.double(number(value)).await.expect("a number");
     }
+    let connections: HashSet<u64> = drill.exchanges(3).await.iter().map(|e| e.conn).collect();
+    assert_eq!(connections.len(), 3);
+
+    let drill = Drill::of(&faults("{ goaway: ENHANCE_YOUR_CALM }")).await;
+    drill.client().await.double(number(1)).await.expect_err("it ends");
+    assert_eq!(drill.exchanges(1).await.len(), 1);
 }

@@ -115,3 +115,18 @@ async fn a_service_that_fails_by_itself_is_no_success() {
     let verdict = drill.verdict(3).await;
     assert_eq!(finding(&verdict, "duplicates").figures["duplicated"], 0);
 }
+
+/// A status that says that nothing was done is not believed of a call that had begun.
+#[tokio::test]
+async fn what_failed_in_the_middle_of_an_upload_is_ambiguous() {
+    for (fault, cuts) in [
+        ("{ grpc: { code: UNAVAILABLE, after: 1 message, side: request } }", 12),
+        ("{ grpc: UNAVAILABLE }", 0),
+    ] {
+        let drill = Drill::of(&faults(fault)).await;
+        play(&drill, 6, 2, Waits::AsTold).await;
+        let verdict = drill.verdict(12).await;
+        let found = finding(&verdict, "duplicates");
+        assert_eq!(found.figures["cut"], cuts, "{fault}: {:?}", found.figures);
+    }
+}

@@ -6,7 +6,9 @@
 mod drill;
 mod faults;
 mod judged;
+mod memory;
 mod official;
 mod passes;
+mod requests;
 mod service;
 mod told;

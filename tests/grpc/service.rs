@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 use tokio_stream::{Stream, StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -46,11 +46,17 @@ type Numbers = Pin<Box<dyn Stream<Item = Result<Number, Status>> + Send>>;
 pub(crate) struct Counting {
     /// The metadata of the calls that came.
     pub(crate) seen: Arc<Mutex<Vec<MetadataMap>>>,
+    /// The values that came on streams, and when.
+    pub(crate) heard: Arc<Mutex<Vec<(u64, Instant)>>>,
 }
 
 impl Counting {
     fn sees(&self, metadata: &MetadataMap) {
         self.seen.lock().expect("no panic").push(metadata.clone());
+    }
+
+    fn hears(&self, number: &Number) {
+        self.heard.lock().expect("no panic").push((number.value, Instant::now()));
     }
 }
 
@@ -89,9 +95,11 @@ impl ClientStreamingService<Number> for Counting {
     type Future = BoxFuture<Response<Number>, Status>;
 
     fn call(&mut self, request: Request<Streaming<Number>>) -> Self::Future {
+        let this = self.clone();
         Box::pin(async move {
             let (mut numbers, mut sum) = (request.into_inner(), 0);
             while let Some(number) = numbers.message().await? {
+                this.hears(&number);
                 sum += number.value;
             }
             Ok(Response::new(number(sum)))
@@ -105,7 +113,10 @@ impl StreamingService<Number> for Counting {
     type Future = BoxFuture<Response<Numbers>, Status>;
 
     fn call(&mut self, request: Request<Streaming<Number>>) -> Self::Future {
-        Box::pin(async { Ok(Response::new(Box::pin(request.into_inner()) as Numbers)) })
+        let this = self.clone();
+        let numbers =
+            request.into_inner().map(move |number| number.inspect(|number| this.hears(number)));
+        Box::pin(async { Ok(Response::new(Box::pin(numbers) as Numbers)) })
     }
 }
 

@@ -149,6 +149,7 @@ impl Telling {
             seq: 1,
             peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
             accepted: start,
+            secured: 0,
             phase,
             user: told.user,
             user_source: 0,

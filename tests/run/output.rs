@@ -91,7 +91,7 @@ fn every_line_of_a_json_log_is_an_object() {
     assert!(done.out.starts_with("drill ended with its command after "), "{}", done.out);
 }
 
-const KEYS: [&str; 28] = [
+const KEYS: [&str; 29] = [
     "cautions",
     "connections",
     "dropped_events",
@@ -100,6 +100,7 @@ const KEYS: [&str; 28] = [
     "faults",
     "format",
     "genuine_failures",
+    "handshakes",
     "injected",
     "longest_phase_ms",
     "longest_retry_gap_ms",

@@ -82,6 +82,7 @@ fn exchange(nth: u64, of: u64) -> Event {
         seq: 1,
         peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
         accepted: start,
+        secured: 0,
         phase: Some(phase),
         user,
         user_source: 0,

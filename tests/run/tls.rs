@@ -122,6 +122,70 @@ fn curl_meets_each_flaw_as_in_life() {
     }
 }
 
+/// Of two clients one looks at certificates: the verdict knows which drill was whose, and a report made
+/// from the record says the same.
+#[test]
+fn a_client_that_takes_any_certificate_fails_the_drill() {
+    let (upstream, folder) = (Upstream::start(), folder("tls-verdict"));
+    let text = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: expired }] }]\n\
+                expect: [bad_certificates_taken: 0]\n";
+    let takes = |flag: &str, said: &str, code: i32| {
+        let (file, record) = (scenario(&folder, text), folder.join("drill.jsonl"));
+        let record = record.to_str().expect("a path");
+        let args = ["run", &file, "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
+        let mut command = with_ca(&folder, &args);
+        let ask = format!(
+            "for n in 1 2 3 4; do curl -s {flag} --cacert $FIREDRILL_CA $FIREDRILL_URL/; done; true"
+        );
+        command.args(["--terminate", "--record", record, "--", "sh", "-c", &ask]);
+        let drilled = done(command);
+        assert_eq!(drilled.code, Some(code), "{}\n{}", drilled.out, drilled.err);
+        let again = done(firedrill(["report", record]));
+        assert_eq!(again.code, Some(code), "{}\n{}", again.out, again.err);
+        for told in [drilled.out, again.out] {
+            let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains(said), "{told}");
+            assert_eq!(told.contains("4 handshakes of TLS failed"), flag.is_empty(), "{told}");
+        }
+    };
+
+    takes("--insecure", "4 of 4 that had expired", 1);
+    takes("", "0 of 4 that had expired", 0);
+}
+
+#[test]
+fn how_long_a_client_waits_for_a_handshake_is_measured() {
+    let (upstream, folder) = (Upstream::start(), folder("tls-patience"));
+    let text = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: stall }] }]\n\
+                expect: [handshake_timeout: { max: 5s }]\n";
+    let file = scenario(&folder, text);
+    let args = ["run", &file, "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
+    let mut command = with_ca(&folder, &args);
+    // What left within the last second may have been killed: so there is one.
+    let ask = "for n in 1 2 3; do curl -s --connect-timeout 1 --cacert $FIREDRILL_CA $FIREDRILL_URL/; done; \
+               sleep 1.2";
+    command.args(["--terminate", "--json", "-", "--quiet", "--", "sh", "-c", ask]);
+
+    let drilled = done(command);
+
+    assert_eq!(drilled.code, Some(0), "{}\n{}", drilled.out, drilled.err);
+    let told: serde_json::Value = serde_json::from_str(&drilled.out).expect("JSON");
+    let took = told["verdict"]["expectations"][0]["value"].as_f64().expect("a number");
+    assert!((0.95..3.0).contains(&took), "{took}");
+}
+
+#[test]
+fn a_client_that_does_not_trust_us_is_why_nothing_came() {
+    let (upstream, folder) = (Upstream::start(), folder("tls-distrust"));
+    let drill = drill(&folder, CALM, &upstream);
+    let out = Command::new("curl").args(["-s", &url(&drill)]).output().expect("curl is there");
+    assert_eq!(out.status.code(), Some(60));
+
+    let told = stopped(drill).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("no request came by: 1 handshake of TLS failed"), "{told}");
+    assert!(told.contains("(alert_unknown_ca): the client does not trust who signed"), "{told}");
+}
+
 #[test]
 fn plain_http_is_told_to_speak_tls() {
     let (upstream, folder) = (Upstream::start(), folder("tls-plain"));

@@ -4,7 +4,10 @@ use crate::{
     peers::{MS, SECOND, connect, echo, next, open, real_echo, say, tunnel},
     support::Drill,
 };
-use firedrill::event::{ClosedBy, EndedBy, SocketClose};
+use firedrill::{
+    event::{ClosedBy, EndedBy, SocketClose},
+    observe::Observations,
+};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{
@@ -111,4 +114,32 @@ async fn a_socket_that_closes_by_itself_is_not_closed_again() {
     let told = tunnel(&drill).await;
     assert!(told.exchange.complete);
     assert_eq!(told.close.map(|close| close.by), Some(ClosedBy::Client));
+}
+
+/// The handshake was told of long before its socket was hurt.
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_was_hurt_counts_as_one_exchange_with_something_injected() {
+    let close = "websocket: { close: 1001, after: 2 messages }";
+    for (faults, messages, injected) in [
+        (&[close][..], 2, 1),
+        (&[close, "latency: 300ms"], 2, 1),
+        (&["latency: 300ms"], 2, 1),
+        (&["websocket: { close: 1001, after: 10 messages }"], 2, 0),
+    ] {
+        let drill = Drill::of(faults).detached(echo().0);
+        let mut socket = open(&drill, 1).await;
+        for _ in 0..messages {
+            say(&mut socket, "a").await;
+            next(&mut socket).await;
+        }
+        let _closed = socket.close(None).await;
+        while let Some(Ok(_)) = socket.next().await {}
+        tunnel(&drill).await;
+
+        let mut seen = Observations::default();
+        drill.events().iter().for_each(|event| seen.fold(event));
+        assert_eq!((seen.exchanges, seen.injected), (1, injected), "{faults:?}");
+        let in_cells: u64 = seen.cells.values().map(|cell| cell.injected).sum();
+        assert_eq!(in_cells, injected, "{faults:?}");
+    }
 }

@@ -170,13 +170,16 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             .join(",")
             .parse()
             .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
-        if args.terminate {
+        if args.terminate && args.intercept {
             return Err(Refusal::usage(
-                "clients speak plain HTTP with a forward proxy, and TLS through it; leave `--terminate` out",
+                "tunnels to a proxy that is itself behind TLS are not read; leave `--terminate` or `--intercept` out",
             ));
         }
-        let spec =
-            Spec { intercept: args.intercept, ..spec(Protocol::Forward, &allow.to_string()) };
+        let spec = Spec {
+            intercept: args.intercept,
+            terminate: args.terminate.then(Terminate::default),
+            ..spec(Protocol::Forward, &allow.to_string())
+        };
         spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
         return Ok(spec);
     }

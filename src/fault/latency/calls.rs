@@ -1,7 +1,7 @@
 //! Delays for the messages of a gRPC call, each its own.
 //!
 //! Messages leave one after the other, each no sooner than its delay after it came and no sooner than its
-//! delay after the one before it left: as from a server that takes so much longer over each. So a pause
+//! delay after the one before it left: as from a server, or a client, that takes so much longer over each. So a pause
 //! shows however many come at once. Bytes are held until their message may leave and then pass as they
 //! come; a message is never collected, however long it says it is.
 

@@ -39,7 +39,7 @@ static SHAPE: Shape = Shape {
         Field::optional(
             "side",
             Kind::Word(Side::NAMES),
-            "what is held: `request` (the default), `response` or `both`",
+            "what is held: `request` (the default), `response` (the default inside of bodies) or `both`",
         ),
         Field::optional(
             "per",
@@ -114,12 +114,9 @@ fn read_settings(
     if let Some(node) = fields.get("side") {
         side = reader.choice(node, Side::WORDS)?;
     }
-    if in_body && side != Side::Response {
+    if per == Per::Chunk && side != Side::Response {
         let place = fields.key_span("side").unwrap_or(fields.span);
-        let title = match per {
-            Per::Chunk => "`per: chunk` delays the pieces of response bodies only",
-            _ => "`per: grpc_message` delays the messages of responses only",
-        };
+        let title = "`per: chunk` delays the pieces of response bodies only";
         let help = "write `side: response`, or leave `side` out";
         reader.problem(Diagnostic::new(Code::E0414, title, place).help(help));
         return None;

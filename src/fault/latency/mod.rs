@@ -19,8 +19,8 @@
 //! `connection`, or for each `chunk` of a response body as it comes. Bytes cannot overtake, so with
 //! `chunk` a delay is the largest so far: 100 ms ± 50 ms become 141 ms on average for chunks that
 //! come every 0.5 ms, 126 ms at 5 ms, 111 ms at 20 ms and 102 ms at 50 ms. With `grpc_message` the
-//! messages of a gRPC answer leave one after the other, each its delay after it came and after the one
-//! before it left.
+//! messages of a gRPC call leave one after the other, each its delay after it came and after the one
+//! before it left: those of the `response` by default.
 //!
 //! Where the protocol is not known there are no messages: every chunk of bytes is held, from when
 //! it came, on the same sides. A delay does not narrow the pipe there either, as far as memory goes
@@ -79,8 +79,8 @@ cut off at the quantiles of one in a million.
 `per: message` (the default) draws for each message, `per: connection` once for each connection.
 `per: chunk` draws for each piece of a response body as it comes; bytes cannot overtake, so the
 delay is then the largest so far: 100 ms ± 50 ms become 141 ms for pieces every 0.5 ms, and 102 ms
-for pieces every 50 ms. `per: grpc_message` draws for each message of a gRPC answer: it leaves its delay
-after it came, and no sooner than its delay after the one before it left. On a proxy with `protocol: tcp` each chunk of bytes is held so, on either
+for pieces every 50 ms. `per: grpc_message` draws for each message of a gRPC call, on the `response` side by
+default: it leaves its delay after it came, and no sooner than its delay after the one before it left. On a proxy with `protocol: tcp` each chunk of bytes is held so, on either
 side, unless it is `per: connection`. `wander: 20s` replaces draws by a smooth walk through the same spread, the
 same for everybody at any one time, which is what jitter on a real link looks like.",
     examples: &[
@@ -93,6 +93,7 @@ same for everybody at any one time, which is what jitter on a real link looks li
         "latency: { median: 60ms, p99: 900ms, wander: 20s }",
         "latency: { mean: 40ms, per: chunk }",
         "latency: { mean: 300ms, per: grpc_message }",
+        "latency: { mean: 300ms, per: grpc_message, side: request }",
     ],
     kind: form::KIND,
     read: form::read,
@@ -131,7 +132,9 @@ impl Latency {
 impl Fault for Latency {
     fn stages(&self) -> &'static [Stage] {
         match (self.per, self.side) {
-            (Per::Chunk | Per::GrpcMessage, _) => &[Stage::Body],
+            (Per::Chunk, _) | (Per::GrpcMessage, Side::Response) => &[Stage::Body],
+            (Per::GrpcMessage, Side::Request) => &[Stage::RequestBody],
+            (Per::GrpcMessage, Side::Both) => &[Stage::RequestBody, Stage::Body],
             (_, Side::Request) => &[Stage::RequestDelay],
             (_, Side::Response) => &[Stage::ResponseDelay],
             (_, Side::Both) => &[Stage::RequestDelay, Stage::ResponseDelay],
@@ -148,7 +151,10 @@ impl Fault for Latency {
             }
             Per::GrpcMessage if !cx.grpc => return Effect::Pass,
             Per::GrpcMessage => {
-                let draws = Draws::new(cx.message, self.wander, cx.shared);
+                // Of its own for each way, so that the delays of `both` are independent.
+                let up = stage == Stage::RequestBody;
+                let dice = if up { Way::Up.dice(cx.message) } else { cx.message };
+                let draws = Draws::new(dice, self.wander, cx.shared);
                 return Effect::Shape(Box::new(Calls::new(Arc::clone(&self.distribution), draws)));
             }
         };
@@ -195,7 +201,11 @@ impl Fault for Latency {
         }
         match (self.per, self.side) {
             (Per::Chunk, _) => text.push_str(", per chunk of the response"),
-            (Per::GrpcMessage, _) => text.push_str(", per gRPC message of the response"),
+            (Per::GrpcMessage, Side::Request) => text.push_str(", per gRPC message of the request"),
+            (Per::GrpcMessage, Side::Response) => {
+                text.push_str(", per gRPC message of the response");
+            }
+            (Per::GrpcMessage, Side::Both) => text.push_str(", per gRPC message, each way"),
             (_, Side::Request) => {}
             (_, Side::Response) => text.push_str(", on the response"),
             (_, Side::Both) => text.push_str(", each way"),

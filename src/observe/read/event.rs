@@ -71,6 +71,7 @@ impl Back {
             seq: conn.seq,
             peer: conn.peer,
             accepted: conn.accepted,
+            secured: conn.secured,
             phase: self.phase(line.phase.as_deref())?,
             user: client.id.0,
             user_source: place(&self.users, &client.by, "source of users")?,
@@ -127,6 +128,8 @@ impl Back {
             phase: self.phase(line.phase.as_deref())?,
             dealt: self.dealt(&line.faults)?,
             ended_by: ended_by(&line.ended_by)?,
+            secured: line.secured,
+            tls_error: self.error(line.tls_error.as_deref())?,
             relay: line.relay.as_ref().map(|relay| self.relay(relay)).transpose()?,
         }))
     }
@@ -191,7 +194,8 @@ impl Back {
     fn dealt(&mut self, lines: &[FaultLine<'_>]) -> Result<Vec<Dealt>, Wrong> {
         let one = |line: &FaultLine<'_>| {
             let delay = line.delay_us.map(Duration::from_micros);
-            let did = Did::named(&line.did, delay, line.status);
+            let flaw = self.error(line.flaw.as_deref())?;
+            let did = Did::named(&line.did, delay, line.status, flaw);
             Ok(Dealt {
                 fault: self.words.name(&line.name),
                 kind: self.word(&line.kind)?,

@@ -107,6 +107,7 @@ fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
         seq,
         peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
         accepted: 1,
+        secured: 0,
         phase: Some(0),
         user: 7,
         user_source: 0,
@@ -169,7 +170,7 @@ fn did() -> impl Strategy<Value = Did> {
             Did::Duplicated,
             Did::LostResponse,
             Did::Malformed,
-            Did::Handshake,
+            Did::Handshake("expired"),
             Did::Edited,
             Did::Cut,
             Did::Shaped,
@@ -285,6 +286,7 @@ fn any_exchange() -> impl Strategy<Value = Event> {
                 seq: 1,
                 peer,
                 accepted: t[0],
+                secured: t[0] / 2,
                 phase,
                 user,
                 user_source,
@@ -328,15 +330,26 @@ fn any_other() -> impl Strategy<Value = Event> {
             upstream_error,
         },
     );
+    let tls = (time(), prop::sample::select(vec![None, Some("left"), Some("alert_unknown_ca")]));
     let connection =
-        (peer(), time(), time(), phase(), dealt(), ended_by(), prop::option::of(relay));
-    let connection =
-        connection.prop_map(|(peer, accepted, ended, phase, dealt, ended_by, relay)| {
-            let (proxy, id) = (1, 3);
-            let connection =
-                Connection { proxy, id, peer, accepted, ended, phase, dealt, ended_by, relay };
-            Event::Connection(connection)
-        });
+        (peer(), time(), time(), phase(), dealt(), ended_by(), tls, prop::option::of(relay));
+    let connection = connection.prop_map(
+        |(peer, accepted, ended, phase, dealt, ended_by, (secured, tls_error), relay)| {
+            Event::Connection(Connection {
+                proxy: 1,
+                id: 3,
+                peer,
+                accepted,
+                ended,
+                phase,
+                dealt,
+                ended_by,
+                secured,
+                tls_error,
+                relay,
+            })
+        },
+    );
     let duplicate = ("\\PC{1,9}", upstream(), time(), time(), time()).prop_map(
         |(fault, (upstream, upstream_error), t_forwarded, t_answered, t_end)| {
             let fault = Arc::from(fault);

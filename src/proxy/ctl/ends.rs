@@ -58,14 +58,29 @@ impl ConnCtl {
         self.drained().is_some()
     }
 
-    /// Notes that the client speaks TLS with us.
+    /// Notes that the client speaks TLS with us, from now on.
     pub(crate) fn set_over_tls(&self) {
-        self.over_tls.store(true, Ordering::Release);
+        self.secured.store(self.injector.micros(), Ordering::Release);
+    }
+
+    /// When the client began to speak TLS with us, in microseconds of the drill; zero if it does not.
+    pub(crate) fn secured(&self) -> u64 {
+        self.connection().secured.load(Ordering::Acquire)
     }
 
     /// Whether the client speaks TLS with us.
     pub(crate) fn is_over_tls(&self) -> bool {
-        self.connection().over_tls.load(Ordering::Acquire)
+        self.secured() > 0
+    }
+
+    /// Notes why the client does not speak TLS with us, in a word.
+    pub(crate) fn set_tls_error(&self, word: &'static str) {
+        let _first = self.tls_error.set(word);
+    }
+
+    /// Why the client does not speak TLS with us, if it was to.
+    pub(crate) fn tls_error(&self) -> Option<&'static str> {
+        self.tls_error.get().copied()
     }
 
     /// Ends the connection as soon as what is written has left.

@@ -1,6 +1,7 @@
 //! What the parts that serve one connection know of it together.
 
 mod ends;
+mod inside;
 mod told;
 
 pub(crate) use crate::proxy::stand::Stand;
@@ -15,6 +16,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use inside::Inside;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -39,6 +41,8 @@ pub(crate) struct ConnCtl {
     pub(crate) user: Arc<OnceLock<u64>>,
     /// What was dealt to it when it was accepted.
     pub(crate) welcome: Welcome,
+    /// The handshake inside the tunnel that it became, if it did.
+    inside: OnceLock<Box<Inside>>,
     /// What its bytes went through since the last exchange was told of.
     pub(crate) wire: Mutex<Vec<Dealt>>,
     /// Exchanges that are over but for bytes that have not left yet.
@@ -61,8 +65,10 @@ pub(crate) struct ConnCtl {
     killed_by_edge: AtomicBool,
     /// When it was closed at the edge of a phase, while nothing was under way on it; zero if it was not.
     drained: AtomicU64,
-    /// Whether the client speaks TLS with us.
-    over_tls: AtomicBool,
+    /// When the client began to speak TLS with us, in microseconds; zero until it does.
+    secured: AtomicU64,
+    /// Why it does not, in a word.
+    tls_error: OnceLock<&'static str>,
     after_flush: AtomicU8,
     /// What leaves before it ends so, behind all that was written.
     last_words: Mutex<Bytes>,
@@ -115,6 +121,7 @@ impl ConnCtl {
             accepted: injector.micros(),
             user: Arc::default(),
             welcome,
+            inside: OnceLock::new(),
             wire: Mutex::default(),
             leaving: Mutex::default(),
             recorder,
@@ -128,7 +135,8 @@ impl ConnCtl {
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
             drained: AtomicU64::new(0),
-            over_tls: AtomicBool::new(false),
+            secured: AtomicU64::new(0),
+            tls_error: OnceLock::new(),
             after_flush: AtomicU8::new(0),
             last_words: Mutex::default(),
             interims: Mutex::default(),

@@ -32,7 +32,7 @@ impl ConnCtl {
     }
 
     /// What was done to the bytes that it went by, since that was last told.
-    fn take_wire(&self) -> Vec<Dealt> {
+    pub(in crate::proxy) fn take_wire(&self) -> Vec<Dealt> {
         match &self.branch {
             Some(branch) => {
                 let mut wire = std::mem::take(&mut *lock(&self.wire));

@@ -35,8 +35,9 @@ pub(super) async fn answer(
     place: HostPort,
     asked: &Asked,
 ) -> Result<Response<Reply>, UpstreamError> {
-    if request.version() == Version::HTTP_2 {
-        let why = "`CONNECT` over HTTP/2 is not spoken here; HTTP/1.1 is";
+    if request.version() == Version::HTTP_2 && asked.is_read() {
+        let why = "what is inside of tunnels is read of those over HTTP/1.1 alone; have the client speak that \
+                   with its proxy, or leave `intercept` out";
         return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
     }
     let draft = request.body().draft().clone();

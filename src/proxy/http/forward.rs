@@ -4,10 +4,13 @@ use crate::{
     config::{Forwarded, HostHeader},
     proxy::{
         ask::Ask,
-        ctl::ConnCtl,
         drain::Ending,
         error::UpstreamError,
-        http::{connect, forwarded, hop, target::Target, upgrade},
+        http::{
+            connect, forwarded, hop,
+            target::Target,
+            upgrade::{self, Downstream},
+        },
         reply::Reply,
         timer::Timer,
         upstream::{Asked, Upstream},
@@ -82,17 +85,8 @@ impl Forward {
     }
 
     /// The place that all of them go to, if they are inside a tunnel.
-    pub(super) const fn place(&self) -> Option<&Arc<HostPort>> {
+    pub(in crate::proxy) const fn place(&self) -> Option<&Arc<HostPort>> {
         self.within.as_ref()
-    }
-
-    /// Whether a client may be told of extended CONNECT.
-    pub(crate) fn takes_extended_connect(&self, ctl: &ConnCtl) -> bool {
-        match &self.hop.way {
-            Way::One(upstream) => upstream.takes_extended_connect(ctl),
-            // Which upstream it will be about, nobody knows yet.
-            Way::Asked(_) => false,
-        }
     }
 }
 
@@ -144,7 +138,7 @@ impl Hop {
         }
         let target = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        let downstream = protocol.map(|_| hyper::upgrade::on(&mut request));
+        let downstream = protocol.map(|_| Downstream::of(&mut request));
         let mut response = upstream.send(request, &draft).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if let Some(downstream) = downstream {

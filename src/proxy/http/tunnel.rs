@@ -10,7 +10,7 @@ use crate::{
     event::{ClosedBy, Dealt, EndedBy, Event, Exchange, Flow, SocketClose, Tunnel as Told},
     fault::{Close, Way, frames::Sum},
     proxy::{
-        ctl::{ConnCtl, lock},
+        ctl::ConnCtl,
         drain::Ending,
         meters::Counter,
         tcp::{Pipe, Plain, Stop, see_out},
@@ -228,7 +228,7 @@ where
         self.note_close();
         self.up.take_dealt(&self.ctl);
         self.down.take_dealt(&self.ctl);
-        let dealt: Vec<Dealt> = std::mem::take(&mut *lock(&self.ctl.wire));
+        let dealt: Vec<Dealt> = self.ctl.take_wire();
         let sums = self.sums().unwrap_or_default();
         let [up, down] = sums.map(|(came, left)| Flow {
             bytes: came.bytes,
@@ -239,6 +239,7 @@ where
         let ended_by = match (self.closed, self.ctl.killed(), self.ended_by) {
             (Some(Close::Fin), ..) => EndedBy::ProxyFin,
             (Some(Close::Reset), ..) => EndedBy::ProxyRst,
+            _ if is_drained => EndedBy::ProxyFin,
             (None, None, Some(by)) => by,
             _ => self.ctl.ended_by(),
         };

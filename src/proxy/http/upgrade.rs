@@ -1,4 +1,5 @@
-//! After `101 Switching Protocols`: a tunnel, both ways, half-close kept.
+//! After `101 Switching Protocols`: a tunnel, both ways, half-close kept. Either of its ends is a whole
+//! connection of HTTP/1 or a stream of HTTP/2.
 
 use crate::{
     fault::frames::is_carried_by,
@@ -6,27 +7,55 @@ use crate::{
         ctl::Stand,
         drain::Ending,
         http::{hop, tunnel::Tunnel},
+        http2::{Duplex, Switch},
         record::Draft,
         reply::Reply,
         timer::Timer,
-        upstream::Tunnelled,
+        upstream::{Opened, Tunnelled},
     },
 };
-use http::{Response, header};
-use hyper::upgrade::OnUpgrade;
+use http::{Request, Response, header};
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio_util::either::Either;
+
+/// One end of a tunnel.
+type End = Either<TokioIo<Upgraded>, Duplex>;
+
+/// The client's end, which is there when the answer has left that says so.
+pub(super) enum Downstream {
+    One(OnUpgrade),
+    Two(oneshot::Receiver<Duplex>),
+}
+
+impl Downstream {
+    /// That of a request.
+    pub(super) fn of<B>(request: &mut Request<B>) -> Self {
+        match request.extensions_mut().remove::<Switch>().and_then(|switch| switch.take()) {
+            Some(stream) => Self::Two(stream),
+            None => Self::One(hyper::upgrade::on(request)),
+        }
+    }
+
+    async fn end(self) -> Option<End> {
+        match self {
+            Self::One(upgrade) => upgrade.await.ok().map(TokioIo::new).map(Either::Left),
+            Self::Two(stream) => stream.await.ok().map(Either::Right),
+        }
+    }
+}
 
 /// The upstream's 101 for the client; once it is written, bytes flow.
 pub(super) fn tunnel(
     mut response: Response<Reply>,
-    downstream: OnUpgrade,
+    downstream: Downstream,
     draft: &Draft,
     ending: &Ending,
     timer: Timer,
 ) -> Response<Reply> {
-    let upstream = hyper::upgrade::on(&mut response);
-    let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
+    let upstream = upstream_of(&mut response);
     let to = response.headers().get(header::UPGRADE);
     let is_websocket = to.is_some_and(|to| is_carried_by(to.as_bytes()));
     hop::strip(response.headers_mut(), true);
@@ -34,14 +63,30 @@ pub(super) fn tunnel(
     let (draft, bounds) = (draft.clone(), ending.clone());
     let opened = draft.opening(response.status());
     ending.tasks.spawn(async move {
-        let _open = connection;
-        let (Ok(downstream), Ok(upstream)) = tokio::join!(downstream, upstream) else {
+        let (Some(client), Some((upstream, _open))) = tokio::join!(downstream.end(), upstream)
+        else {
             return;
         };
-        let (client, upstream) = (TokioIo::new(downstream), TokioIo::new(upstream));
         let ctl = Arc::clone(&draft.ctl);
         drop(draft);
         Tunnel::new(client, upstream, ctl, opened, is_websocket, &timer).carry(&bounds).await;
     });
     response
+}
+
+/// The upstream's end, and what keeps it open.
+fn upstream_of(
+    response: &mut Response<Reply>,
+) -> impl Future<Output = Option<(End, Box<dyn Send>)>> + Send + use<> {
+    let stream = response.extensions_mut().remove::<Opened>();
+    let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
+    let upgrade = hyper::upgrade::on(response);
+    async move {
+        if let Some(stream) = stream {
+            let (stream, place) = stream.take()?;
+            return Some((Either::Right(stream), Box::new(place) as Box<dyn Send>));
+        }
+        let upgraded = TokioIo::new(upgrade.await.ok()?);
+        Some((Either::Left(upgraded), Box::new(connection) as Box<dyn Send>))
+    }
 }

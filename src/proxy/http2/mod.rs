@@ -5,13 +5,16 @@
 //! several have to say leaves in one write.
 
 mod announce;
+mod duplex;
 mod head;
 mod lent;
 mod send;
 mod stream;
 
+pub(crate) use duplex::Duplex;
 pub(crate) use head::is_of_a_hop;
 pub(crate) use send::{Outcome, Parcel, Sending};
+pub(crate) use stream::Switch;
 
 use crate::proxy::{
     conn::{Call, Calls, Shared},
@@ -75,7 +78,7 @@ where
     {
         let mut calls = pin!(FuturesUnordered::new());
         calls.push(Calls::new(ctl, &shared.ending).next());
-        let mut handshake = pin!(settings(forward, ctl).handshake(lent));
+        let mut handshake = pin!(settings().handshake(lent));
         let connection = loop {
             tokio::select! {
                 biased;
@@ -100,7 +103,7 @@ fn announced(ctl: &ConnCtl, limit: &Limit) -> bool {
     limit.set(ctl.injector().max_streams().map_or(MAX_STREAMS, |limit| limit.most))
 }
 
-fn settings(forward: &Forward, ctl: &ConnCtl) -> Builder {
+fn settings() -> Builder {
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
@@ -109,11 +112,8 @@ fn settings(forward: &Forward, ctl: &ConnCtl) -> Builder {
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(MAX_HEAD)
         .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(Some(MAX_ERRORS));
-    // A client that is not told of it opens its WebSockets over HTTP/1.
-    if forward.takes_extended_connect(ctl) {
-        builder.enable_connect_protocol();
-    }
+        .max_local_error_reset_streams(Some(MAX_ERRORS))
+        .enable_connect_protocol();
     builder
 }
 

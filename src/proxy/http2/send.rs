@@ -27,7 +27,7 @@ pub(crate) struct Parcel {
 
 /// The pieces of one body that have not left yet.
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     waiting: AtomicUsize,
     /// One was thrown away: the stream or the connection is gone.
     lost: AtomicBool,
@@ -35,9 +35,17 @@ struct Outbox {
 }
 
 impl Parcel {
-    fn new(bytes: Bytes, outbox: &Arc<Outbox>) -> Self {
+    pub(super) fn new(bytes: Bytes, outbox: &Arc<Outbox>) -> Self {
         outbox.waiting.fetch_add(1, Ordering::AcqRel);
         Self { bytes, outbox: Arc::clone(outbox) }
+    }
+}
+
+impl Outbox {
+    /// Ready when all have left.
+    pub(super) fn poll_empty(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker.register(cx.waker());
+        if self.waiting.load(Ordering::Acquire) == 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -126,11 +134,7 @@ where
         if !self.rest.is_empty() {
             return Poll::Pending;
         }
-        self.outbox.waker.register(cx.waker());
-        if self.outbox.waiting.load(Ordering::Acquire) == 0 {
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        self.outbox.poll_empty(cx)
     }
 
     /// Sends on.

@@ -2,21 +2,23 @@
 
 use crate::proxy::{
     conn::Shared,
-    ctl::ConnCtl,
+    ctl::{ConnCtl, lock},
     error::BodyError,
-    http::{Forward, stack},
-    http2::{Outcome, Parcel, Sending, head},
-    inbound::Received,
+    http::{Forward, is_tunnel, stack},
+    http2::{Duplex, Outcome, Parcel, Sending, head},
+    inbound::{Inbound, Received},
     record::Recorded,
+    tunnel,
 };
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use std::{
     future::{Future as _, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
+use tokio::sync::oneshot;
 use tower::Service as _;
 
 /// Tells what became of a stream's exchange, however it is left.
@@ -25,6 +27,18 @@ struct Open(Arc<ConnCtl>);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.closed();
+    }
+}
+
+/// A stream that is to carry another protocol, for whoever speaks it: it is there when the answer has
+/// left that says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Switch(Arc<Mutex<Option<oneshot::Receiver<Duplex>>>>);
+
+impl Switch {
+    /// The stream, once.
+    pub(crate) fn take(&self) -> Option<oneshot::Receiver<Duplex>> {
+        lock(&self.0).take()
     }
 }
 
@@ -81,13 +95,22 @@ async fn exchange(
     forward: &Forward,
     shared: &Arc<Shared>,
 ) -> Result<(), End> {
-    let Ok(request) = head::inward(request) else {
+    let is_asked = forward.ways().is_some() && forward.place().is_none();
+    let Ok(request) = head::inward(request, is_asked) else {
         let mut refusal = Response::new(());
         *refusal.status_mut() = StatusCode::BAD_REQUEST;
         return respond.send_response(refusal, true).map(drop).map_err(|_| End::Gone);
     };
-    let (parts, body) = request.into_parts();
-    let body = Received::new(body, &parts.headers);
+    let becomes_tunnel = is_tunnel(&request);
+    let (mut parts, body) = request.into_parts();
+    let (switch, body) = if becomes_tunnel || parts.headers.contains_key(header::UPGRADE) {
+        // What comes on it is no body.
+        let (give, take) = oneshot::channel();
+        parts.extensions.insert(Switch(Arc::new(Mutex::new(Some(take)))));
+        (Some((give, body)), Inbound::Nothing)
+    } else {
+        (None, Received::new(body, &parts.headers).into())
+    };
     let mut answer = pin!(stack(ctl, forward, shared).call(Request::from_parts(parts, body)));
     let response = poll_fn(|cx| {
         if let Poll::Ready(end) = poll_end(ctl, cx) {
@@ -110,6 +133,26 @@ async fn exchange(
             .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
     });
     let (mut parts, body) = response.await?.into_parts();
+    let granted = lock(&ctl.granted).take();
+    let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || granted.is_some();
+    if let Some((give, received)) = switch.filter(|_| switches) {
+        parts.status = StatusCode::OK;
+        head::switched(&mut parts.headers);
+        let head = Response::from_parts(parts, ());
+        let stream = respond.send_response(head, false).map_err(|_| End::Gone)?;
+        let (stream, over) = Duplex::of_client(received, stream, ctl);
+        match granted {
+            // In a task of its own, since it is told of even when its connection is gone.
+            Some(granted) => {
+                let (ctl, kept) = (Arc::clone(ctl), Arc::clone(shared));
+                let through = tunnel::on_stream(stream, *granted, ctl, kept);
+                shared.ending.tasks.spawn(through);
+            }
+            None => drop(give.send(stream)),
+        }
+        let _over = over.await;
+        return Ok(());
+    }
     head::outward(&mut parts.headers);
     let over = body.is_over();
     let head = Response::from_parts(parts, ());

@@ -4,18 +4,45 @@ use crate::{
     engine::Dealing,
     event::Upstream,
     fault::{Canned, Close, Effect, H2Error, Loss, Raw},
+    grpc::CONTENT_TYPE,
     proxy::{
         ask::Ask,
         ctl::lock,
         inject::{Ended, Injection},
         reply::{Reply, read_out},
         rescue::MARK,
+        upload::Brink,
     },
 };
-use http::{HeaderValue, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::{future::pending, sync::Arc};
 
+/// What ends an exchange in the middle of its request.
+pub(super) struct Midway {
+    pub(super) brink: Arc<Brink>,
+    pub(super) by: Dealing,
+}
+
 impl Injection {
+    /// Ends the exchange in the middle of its request, before there was an answer.
+    pub(super) async fn end_midway(&self, by: &Dealing) -> Response<Reply> {
+        by.came_about();
+        self.draft.dealt(by.dealt.clone());
+        self.draft.no_reply();
+        if let Effect::Finish { trailers, .. } = &by.effect {
+            // All that there is of an answer, in its head.
+            let mut headers = HeaderMap::clone(trailers);
+            headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+            let canned = Canned { status: StatusCode::OK, headers, body: Bytes::new() };
+            return self.answer(&Arc::new(canned), by);
+        }
+        if let Effect::Cut { close: Some(close), .. } = by.effect {
+            self.ctl.kill(close);
+        }
+        pending().await
+    }
+
     pub(super) async fn end(&mut self, end: &Dealing, body: &mut Ask) -> Ended {
         match &end.effect {
             Effect::Respond(canned) => {

@@ -1,7 +1,7 @@
 //! Middleware that carries out what the scenario deals to a request.
 //!
-//! The stages of an exchange in order: delay, admission, answer or end, what the request says,
-//! upstream, response delay, what the response says, body, cut. Each is asked for at its own moment,
+//! The stages of an exchange in order: delay, admission, answer or end, what the request says, its body,
+//! where that breaks off, upstream, response delay, what the response says, body, cut. Each is asked for at its own moment,
 //! so that a failure after a delay is decided when the delay is over. Nothing in force costs one load and a branch, and no allocation.
 
 mod changes;
@@ -25,6 +25,7 @@ use crate::{
     },
     select::{RequestView, User},
 };
+use ends::Midway;
 use http::{Request, Response};
 use std::{
     future::{Future, pending},
@@ -219,7 +220,15 @@ impl Injection {
             }
         }
         let request_is_tunnel = is_tunnel(&request);
-        let mut response = inner.call(request).await?;
+        let midway = self.upload(&mut request);
+        let mut response = match &midway {
+            None => inner.call(request).await?,
+            Some(Midway { brink, by }) => tokio::select! {
+                biased;
+                () = brink.told() => return Ok(self.end_midway(by).await),
+                response = inner.call(request) => response?,
+            },
+        };
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;
         }
@@ -232,7 +241,7 @@ impl Injection {
             return Ok(response);
         }
         let (response, announced) = self.edit(response).await;
-        Ok(self.shape(response, announced))
+        Ok(self.shape(response, announced, midway))
     }
 
     /// What is dealt at a stage, noted.

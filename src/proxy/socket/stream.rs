@@ -36,6 +36,15 @@ pub(crate) enum Presence {
 /// Over when everything that was written is on its way.
 pub(crate) struct Sent(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
 
+impl Sent {
+    /// Over with this, or when it takes too long: a client that takes nothing is reset all the same.
+    pub(crate) fn when(left: impl Future<Output = ()> + Send + Sync + 'static) -> Self {
+        Self(Box::pin(async move {
+            let _late = timeout(LAST_BYTES, left).await;
+        }))
+    }
+}
+
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sent")
@@ -108,10 +117,9 @@ impl Stream for TcpStream {
 
     fn all_sent(&self) -> Sent {
         match watch_queue(self) {
-            Ok(queue) => Sent(Box::pin(async move {
-                // A client that takes nothing is reset all the same.
-                let _late = timeout(LAST_BYTES, queue.writable()).await;
-            })),
+            Ok(queue) => Sent::when(async move {
+                let _ready_or_broken = queue.writable().await;
+            }),
             Err(_) => Sent(Box::pin(ready(()))),
         }
     }

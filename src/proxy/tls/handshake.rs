@@ -7,14 +7,11 @@ use crate::{
         ctl::ConnCtl,
         drain::Ending,
         socket::{Front as _, Socket, Stream},
-        tls::{Alpn, Terminator},
+        tls::{Alpn, Terminator, failure::Failure},
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use rustls::{
-    AlertDescription,
-    server::{Accepted, Acceptor},
-};
+use rustls::server::{Accepted, Acceptor};
 use std::{
     future::{Future, pending},
     io,
@@ -39,57 +36,6 @@ const HANDSHAKE: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
 /// What somebody is told who speaks plain HTTP with us.
 const PLAIN_HTTP: &str =
     "This port speaks TLS, and got plain HTTP: write https:// before its address.\n";
-
-/// Why there is no TLS with a client.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// It went, or broke off.
-    #[error("the client went")]
-    Gone(#[from] io::Error),
-    /// It speaks plain HTTP.
-    #[error("the client speaks plain HTTP")]
-    PlainHttp,
-    /// It speaks no TLS, or none that both sides speak, or does not take what it is shown.
-    #[error("the handshake failed")]
-    Tls(#[source] io::Error),
-    /// A fault would have it so.
-    #[error("a fault ends the handshake")]
-    Dealt,
-}
-
-impl Failure {
-    /// Whether it is the client that ended it.
-    fn is_the_clients(&self) -> bool {
-        let said_so = |error: &io::Error| {
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-            matches!(inner, Some(rustls::Error::AlertReceived(_)))
-        };
-        match self {
-            Self::Gone(_) => true,
-            Self::Tls(error) => error.kind() == io::ErrorKind::UnexpectedEof || said_so(error),
-            Self::PlainHttp | Self::Dealt => false,
-        }
-    }
-}
-
-impl Failure {
-    /// Whether the client said that it does not trust who signed.
-    pub(super) fn is_distrust(&self) -> bool {
-        use AlertDescription as Alert;
-        let Self::Tls(error) = self else { return false };
-        let said = error.get_ref().and_then(|error| error.downcast_ref());
-        matches!(
-            said,
-            Some(rustls::Error::AlertReceived(
-                Alert::UnknownCA
-                    | Alert::BadCertificate
-                    | Alert::CertificateUnknown
-                    | Alert::UnsupportedCertificate
-                    | Alert::AccessDenied
-            ))
-        )
-    }
-}
 
 /// What comes of a wait, unless the connection is called to its end before.
 pub(super) async fn heeding<T>(
@@ -143,9 +89,7 @@ pub(crate) async fn welcome<S: Stream>(
              has how it can trust those that are made up"
         );
     }
-    if failure.is_the_clients() {
-        ctl.client_gone(false);
-    }
+    failure.note(ctl);
     if matches!(failure, Failure::PlainHttp) {
         let answer = format!(
             "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
@@ -163,13 +107,13 @@ pub(crate) async fn welcome<S: Stream>(
 }
 
 /// Shakes hands, as far as what was dealt to the connection lets it.
-async fn shake<S: Stream>(
+pub(super) async fn shake<S: Stream>(
     mut socket: Socket<S>,
     ctl: &ConnCtl,
     terminator: &Terminator,
     local: Option<IpAddr>,
 ) -> Result<(TlsStream<Socket<S>>, Alpn), (Failure, Socket<S>)> {
-    let Some((flaw, fault)) = &ctl.welcome.flaw else {
+    let Some((flaw, fault)) = ctl.flaw() else {
         return accept(socket, terminator, local, None).await;
     };
     let hello = match hello(&mut socket).await {
@@ -239,7 +183,7 @@ async fn stalled(ctl: &ConnCtl, fault: &str, limit: Option<Duration>) {
 }
 
 /// Accepts TLS on a stream of any kind; gives the stream back if that fails.
-pub(crate) async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
+async fn accept<IO: AsyncRead + AsyncWrite + Unpin>(
     mut io: IO,
     terminator: &Terminator,
     local: Option<IpAddr>,
@@ -280,6 +224,9 @@ async fn hello<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Result<Accept
     let mut is_first = true;
     loop {
         let count = io.read(&mut chunk).await?;
+        if count == 0 && is_first {
+            return Err(Failure::Silent);
+        }
         if count == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }

@@ -7,7 +7,7 @@ use crate::{
         socket::{Front as _, Socket, Stream},
         tls::{
             Alpn, Terminator,
-            handshake::{accept, heeding},
+            handshake::{heeding, shake},
         },
     },
     units::{Host, HostPort},
@@ -53,13 +53,15 @@ pub(crate) async fn look<S: Stream>(
         Host::Address(address) => Some(address),
         Host::Name(_) => None,
     };
+    ctl.shakes_inside();
     let (error, mut socket) =
-        match heeding(ctl, ending, Box::pin(accept(socket, terminator, local, None))).await {
+        match heeding(ctl, ending, Box::pin(shake(socket, ctl, terminator, local))).await {
             Some(Ok((stream, alpn))) => return Inside::Tls(Box::new(stream), alpn),
             Some(Err(failed)) => failed,
             None => return Inside::Nobody,
         };
-    if tell() {
+    error.note(ctl);
+    if ctl.flaw().is_none() && tell() {
         if error.is_distrust() {
             tracing::warn!(
                 %place,

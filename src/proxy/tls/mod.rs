@@ -10,6 +10,7 @@
 //! ```
 
 mod certificates;
+mod failure;
 mod handshake;
 mod inside;
 mod secure;

@@ -7,7 +7,7 @@ use crate::{
     fault::{Close, Flaw},
     proxy::{
         ctl::{ConnCtl, Stand},
-        socket::{Front, Socket, Stream},
+        socket::{Front, Presence, Sent, Socket, Stream},
     },
 };
 use bytes::{Buf as _, Bytes};
@@ -45,7 +45,7 @@ impl<S: Stream> Secure<S> {
     pub(crate) fn new(tls: TlsStream<Socket<S>>) -> Self {
         let ctl = Arc::clone(tls.get_ref().0.ctl());
         ctl.set_over_tls();
-        let mute = matches!(ctl.welcome.flaw, Some((Flaw::NoCloseNotify, _)));
+        let mute = matches!(ctl.flaw(), Some((Flaw::NoCloseNotify, _)));
         Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false, mute }
     }
 
@@ -102,6 +102,29 @@ impl<S: Stream> Front for Secure<S> {
             self.say_goodbye().await;
         }
         self.tls.get_mut().0.linger().await;
+    }
+}
+
+/// As the client's side of a tunnel.
+impl<S: Stream> Stream for Secure<S> {
+    fn reset_on_close(&self) {
+        self.tls.get_ref().0.reset_on_close();
+    }
+
+    fn say_farewell(&mut self) {
+        self.tls.get_mut().0.say_farewell();
+    }
+
+    fn presence(&self) -> Presence {
+        self.tls.get_ref().0.presence()
+    }
+
+    fn poll_has_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.tls.get_ref().0.poll_has_input(cx)
+    }
+
+    fn all_sent(&self) -> Sent {
+        self.tls.get_ref().0.all_sent()
     }
 }
 

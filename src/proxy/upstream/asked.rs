@@ -90,7 +90,12 @@ impl Asked {
             entry
         } else {
             let connector = self.connector(place, tls)?;
-            let upstream = Upstream::new(connector, self.http, Arc::clone(&self.meters));
+            // What a client speaks with its proxy says nothing of what a host in clear does.
+            let http = match self.http {
+                UpstreamHttp::Same if !tls => UpstreamHttp::Http1,
+                http => http,
+            };
+            let upstream = Upstream::new(connector, http, Arc::clone(&self.meters));
             let upstream = upstream.keeping(MAX_IDLE);
             (place.clone(), tls, upstream)
         };

@@ -18,24 +18,20 @@ mod pool;
 mod session;
 mod tls;
 mod two;
+mod websocket;
 
 pub(crate) use asked::Asked;
 pub(crate) use body::Body;
 pub use connect::{Connector, Dial, UpstreamIo};
 pub use tls::{TlsClient, TlsError, TlsRoots, TlsSettings};
+pub(crate) use websocket::Opened;
 
 use crate::{
     config::UpstreamHttp,
     grpc::is_grpc,
     proxy::{
-        ask::Ask,
-        ctl::{ConnCtl, lock},
-        error::UpstreamError,
-        inbound::Inbound,
-        introduce::Who,
-        meters::Meters,
-        record::Draft,
-        reply::Reply,
+        ask::Ask, ctl::lock, error::UpstreamError, inbound::Inbound, introduce::Who,
+        meters::Meters, record::Draft, reply::Reply,
     },
 };
 use body::Held;
@@ -91,18 +87,6 @@ impl Upstream {
         Self { pool: Arc::new(Pool::of(idle)), ..self }
     }
 
-    /// Whether a client may be told of extended CONNECT: the upstream, as far as is known, speaks HTTP/2
-    /// with it. Browsers that are told open their WebSockets so and in no other way.
-    pub(crate) fn takes_extended_connect(&self, ctl: &ConnCtl) -> bool {
-        match self.http {
-            UpstreamHttp::Http1 => false,
-            UpstreamHttp::Same if ctl.is_over_tls() => {
-                self.connector.is_tls() && self.sessions.are_open()
-            }
-            UpstreamHttp::Same | UpstreamHttp::Http2 => true,
-        }
-    }
-
     /// The authority to put into `host` where one is needed.
     pub(crate) fn authority(&self) -> &http::HeaderValue {
         self.connector.authority()
@@ -151,6 +135,10 @@ impl Upstream {
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
         // such a connection carries one request.
         let last = request.version() == Version::HTTP_10;
+        let accept = (request.version() == Version::HTTP_2
+            && websocket::is_asked_for(request.headers()))
+        .then(|| websocket::with_key(request.headers_mut()))
+        .flatten();
         if !last {
             *request.version_mut() = Version::HTTP_11;
         }
@@ -172,7 +160,14 @@ impl Upstream {
                     draft.no_reply();
                     return Err(UpstreamError::Timeout(ANSWER_TIMEOUT));
                 }
-                Some(Ok(response)) => return Ok(self.answered(response, connection, last, draft)),
+                Some(Ok(response)) => {
+                    if let Some(accept) = &accept
+                        && response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    {
+                        websocket::check(response.headers(), accept)?;
+                    }
+                    return Ok(self.answered(response, connection, last, draft));
+                }
                 Some(Err(mut error)) => match error.take_message() {
                     // It never left: the pooled connection was closed under us.
                     Some(unsent) if reused => request = unsent,
@@ -215,6 +210,16 @@ impl Upstream {
                         Reply::Upstream(Body::new(body, held, draft.clone(), telling))
                     }));
                 }
+                two::Sent::Switched(response) => {
+                    draft.answered(response.status(), response.headers());
+                    return Ok(response.map(|()| Reply::empty()));
+                }
+                // Most services have their WebSockets over HTTP/1.
+                two::Sent::NoSockets(mut request) if self.http == UpstreamHttp::Same => {
+                    interims.attach(&mut request);
+                    return self.send_one(*request, None, draft).await;
+                }
+                two::Sent::NoSockets(_) => return Err(UpstreamError::NoSockets),
                 two::Sent::Failed(error) => return Err(error),
                 two::Sent::Unsent(unsent) => request = *unsent,
             }
@@ -290,11 +295,18 @@ enum Dialled {
 }
 
 /// When the upload ended from which on an answer is waited for; `None` while it goes on. An upload
-/// that the upstream doesn't take ends nothing, so it counts as ended before.
+/// that the upstream doesn't take ends nothing, so it counts as ended before. A gRPC call is waited for as
+/// long as its client does: of a stream there may be no head before the first message, hours later.
 fn upload_end(draft: &Draft) -> impl FnMut() -> Option<Instant> {
     let start = Instant::now();
-    let mut seen = lock(&draft.exchange).received;
+    let (mut seen, is_call) = {
+        let exchange = lock(&draft.exchange);
+        (exchange.received, exchange.grpc.is_some() && draft.ctl.is_stream())
+    };
     move || {
+        if is_call {
+            return None;
+        }
         let ctl = &draft.ctl;
         // Before the exchange, in which the end is noted first.
         let done = ctl.body_done();

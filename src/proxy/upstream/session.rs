@@ -172,11 +172,6 @@ impl Sessions {
         least.filter(|_| full).map(Session::place)
     }
 
-    /// Whether there is any.
-    pub(super) fn are_open(&self) -> bool {
-        lock(&self.open).iter().any(|session| !session.is_over())
-    }
-
     /// Takes in a new one, and gives a place on it.
     pub(super) fn put(self: &Arc<Self>, session: Arc<Session>) -> Place {
         let place = session.place();

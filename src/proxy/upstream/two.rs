@@ -4,20 +4,21 @@ use crate::proxy::{
     ask::Ask,
     ctl::lock,
     error::{BodyError, UpstreamError},
-    http2::{Outcome, Sending, is_of_a_hop},
+    http2::{Duplex, Outcome, Sending, is_of_a_hop},
     inbound::Received,
     record::Draft,
+    upload::Brink,
     upstream::{
         ANSWER_TIMEOUT,
         interim::Interims,
         pool::{Patience, TaskGuard},
         session::Place,
-        upload_end,
+        upload_end, websocket,
     },
 };
 use h2::{Reason, ext::Protocol};
 use http::{
-    HeaderValue, Request, Response, StatusCode, Uri, Version, header,
+    HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::Body as _;
@@ -38,6 +39,10 @@ pub(super) struct Held {
 /// What came of sending a request.
 pub(super) enum Sent {
     Answered(Box<Response<Received>>, Held),
+    /// It opened a WebSocket.
+    Switched(Box<Response<()>>),
+    /// It opens none over HTTP/2.
+    NoSockets(Box<Request<Ask>>),
     Failed(UpstreamError),
     /// It never left, or the upstream says that it did nothing about it (RFC 9113 §8.7).
     Unsent(Box<Request<Ask>>),
@@ -57,20 +62,23 @@ pub(super) async fn send(
         place.forget();
         return Sent::Unsent(Box::new(request));
     };
-    if request.extensions().get::<Protocol>().is_some()
-        && !sender.is_extended_connect_protocol_enabled()
-    {
+    let is_socket = websocket::is_asked_for(request.headers());
+    let may_connect = sender.is_extended_connect_protocol_enabled();
+    if is_socket && !may_connect {
+        return Sent::NoSockets(Box::new(request));
+    }
+    if request.extensions().get::<Protocol>().is_some() && !may_connect {
         let why = "the upstream takes no extended CONNECT";
         return Sent::Failed(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
     let ended = ask.is_end_stream();
-    let head = match outward(&parts, scheme, authority) {
+    let head = match outward(&parts, is_socket, scheme, authority) {
         Ok(head) => head,
         Err(refused) => return Sent::Failed(refused),
     };
-    let (mut answer, stream) = match sender.send_request(head, ended) {
+    let (mut answer, stream) = match sender.send_request(head, ended && !is_socket) {
         Ok(sent) => sent,
         Err(_) if again => {
             place.forget();
@@ -80,11 +88,17 @@ pub(super) async fn send(
     };
     drop(sender);
     let broken = Arc::new(OnceLock::new());
+    let brink = ask.watched();
     // What is kept to be sent again, if there is nothing to it but the head.
-    let (upload, kept) = if ended {
+    let (mut socket, mut key) = (None, None);
+    let (upload, kept) = if is_socket {
+        key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
+        socket = Some(stream);
+        (None, ended.then(|| Request::from_parts(parts, ask)))
+    } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
     } else {
-        let task = tokio::spawn(upload(Sending::new(stream, ask), Arc::clone(&broken)));
+        let task = tokio::spawn(upload(Sending::new(stream, ask), brink, Arc::clone(&broken)));
         (Some(TaskGuard::new(&task)), None)
     };
     let mut patience = Patience::new();
@@ -102,6 +116,13 @@ pub(super) async fn send(
             Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
         }
         Some(Ok(response)) => {
+            if let Some(stream) = socket.filter(|_| response.status().is_success()) {
+                let (head, body) = response.into_parts();
+                let stream = Duplex::of_upstream(body, stream, &draft.ctl);
+                let head = Response::from_parts(head, ());
+                let switched = websocket::switched(head, key.as_ref(), (stream, place));
+                return Sent::Switched(Box::new(switched));
+            }
             let response = response_of(response);
             Sent::Answered(Box::new(response), Held { _place: place, _upload: upload })
         }
@@ -128,14 +149,32 @@ pub(super) async fn send(
     }
 }
 
-async fn upload(mut sending: Sending<Ask>, broken: Arc<OnceLock<BodyError>>) {
-    match poll_fn(|cx| sending.poll(cx)).await {
-        Outcome::Broken(error) => {
+async fn upload(
+    mut sending: Sending<Ask>,
+    brink: Option<Arc<Brink>>,
+    broken: Arc<OnceLock<BodyError>>,
+) {
+    let outcome = poll_fn(|cx| match sending.poll(cx) {
+        // A reset would take with it what has not left yet.
+        Poll::Pending if brink.as_ref().is_some_and(|brink| brink.is_reached()) => {
+            sending.poll_left(cx).map(|()| None)
+        }
+        outcome => outcome.map(Some),
+    });
+    match outcome.await {
+        Some(Outcome::Broken(error)) => {
             let _first = broken.set(error);
             sending.reset(Reason::CANCEL);
         }
-        Outcome::Stalled => sending.reset(Reason::CANCEL),
-        Outcome::Sent | Outcome::Reset(_) | Outcome::Gone => {}
+        Some(Outcome::Stalled) => sending.reset(Reason::CANCEL),
+        Some(Outcome::Sent | Outcome::Reset(_) | Outcome::Gone) => {}
+        None => {
+            // Told first: what the upstream makes of the reset is not what happened.
+            if let Some(brink) = brink {
+                brink.tell();
+            }
+            sending.reset(Reason::CANCEL);
+        }
     }
 }
 
@@ -148,6 +187,7 @@ fn response_of(response: Response<h2::RecvStream>) -> Response<Received> {
 /// A request's head as HTTP/2 has it: whom it asks in its target, no field of a hop.
 fn outward(
     parts: &http::request::Parts,
+    is_socket: bool,
     scheme: Scheme,
     upstream: &HeaderValue,
 ) -> Result<Request<()>, UpstreamError> {
@@ -166,11 +206,15 @@ fn outward(
     let headers = head.headers_mut();
     headers.reserve(parts.headers.len());
     for (name, value) in &parts.headers {
-        if name != header::HOST && !is_of_a_hop(name) {
+        let is_key = is_socket && name == header::SEC_WEBSOCKET_KEY;
+        if name != header::HOST && !is_of_a_hop(name) && !is_key {
             headers.append(name, value.clone());
         }
     }
-    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+    if is_socket {
+        *head.method_mut() = Method::CONNECT;
+        head.extensions_mut().insert(Protocol::from_static("websocket"));
+    } else if let Some(protocol) = parts.extensions.get::<Protocol>() {
         head.extensions_mut().insert(protocol.clone());
     }
     Ok(head)

@@ -96,6 +96,9 @@ fn figures(summary: &Summary<'_>) -> Markup {
             (figure(percent(seen.injected, seen.exchanges), "with a fault injected"))
             (figure(thousands(seen.users.len() as u64), "users"))
             (figure(thousands(seen.users_hit.len() as u64), "users hit"))
+            @if seen.handshakes() > 0 {
+                (figure(thousands(seen.handshakes()), "TLS handshakes failed"))
+            }
         }
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn json(summary: &Summary<'_>) -> Value {
         "users_hit": seen.users_hit.len(),
         "dropped_events": seen.dropped,
         "genuine_failures": seen.genuine,
+        "handshakes": { "dealt": seen.handshakes_dealt, "failed": seen.handshakes_failed },
         "worst_edge_ms": millis(seen.worst_edge()),
         "longest_retry_gap_ms": millis(seen.longest_retry_gap()),
         "phases": phases(summary),

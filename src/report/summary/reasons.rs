@@ -143,9 +143,28 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
             "{count} genuine {failures} of the upstream ({word}), not of the drill's making"
         ));
     }
+    cautions.extend(seen.handshakes_failed.iter().map(|(word, count)| handshakes(word, *count)));
     cautions.extend(summary.verdict.cautions.iter().cloned());
     cautions.extend(not_done(summary));
     cautions
+}
+
+/// Handshakes of TLS that failed, and what is to be done about it.
+fn handshakes(word: &str, count: u64) -> String {
+    let why = match word {
+        "alert_unknown_ca" | "alert_bad_certificate" | "alert_certificate_unknown" => {
+            "the client does not trust who signed: `firedrill ca --help`"
+        }
+        "plain_http" => "the client spoke plain HTTP: write https:// before the address",
+        "no_certificate" => "the client showed no certificate, and `client_ca` wants one",
+        "bad_certificate" => "the client's certificate is not one that `client_ca` signed",
+        "nothing_in_common" => "no version or cipher of TLS is spoken by both",
+        "no_tls" => "what came is no TLS",
+        "timeout" => "the client stopped in the middle",
+        _ => "the client would not",
+    };
+    let handshakes = if count == 1 { "handshake" } else { "handshakes" };
+    format!("{count} {handshakes} of TLS failed, not of the drill's making ({word}): {why}")
 }
 
 /// What the scenario asks for and this version does not do: silence about it would read as done.

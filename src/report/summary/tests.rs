@@ -33,6 +33,7 @@ fn exchange(phase: Option<usize>) -> Event {
         seq: 1,
         peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
         accepted: 1,
+        secured: 0,
         phase,
         user: 7,
         user_source: 0,

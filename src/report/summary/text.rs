@@ -4,7 +4,7 @@ use crate::{
     diag::Look,
     engine::FaultTally,
     event::Outcome,
-    observe::{Cell, End},
+    observe::{Cell, End, Observations},
     report::{rounded, shorten, summary::Summary, wrap},
     timeline::Speed,
     units::show_duration,
@@ -67,7 +67,7 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         return line + &relays;
     }
     if seen.exchanges == 0 {
-        line.push_str("no request came by; point the client at the proxy instead of the service\n");
+        line.push_str(&nobody(seen));
         return line;
     }
     let users = count(seen.users.len() as u64, "user");
@@ -80,7 +80,20 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
         thousands(seen.users_hit.len() as u64),
         if seen.users_hit.len() == 1 { "user" } else { "users" },
     ));
+    if seen.handshakes_dealt > 0 {
+        let handshakes = count(seen.handshakes_dealt, "handshake");
+        line.push_str(&format!("{handshakes} of TLS failed as was dealt to them\n"));
+    }
     line + &relays
+}
+
+/// Why no request came, as far as that is known.
+fn nobody(seen: &Observations) -> String {
+    if seen.handshakes() == 0 {
+        return "no request came by; point the client at the proxy instead of the service\n"
+            .to_owned();
+    }
+    format!("no request came by: {} of TLS failed\n", count(seen.handshakes(), "handshake"))
 }
 
 /// What became of connections whose bytes were passed on, in a line, if there were any.

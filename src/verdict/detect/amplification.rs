@@ -1,6 +1,7 @@
 //! D2, the load that retries make.
 //!
-//! *A*(p) = Σ attempts / operations, over the operations whose first attempt falls in p. The load
+//! *A*(p) = Σ attempts / operations, over the operations whose first attempt falls in p; a gRPC call that
+//! was refused and that its library sent again by itself counts once. The load
 //! factor *LF*(p) = attempts per second in p over attempts per second in calm. Both are needed: a
 //! client with an open breaker has an *A* of 1.2 and an *LF* of 0.1, one that hangs has 1.0 and 0.02.
 //!
@@ -81,7 +82,7 @@ impl Detector for Amplification {
     fn operation(&mut self, operation: &Operation, now: Now<'_>) {
         let first = operation.first();
         let seen = self.seen.at(first.phase);
-        seen.per_operation.add(now.client, operation.count() as f64, 1.0);
+        seen.per_operation.add(now.client, operation.tries() as f64, 1.0);
         seen.failing += u64::from(!first.is_served());
     }
 

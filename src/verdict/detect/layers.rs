@@ -136,7 +136,7 @@ impl Detector for Layers {
         }
         let kept = seen.waits.entry(key).or_default();
         if kept.len() < KEPT {
-            let own = operation.gaps().take(WAITS).take_while(|gap| {
+            let own = operation.own_gaps().take(WAITS).take_while(|gap| {
                 gap.before.wrong == Some(kind) && gap.before.retry_after.is_none()
             });
             kept.push(own.map(|gap| gap.wait.as_secs_f32()).collect());

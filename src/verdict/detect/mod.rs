@@ -12,6 +12,7 @@ pub mod duplicates;
 pub mod fallback;
 pub mod final_errors;
 pub mod give_up;
+pub mod handshakes;
 pub mod hedging;
 pub mod jitter;
 pub mod layers;
@@ -23,16 +24,19 @@ pub mod service;
 pub mod storm;
 pub mod timeout;
 
-use crate::verdict::{
-    attempt::Attempt,
-    baseline::Baseline,
-    course::{Course, Stage},
-    finding::{Finding, Measured, Weight},
-    flow::Flow,
-    gates::Gates,
-    label::Labels,
-    operation::Operation,
-    tracks::Tracks,
+use crate::{
+    event::Connection,
+    verdict::{
+        attempt::Attempt,
+        baseline::Baseline,
+        course::{Course, Stage},
+        finding::{Finding, Measured, Weight},
+        flow::Flow,
+        gates::Gates,
+        label::Labels,
+        operation::Operation,
+        tracks::Tracks,
+    },
 };
 use std::fmt::Debug;
 
@@ -94,6 +98,11 @@ pub trait Detector: Debug + Send {
         let _ = (attempt, now);
     }
 
+    /// A connection ended that carried no request, whoever's it was.
+    fn connection(&mut self, connection: &Connection, course: &Course) {
+        let _ = (connection, course);
+    }
+
     /// An operation is over, with all its attempts. `now` is of its first attempt.
     fn operation(&mut self, operation: &Operation, now: Now<'_>) {
         let _ = (operation, now);
@@ -146,5 +155,6 @@ pub fn all() -> Vec<Box<dyn Detector>> {
         Box::<hedging::Hedging>::default(),
         Box::<deadline::Deadline>::default(),
         Box::<service::Service>::default(),
+        Box::<handshakes::Handshakes>::default(),
     ]
 }

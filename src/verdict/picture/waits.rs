@@ -42,7 +42,7 @@ impl Sample {
     pub(super) fn see(&mut self, operation: &Operation) {
         // What somebody else said how long to wait is not the client's own; what comes after such
         // a wait has lost its place.
-        let own = operation.gaps().take_while(|gap| gap.before.retry_after.is_none());
+        let own = operation.own_gaps().take_while(|gap| gap.before.retry_after.is_none());
         let waits: Vec<f64> = own.take(INDICES).map(|gap| gap.wait.as_secs_f64()).collect();
         if waits.is_empty() {
             return;

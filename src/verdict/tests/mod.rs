@@ -3,3 +3,4 @@
 mod gates;
 mod sockets;
 pub(crate) mod traffic;
+mod transparent;

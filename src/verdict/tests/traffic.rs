@@ -39,6 +39,8 @@ pub(crate) struct Try {
     /// How long before the end the client was gone, if the end came nonetheless.
     gone: f64,
     proxy: u32,
+    /// How long its TLS handshake took.
+    secured: f64,
     key: Option<String>,
     deadline: Option<String>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn ok(user: u64, at: f64) -> Try {
         fresh: false,
         gone: 0.0,
         proxy: 0,
+        secured: 0.0,
         key: None,
         deadline: None,
     }
@@ -135,6 +138,16 @@ impl Try {
         Self { status: 0, ..self.cut(after) }
     }
 
+    /// Although the certificate of its connection was flawed, or its handshake.
+    pub(crate) fn shown(self, flaw: &'static str) -> Self {
+        Self { dealt: Some(("tls", Did::Handshake(flaw))), ..self }
+    }
+
+    /// After its handshake stalled for so long.
+    pub(crate) fn stalled(self, held: f64) -> Self {
+        Self { secured: held, took: held + 0.05, ..self.shown("stall") }
+    }
+
     /// Over a new connection.
     pub(crate) fn fresh(self) -> Self {
         Self { fresh: true, ..self }
@@ -153,8 +166,44 @@ impl Try {
     }
 }
 
+/// A connection that never carried a request, since its TLS went wrong. Times are seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shaken {
+    flaw: Option<&'static str>,
+    error: Option<&'static str>,
+    at: f64,
+    took: f64,
+}
+
+impl Shaken {
+    /// With an alert, for what was wrong with it.
+    pub(crate) fn refused(flaw: &'static str, at: f64) -> Self {
+        Self { flaw: Some(flaw), error: Some("alert"), at, took: 0.01 }
+    }
+
+    /// While the handshake stalled, after so long.
+    pub(crate) fn gave_up(at: f64, took: f64) -> Self {
+        Self { flaw: Some("stall"), error: Some("left"), at, took }
+    }
+
+    /// Not at all: the fault let go of the handshake after so long, or the drill ended.
+    pub(crate) fn let_go(at: f64, took: f64) -> Self {
+        Self { flaw: Some("stall"), error: Some("dealt"), at, took }
+    }
+
+    /// With a FIN, so long after hands were shaken.
+    pub(crate) fn left(flaw: &'static str, at: f64, took: f64) -> Self {
+        Self { flaw: Some(flaw), error: None, at, took }
+    }
+
+    /// For a reason of its own.
+    pub(crate) fn failed(error: &'static str, at: f64) -> Self {
+        Self { flaw: None, error: Some(error), at, took: 0.01 }
+    }
+}
+
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Traffic {
     scenario: Arc<Scenario>,
     events: Vec<(u64, Event)>,
@@ -196,9 +245,9 @@ impl Traffic {
         let opens = this.fresh || nth == 1;
         let (conn, seq) = if this.fresh { (1_000_000 + self.count, 1) } else { (this.user, nth) };
         let (start, end) = (micros(this.at), micros(this.at + this.took));
-        let gone = micros(this.gone);
+        let (gone, ready) = (micros(this.gone), micros(this.at + this.secured));
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
-        let is_upstream = this.dealt.is_none_or(|dealt| dealt.0 == "dribble");
+        let is_upstream = this.dealt.is_none_or(|dealt| matches!(dealt.0, "dribble" | "tls"));
         let mut detail = Detail {
             path: this.path.unwrap_or_else(|| format!("/items/{}", 1_000_000 + self.count)),
             agent: Some("client/1.0".to_owned()),
@@ -213,6 +262,7 @@ impl Traffic {
             seq,
             peer: ([10, 0, 0, 1], 40_000).into(),
             accepted: if opens { start } else { 1 },
+            secured: if this.secured > 0.0 { ready } else { 0 },
             phase: self.phase_at(start),
             user: this.user,
             user_source: 0,
@@ -236,8 +286,8 @@ impl Traffic {
             complete: this.status > 0 && this.ended_by == EndedBy::Completed,
             ended_by: this.ended_by,
             http2: None,
-            t_first: start,
-            t_head: start,
+            t_first: ready,
+            t_head: ready,
             t_received: if this.is_read { start } else { 0 },
             t_forwarded: if is_upstream { start } else { 0 },
             t_answered: if is_upstream && this.status > 0 { told } else { 0 },
@@ -263,9 +313,39 @@ impl Traffic {
             phase: self.phase_at(1),
             dealt: Vec::new(),
             ended_by: EndedBy::Drained,
+            secured: 0,
+            tls_error: None,
             relay: None,
         };
         self.events.push((at, Event::Connection(connection)));
+    }
+
+    pub(crate) fn shaken(&mut self, this: Shaken) {
+        self.count += 1;
+        let (accepted, ended) = (micros(this.at), micros(this.at + this.took));
+        let dealt = this.flaw.map(|flaw| Dealt {
+            fault: "tls".into(),
+            kind: "tls",
+            did: Did::Handshake(flaw),
+        });
+        let connection = Connection {
+            proxy: 0,
+            id: 1_000_000 + self.count,
+            peer: ([10, 0, 0, 1], 40_000).into(),
+            accepted,
+            ended,
+            phase: self.phase_at(accepted),
+            dealt: dealt.into_iter().collect(),
+            ended_by: if this.error == Some("dealt") {
+                EndedBy::ProxyFin
+            } else {
+                EndedBy::ClientFin
+            },
+            secured: if this.error.is_none() { accepted } else { 0 },
+            tls_error: this.error,
+            relay: None,
+        };
+        self.events.push((ended, Event::Connection(connection)));
     }
 
     pub(crate) fn extend(&mut self, tries: impl IntoIterator<Item = Try>) {

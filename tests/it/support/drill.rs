@@ -188,7 +188,7 @@ impl Setup {
         let recorder = Arc::new(Recorder::new(1_000_000, true));
         let run = self.run(Arc::clone(&recorder));
         let name = if self.protocol == Protocol::Tcp { "db" } else { "default" };
-        let tls = self.settings.terminator.is_some();
+        let tls = self.settings.terminator.is_some() || self.settings.intercept.is_some();
         let (injector, hand) = run.open(Site { tls, ..run.site(name, self.protocol) });
         let proxy = proxy(self.settings, injector, Arc::clone(&recorder));
         Drill { run, hand, proxy, recorder, heard: Mutex::default(), next_id: AtomicU64::new(1) }

@@ -1,7 +1,8 @@
 //! `tls`: handshakes that go wrong.
 
-use super::{Secured, secured, shake};
+use super::{Secured, secured, shake, trusting};
 use crate::support::{Drill, End, GET, OK, Upstream, Wire, eventually, memory};
+use firedrill::ca::Authority;
 use firedrill::event::{Connection, Did, EndedBy, Event};
 use std::{io, time::Duration};
 use tokio::{net::TcpStream, time::Instant};
@@ -56,23 +57,24 @@ async fn a_flawed_certificate_is_refused_for_its_flaw_and_the_record_says_so() {
         |error: &Error| *error == Error::InvalidCertificate(CertificateError::UnknownIssuer);
     let version = |error: &Error| *error == Error::AlertReceived(AlertDescription::ProtocolVersion);
     let cipher = |error: &Error| *error == Error::AlertReceived(AlertDescription::HandshakeFailure);
-    let cases: [(&str, IsRight<'_>, EndedBy); 6] = [
-        ("expired", &expired, EndedBy::ClientFin),
-        ("not_yet_valid", &early, EndedBy::ClientFin),
-        ("wrong_name", &misnamed, EndedBy::ClientFin),
-        ("untrusted", &untrusted, EndedBy::ClientFin),
-        ("no_common_version", &version, EndedBy::ProxyFin),
-        ("no_common_cipher", &cipher, EndedBy::ProxyFin),
+    let cases: [(&str, IsRight<'_>, EndedBy, &str); 6] = [
+        ("expired", &expired, EndedBy::ClientFin, "alert_certificate_expired"),
+        ("not_yet_valid", &early, EndedBy::ClientFin, "alert_certificate_expired"),
+        ("wrong_name", &misnamed, EndedBy::ClientFin, "alert_bad_certificate"),
+        ("untrusted", &untrusted, EndedBy::ClientFin, "alert_unknown_ca"),
+        ("no_common_version", &version, EndedBy::ProxyFin, "dealt"),
+        ("no_common_cipher", &cipher, EndedBy::ProxyFin, "dealt"),
     ];
-    for (flaw, is_right, by) in cases {
+    for (flaw, is_right, by, word) in cases {
         let fault = format!("tls: {flaw}");
         let secured = Secured::before(Drill::of(&[&fault]), &upstream);
         let error = secured.try_client("shop.example").await.expect_err("it is refused");
         assert!(is_right(&why(&error)), "{flaw}: {error:?}");
 
         let connection = told(&secured.drill).await;
-        assert_eq!((connection.dealt.len(), connection.dealt[0].did), (1, Did::Handshake));
+        assert_eq!((connection.dealt.len(), connection.dealt[0].did), (1, Did::Handshake(flaw)));
         assert_eq!((connection.dealt[0].kind, connection.ended_by), ("tls", by), "{flaw}");
+        assert_eq!((connection.tls_error, connection.secured), (Some(word), 0), "{flaw}");
     }
     assert_eq!(upstream.connections(), 0);
 }
@@ -85,7 +87,8 @@ async fn a_reset_comes_after_the_first_words() {
     let error = secured.try_client("shop.example").await.expect_err("it is reset");
 
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    assert_eq!(told(&secured.drill).await.ended_by, EndedBy::ProxyRst);
+    let connection = told(&secured.drill).await;
+    assert_eq!((connection.ended_by, connection.tls_error), (EndedBy::ProxyRst, Some("dealt")));
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn a_stall_ends_with_its_time_or_its_phase() {
         let took = start.elapsed();
         assert_eq!(client.ask(GET).await.text(), "ok");
         let exchange = drill.exchange().await;
-        assert_eq!(exchange.dealt[0].did, Did::Handshake);
+        assert_eq!(exchange.dealt[0].did, Did::Handshake("stall"));
         took
     };
 
@@ -144,6 +147,32 @@ async fn a_client_that_leaves_a_stall_is_noticed() {
 
         assert_eq!(told(&secured.drill).await.ended_by, wanted);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_will_not_have_us_is_told_of_though_nothing_was_dealt() {
+    let upstream = Upstream::answering(OK).await;
+    let other = trusting(Authority::unknown().expect("an authority").certificate());
+    let secured = Secured { config: other, ..Secured::before(Drill::calm(), &upstream) };
+    assert!(secured.try_client("shop.example").await.is_err());
+
+    let connection = told(&secured.drill).await;
+    assert_eq!((connection.tls_error, connection.dealt.len()), (Some("alert_unknown_ca"), 0));
+    assert_eq!((connection.ended_by, connection.secured), (EndedBy::ClientFin, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_only_looks_whether_somebody_listens_is_no_handshake() {
+    let upstream = Upstream::answering(OK).await;
+    let secured = Secured::before(Drill::calm(), &upstream);
+    drop(secured.socket().await);
+    let mut client = secured.client().await;
+    assert_eq!(client.ask(GET).await.text(), "ok");
+
+    let exchange = secured.drill.exchange().await;
+    assert!(exchange.secured >= exchange.accepted && exchange.secured <= exchange.t_head);
+    let is_told = |event: &Event| matches!(event, Event::Connection(_));
+    assert!(!secured.drill.events().iter().any(is_told));
 }
 
 #[tokio::test]
@@ -202,5 +231,8 @@ async fn a_client_that_looks_at_nothing_is_served_and_told_of() {
     assert_eq!(outer.ask(GET).await.text(), "ok");
 
     let exchange = drill.exchange().await;
-    assert!(exchange.complete && exchange.dealt[0].did == Did::Handshake, "{exchange:?}");
+    assert!(
+        exchange.complete && exchange.dealt[0].did == Did::Handshake("untrusted"),
+        "{exchange:?}"
+    );
 }

@@ -16,8 +16,6 @@ async fn a_client_that_offers_http2_gets_it() {
     let (send, connection) = h2::client::handshake(io).await.expect("a handshake");
     let connection = tokio::spawn(connection);
     let mut send = send.ready().await.expect("a connection");
-    // A browser that is told of it opens its WebSockets so, and the service speaks HTTP/1.
-    assert!(!send.is_extended_connect_protocol_enabled());
     let request = Request::get("https://shop.example/").body(()).expect("a request");
     let (response, _) = send.send_request(request, true).expect("a stream");
     let response = response.await.expect("an answer");
