@@ -59,8 +59,8 @@ const FLOOR_PLAN: &[(&str, &[&str])] = &[
     (
         "drill",
         &[
-            "units", "dice", "diag", "timeline", "fault", "select", "scenario", "config", "event",
-            "engine", "observe", "verdict", "report", "control",
+            "units", "dice", "ca", "diag", "timeline", "fault", "select", "scenario", "config",
+            "event", "engine", "observe", "verdict", "report", "control",
         ],
     ),
     // 7: wires everything

@@ -7,16 +7,31 @@ mod support;
 
 use firedrill::{
     Drill,
+    ca::FOLDER,
+    config::UpstreamHttp,
     drill::{Builder, DrillError},
     observe::End,
 };
 use std::{
+    env,
     net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use support::{
     client::{Ask, Connection, Met, PATIENCE},
     upstream::Upstream,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    },
 };
 
 const OUTAGE: &str = "name: outage
@@ -139,7 +154,7 @@ async fn a_drill_may_be_played_to_its_end() {
 #[tokio::test]
 async fn a_file_is_found_by_its_path_and_may_have_proxies_of_its_own() {
     let upstream = Upstream::start();
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-proxies.yaml");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-proxies.yaml");
     let at = upstream.url();
     let bytes = at.trim_start_matches("http://");
     let proxies = format!(
@@ -197,4 +212,139 @@ async fn a_port_that_is_taken_is_an_error_and_nothing_is_started() {
     let error = outage(&upstream).listen(address).start().await.expect_err("it is taken");
     assert!(matches!(error, DrillError::Proxy { .. }), "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+/// Whether a test is in a process that keeps its authority by itself; if not, it is run in one.
+fn is_apart(test: &str) -> bool {
+    if env::var_os(FOLDER).is_some() {
+        return true;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("drill").join(test);
+    let this = env::current_exe().expect("a path");
+    let status = Command::new(this).args(["--exact", test]).env(FOLDER, folder).status();
+    assert!(status.expect("it runs").success(), "{test}");
+    false
+}
+
+/// What a client that trusts the drill's authority alone is answered over TLS, on a connection that
+/// begins with these words in plain text.
+async fn ask_over_tls(drill: &Drill, name: &'static str, ahead: Option<&str>) -> String {
+    let mut roots = RootCertStore::empty();
+    let pem = drill.authority().expect("an authority").certificate();
+    roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM")).expect("an authority");
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut io = tokio::net::TcpStream::connect(drill.address()).await.expect("connected");
+    if let Some(ahead) = ahead {
+        io.write_all(ahead.as_bytes()).await.expect("written");
+        let mut head = vec![0; 12];
+        io.read_exact(&mut head).await.expect("an answer");
+        assert_eq!(head, b"HTTP/1.1 200");
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(io.read_u8().await.expect("a head"));
+        }
+    }
+    let name = ServerName::try_from(name).expect("a name");
+    let mut io = TlsConnector::from(Arc::new(config)).connect(name, io).await.expect("trusted");
+    let ask = b"GET /buy HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n";
+    io.write_all(ask).await.expect("written");
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.expect("an answer");
+    answer[9..12].to_owned()
+}
+
+#[tokio::test]
+async fn clients_that_speak_https_only_trust_its_authority() {
+    if !is_apart("clients_that_speak_https_only_trust_its_authority") {
+        return;
+    }
+    let upstream = Upstream::start();
+    let drill = outage(&upstream).terminate().start().await.expect("a drill");
+    assert_eq!(drill.url(), format!("https://{}", drill.address()));
+    assert_eq!(ask_over_tls(&drill, "shop.example", None).await, "200");
+    drill.skip_to("bad").await.expect("it is there");
+    assert_eq!(ask_over_tls(&drill, "localhost", None).await, "503");
+
+    let authority = drill.authority().expect("an authority");
+    let file = std::fs::read_to_string(authority.path()).expect("a file");
+    assert_eq!(file, authority.certificate());
+    let plain = outage(&upstream).start().await.expect("a drill");
+    assert!(plain.authority().is_none());
+}
+
+#[tokio::test]
+async fn handshakes_go_wrong_where_tls_is_spoken() {
+    if !is_apart("handshakes_go_wrong_where_tls_is_spoken") {
+        return;
+    }
+    let upstream = Upstream::start();
+    let flawed = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: expired }] }]\n";
+    let builder = || Drill::builder().scenario(flawed).upstream(upstream.url());
+    assert!(refused(builder()).await.contains("E0707"));
+    assert!(builder().terminate().start().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_may_be_told_of_it_as_its_proxy() {
+    if !is_apart("a_client_may_be_told_of_it_as_its_proxy") {
+        return;
+    }
+    let upstream = Upstream::start();
+    let service = outage(&upstream).terminate().start().await.expect("a drill");
+    let place = format!("localhost:{}", service.address().port());
+    let ca = service.authority().expect("an authority").path();
+    let drill = Drill::builder()
+        .scenario(OUTAGE)
+        .forward(format!("{place}, 127.0.0.1:*"))
+        .intercept()
+        .upstream_ca(ca)
+        .start()
+        .await
+        .expect("a drill");
+    assert_eq!(drill.url(), format!("http://{}", drill.address()));
+    let connect = format!("CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n\r\n");
+
+    assert_eq!(ask_over_tls(&drill, "localhost", Some(&connect)).await, "200");
+    drill.skip_to("bad").await.expect("it is there");
+    assert_eq!(ask_over_tls(&drill, "localhost", Some(&connect)).await, "503");
+
+    assert_eq!(upstream.seen().len(), 1);
+    assert_eq!(drill.finish().await.expect("a report").observations.exchanges, 2);
+}
+
+#[tokio::test]
+async fn the_version_of_http_that_the_upstream_speaks_can_be_said() {
+    // It speaks HTTP/1, so that whoever is said to speak HTTP/2 alone is of no use.
+    let upstream = Upstream::start();
+    let drill =
+        outage(&upstream).upstream_http(UpstreamHttp::Http2).start().await.expect("a drill");
+    assert_eq!(ask(drill.address(), "/").await.status, 502);
+    let drill =
+        outage(&upstream).upstream_http(UpstreamHttp::Http1).start().await.expect("a drill");
+    assert_eq!(ask(drill.address(), "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_does_not_go_together_is_told() {
+    let builder = || Drill::builder().scenario(OUTAGE);
+    for (builder, says) in [
+        (builder().upstream("a:1").forward("b"), "leave one out"),
+        (builder().forward("https://b/c"), "write `b`"),
+        (builder().forward("b").terminate().intercept(), "leave `terminate` out"),
+        (builder().forward("b").listen("unix:/tmp/b"), "on a Unix socket"),
+        (builder().upstream("a:1").intercept(), "say `forward`"),
+        (builder().upstream("tcp://a:1").terminate(), "TLS included"),
+        (builder().upstream("tcp://a:1").upstream_http(UpstreamHttp::Http2), "upstream_http"),
+        (builder().upstream("https://a").upstream_ca("/nowhere.pem"), "no file `/nowhere.pem`"),
+        (
+            Drill::builder().scenario("name: x\nphases: [{ name: a, for: 1m }]\nproxies: { a: { listen: 0, upstream: 'http://a' } }").terminate(),
+            "proxies of its own",
+        ),
+    ] {
+        let said = refused(builder).await;
+        assert!(said.contains(says), "{said}");
+    }
 }

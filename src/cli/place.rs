@@ -114,9 +114,8 @@ pub(super) fn trust(registry: &Registry) -> Option<String> {
 
 /// The certificate of the authority that signs for proxies, if there are such.
 fn authority(registry: &Registry) -> Option<String> {
-    let makes_up =
-        |spec: Spec| spec.intercept || spec.terminate.is_some_and(|by| by.identity.is_none());
-    registry.list().iter().any(|proxied| makes_up(proxied.spec())).then_some(())?;
+    let makes_up = registry.list().iter().any(|proxied| proxied.spec().makes_certificates_up());
+    makes_up.then_some(())?;
     // Those who need it have made it by now.
     Some(Authority::own().ok()?.path().display().to_string())
 }

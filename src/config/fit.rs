@@ -54,8 +54,11 @@ pub fn fit_beside(
         };
         let meant: Vec<&ProxyEntry> = config.proxies.iter().filter(meant).take(MOST).collect();
         let point = |problem: Diagnostic, proxy: &&ProxyEntry| {
-            let no_tls = entry.fault.needs_tls() && proxy.terminate.is_none();
-            let what = if no_tls { ", without `terminate`" } else { "" };
+            let what = match proxy.protocol {
+                _ if !entry.fault.needs_tls() || proxy.ground().tls => "",
+                Protocol::Forward => ", without `intercept`",
+                Protocol::Http | Protocol::Tcp => ", without `terminate`",
+            };
             let text = format!("a proxy for {}{what}", proxy.protocol.name());
             problem.label_in(source, proxy.places.name, text)
         };

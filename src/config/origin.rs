@@ -43,11 +43,34 @@ pub enum Forwarded {
 
 impl Forwarded {
     const WORDS: [(&'static str, Self); 4] = [
-        ("none", Self::None),
-        ("x-forwarded", Self::XForwarded),
-        ("forwarded", Self::Standard),
-        ("both", Self::Both),
+        (Self::None.name(), Self::None),
+        (Self::XForwarded.name(), Self::XForwarded),
+        (Self::Standard.name(), Self::Standard),
+        (Self::Both.name(), Self::Both),
     ];
+
+    /// As a config writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::XForwarded => "x-forwarded",
+            Self::Standard => "forwarded",
+            Self::Both => "both",
+        }
+    }
+}
+
+impl ProxyVersion {
+    const WORDS: [(&'static str, Self); 2] =
+        [(Self::V1.name(), Self::V1), (Self::V2.name(), Self::V2)];
+
+    /// As a config writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+        }
+    }
 }
 
 /// The words of `forwarded`, for the schema.
@@ -76,8 +99,7 @@ pub(super) fn proxy_protocol(
 ) -> Option<ProxyProtocol> {
     let fields = reader.fields(node, &PROXY_PROTOCOL)?;
     let accept = fields.get("accept").map(|node| reader.one_or_list(node, network));
-    let versions = [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
-    let send = fields.get("send").map(|node| reader.choice(node, &versions));
+    let send = fields.get("send").map(|node| reader.choice(node, &ProxyVersion::WORDS));
     if accept.is_none() && send.is_none() {
         let title = "`proxy_protocol` says neither whom to accept it from nor what to send";
         let problem = Diagnostic::new(Code::E0107, title, node.span);

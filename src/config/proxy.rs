@@ -171,8 +171,22 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     (Protocol::Forward.name(), Protocol::Forward),
 ];
 
-const VERSIONS: [(&str, UpstreamHttp); 3] =
-    [("same", UpstreamHttp::Same), ("http1", UpstreamHttp::Http1), ("http2", UpstreamHttp::Http2)];
+impl UpstreamHttp {
+    const WORDS: [(&'static str, Self); 3] = [
+        (Self::Same.name(), Self::Same),
+        (Self::Http1.name(), Self::Http1),
+        (Self::Http2.name(), Self::Http2),
+    ];
+
+    /// As a config writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Http1 => "http1",
+            Self::Http2 => "http2",
+        }
+    }
+}
 
 impl ProxyEntry {
     /// As far as faults have to fit it.
@@ -276,7 +290,7 @@ fn read(
     let intercept = fields.get("intercept").and_then(|node| reader.boolean(node)) == Some(true);
     let tls = fields.get("tls").map(|node| tls::upstream(node, reader));
     let terminate = fields.get("terminate").map(|node| tls::terminate(node, reader));
-    let http = fields.get("upstream_http").map(|node| reader.choice(node, &VERSIONS));
+    let http = fields.get("upstream_http").map(|node| reader.choice(node, &UpstreamHttp::WORDS));
     let proxy_protocol =
         fields.get("proxy_protocol").map(|node| origin::proxy_protocol(node, reader));
     let forwarded = fields.get("forwarded").map(|node| origin::forwarded(node, reader));

@@ -45,6 +45,12 @@ pub enum RegistryError {
     /// What it may reach is no list of hosts.
     #[error(transparent)]
     Allow(#[from] AllowError),
+    /// The variables that lead clients to a forward proxy hold URLs.
+    #[error(
+        "no client can be told of a forward proxy on a Unix socket; listen on an address and a port, such \
+         as `127.0.0.1:3128`"
+    )]
+    Untold,
     /// TLS cannot be spoken as asked.
     #[error(transparent)]
     Tls(#[from] TlsError),

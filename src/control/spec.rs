@@ -120,6 +120,12 @@ impl Spec {
         Ground { name: &self.name, protocol: self.protocol, tls }
     }
 
+    /// Whether it shows clients certificates that our own authority signs.
+    pub fn makes_certificates_up(&self) -> bool {
+        let by = self.terminate.as_ref();
+        self.intercept || by.is_some_and(|terminate| terminate.identity.is_none())
+    }
+
     /// How URLs of it begin.
     pub const fn scheme(&self) -> &'static str {
         match self.protocol {
@@ -163,6 +169,9 @@ impl Spec {
     ///
     /// See [`RegistryError`].
     pub fn check(&self) -> Result<(), RegistryError> {
+        if self.protocol == Protocol::Forward && matches!(self.listen, Place::Unix(_)) {
+            return Err(RegistryError::Untold);
+        }
         self.ways().map(drop)
     }
 

@@ -1,7 +1,7 @@
 //! What a drill is to be.
 
 use crate::{
-    config::{self, Config},
+    config::{self, Allow, Config, Terminate, UpstreamHttp, UpstreamTls},
     control::Spec,
     diag::{Look, Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -16,7 +16,7 @@ use crate::{
     timeline::Speed,
     units::{Place, bytes_upstream, http_upstream},
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Says what a drill is to be, and [starts](Self::start) it.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,11 @@ pub struct Builder {
     scenario: Option<String>,
     upstream: Option<String>,
     listen: Option<String>,
+    terminate: bool,
+    forward: Option<String>,
+    intercept: bool,
+    upstream_ca: Option<PathBuf>,
+    upstream_http: Option<UpstreamHttp>,
     seed: Option<u64>,
     speed: Option<f64>,
     start_at: Option<String>,
@@ -63,6 +68,41 @@ impl Builder {
     #[expect(clippy::needless_pass_by_value, reason = "it reads as a text or an address does")]
     pub fn listen(mut self, listen: impl ToString) -> Self {
         self.listen = Some(listen.to_string());
+        self
+    }
+
+    /// Speaks TLS with clients, with certificates that are made up for the names that they ask for.
+    /// [`Drill::authority`] signs them. One of one's own is for a file with proxies (`terminate`).
+    pub fn terminate(mut self) -> Self {
+        self.terminate = true;
+        self
+    }
+
+    /// Instead of [`upstream`](Self::upstream): a forward proxy to these hosts, for clients that are told
+    /// of [`Drill::url`] as their proxy. They are written as `--forward` takes them: `api.example.com`,
+    /// `*.example.org, 127.0.0.1:8080`. No variable is set in this process.
+    pub fn forward(mut self, hosts: impl Into<String>) -> Self {
+        self.forward = Some(hosts.into());
+        self
+    }
+
+    /// Has a [forward](Self::forward) proxy read the requests inside TLS, with certificates that
+    /// [`Drill::authority`] signs.
+    pub fn intercept(mut self) -> Self {
+        self.intercept = true;
+        self
+    }
+
+    /// Trusts the certificates of this PEM file for upstreams over https, and no others; the system's
+    /// unless said.
+    pub fn upstream_ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.upstream_ca = Some(file.into());
+        self
+    }
+
+    /// Which version of HTTP the upstream is spoken to in; the client's unless said.
+    pub fn upstream_http(mut self, version: UpstreamHttp) -> Self {
+        self.upstream_http = Some(version);
         self
     }
 
@@ -120,9 +160,10 @@ impl Builder {
         }
         let play = self.how(&scenario)?;
         let (specs, users) = match own {
-            Some(_) if self.upstream.is_some() || self.listen.is_some() => {
+            Some(_) if self.says_of_a_proxy() => {
                 return Err(DrillError::Missing(
-                    "the scenario's file has proxies of its own: leave `upstream` and `listen` out",
+                    "the scenario's file has proxies of its own: leave `upstream`, `listen` and all else out \
+                     that is said of a proxy",
                 ));
             }
             Some(config) => {
@@ -159,27 +200,82 @@ impl Builder {
         Ok((scenario, config, loaded.source))
     }
 
-    /// The proxy in front of the upstream.
+    fn says_of_a_proxy(&self) -> bool {
+        [&self.upstream, &self.listen, &self.forward].iter().any(|text| text.is_some())
+            || self.terminate
+            || self.intercept
+            || self.upstream_ca.is_some()
+            || self.upstream_http.is_some()
+    }
+
+    /// The one proxy that no file has.
     fn only(&self) -> Result<Spec, DrillError> {
-        let text = self.upstream.as_deref().ok_or(DrillError::Missing(
-            "no upstream: say where the service is, with `upstream(\"127.0.0.1:3000\")`",
-        ))?;
         let listen = match &self.listen {
             Some(text) => Place::parse(text)
                 .map_err(|error| DrillError::Value { what: "listen", why: error.to_string() })?,
             None => SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         };
-        let wrong = |why| DrillError::Value { what: "upstream", why };
-        let spec = if text.starts_with("tcp://") {
-            let upstream = bytes_upstream(text).map_err(|error| wrong(error.to_string()))?;
-            Spec::tcp(Site::ONLY, listen, &upstream)
-        } else {
-            let upstream = http_upstream(text).map_err(|error| wrong(format!("{error}")))?;
-            let spec = Spec::tcp(Site::ONLY, listen, &upstream);
-            Spec { protocol: Protocol::Http, ..spec }
+        let (protocol, upstream) = self.behind()?;
+        self.go_together(protocol)?;
+        let ca = self.upstream_ca.clone();
+        let spec = Spec {
+            protocol,
+            terminate: self.terminate.then(Terminate::default),
+            intercept: self.intercept,
+            tls: ca.map(|ca| UpstreamTls { ca: Some(ca), ..UpstreamTls::default() }),
+            http: self.upstream_http.unwrap_or_default(),
+            ..Spec::tcp(Site::ONLY, listen, &upstream)
         };
         spec.check().map_err(|source| DrillError::Proxy { name: spec.name.clone(), source })?;
         Ok(spec)
+    }
+
+    /// What the proxy understands, and what it stands in front of.
+    fn behind(&self) -> Result<(Protocol, String), DrillError> {
+        let wrong = |what, why| DrillError::Value { what, why };
+        match (self.upstream.as_deref(), self.forward.as_deref()) {
+            (Some(_), Some(_)) => Err(DrillError::Missing(
+                "`upstream` is one service, and with `forward` each request says where it goes: leave one out",
+            )),
+            (None, None) => Err(DrillError::Missing(
+                "no upstream: say where the service is, with `upstream(\"127.0.0.1:3000\")`",
+            )),
+            (None, Some(hosts)) => {
+                let allow = hosts.parse::<Allow>();
+                let allow = allow.map_err(|error| wrong("forward", error.to_string()))?;
+                Ok((Protocol::Forward, allow.to_string()))
+            }
+            (Some(text), None) if text.starts_with("tcp://") => {
+                let upstream = bytes_upstream(text);
+                let upstream = upstream.map_err(|error| wrong("upstream", error.to_string()))?;
+                Ok((Protocol::Tcp, upstream))
+            }
+            (Some(text), None) => {
+                let upstream = http_upstream(text);
+                let upstream = upstream.map_err(|error| wrong("upstream", error.to_string()))?;
+                Ok((Protocol::Http, upstream))
+            }
+        }
+    }
+
+    /// Refuses what means nothing to such a proxy.
+    fn go_together(&self, protocol: Protocol) -> Result<(), DrillError> {
+        let wrong = |what, why: &str| Err(DrillError::Value { what, why: why.to_owned() });
+        let bytes = "bytes are passed on as they come, TLS included; leave it out";
+        match protocol {
+            Protocol::Tcp if self.terminate => wrong("terminate", bytes),
+            Protocol::Tcp if self.upstream_ca.is_some() => wrong("upstream_ca", bytes),
+            Protocol::Tcp if self.upstream_http.is_some() => wrong("upstream_http", bytes),
+            Protocol::Forward if self.terminate && self.intercept => wrong(
+                "intercept",
+                "tunnels to a proxy that is itself behind TLS are not read; leave `terminate` out",
+            ),
+            Protocol::Http | Protocol::Tcp if self.intercept => wrong(
+                "intercept",
+                "it is for the tunnels of a forward proxy; say `forward`, or `terminate`",
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn how(&self, scenario: &Scenario) -> Result<Play, DrillError> {

@@ -1,6 +1,6 @@
 //! What goes wrong with a drill, for whoever reads the output of a test.
 
-use crate::{control::RegistryError, drill::BindError};
+use crate::{ca::CaError, control::RegistryError, drill::BindError};
 use std::io;
 
 /// Why a drill does not start, or does not go where it is told to.
@@ -45,6 +45,9 @@ pub enum DrillError {
         #[source]
         source: RegistryError,
     },
+    /// There is no certificate authority to sign for it.
+    #[error("no certificate can be made up")]
+    Authority(#[from] CaError),
     /// The system does not give what a drill needs.
     #[error("{what}")]
     System {

@@ -20,6 +20,7 @@ pub use judge::judge;
 pub use report::Report;
 
 use crate::{
+    ca::Authority,
     control::{Registry, Spec},
     engine::{Controls, Play, Run},
     event::Recorder,
@@ -93,6 +94,8 @@ pub struct Drill {
     registry: Arc<Registry>,
     /// Where clients connect: the first that speaks HTTP, if one does.
     place: Spec,
+    /// Signs for the proxies that make certificates up, if any does.
+    authority: Option<Authority>,
     collector: Collector<Judge>,
 }
 
@@ -109,6 +112,8 @@ impl Drill {
         let proxies: Vec<_> = specs.iter().map(|spec| (spec.name.clone(), spec.protocol)).collect();
         let judge = judge(&scenario, &play, &users, &proxies);
         let registry = Arc::new(Registry::new(&run, Arc::clone(&recorder), users));
+        let makes_up = specs.iter().any(Spec::makes_certificates_up);
+        let authority = makes_up.then(Authority::own).transpose()?;
         let mut places: Vec<Spec> = Vec::new();
         for spec in specs {
             let name = spec.name.clone();
@@ -120,7 +125,7 @@ impl Drill {
         let place = places.into_iter().nth(http.unwrap_or(0)).ok_or(none)?;
         let collector = Collector::start(recorder, None, judge)
             .map_err(|source| DrillError::System { what: "cannot start a thread", source })?;
-        Ok(Self { scenario, play, run, registry, place, collector })
+        Ok(Self { scenario, play, run, registry, place, authority, collector })
     }
 
     /// Where clients connect, as a URL: the HTTP proxy's, if there are several.
@@ -138,6 +143,15 @@ impl Drill {
     /// The URL of a proxy of the scenario's file, by its name.
     pub fn url_of(&self, proxy: &str) -> Option<String> {
         self.registry.find(proxy).map(|proxied| proxied.spec().url())
+    }
+
+    /// Whom clients have to trust if a proxy makes certificates up, for
+    /// [`terminate`](Builder::terminate) or [`intercept`](Builder::intercept): its certificate is
+    /// [there as PEM](Authority::certificate), and [in a file](Authority::path) for programs that want
+    /// one. It is the user's own, of `firedrill ca`; the variable `FIREDRILL_CA_DIR` says where it is
+    /// kept.
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// What all random choices follow from.

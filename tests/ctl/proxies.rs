@@ -5,7 +5,7 @@ use crate::{
     support::client::End,
 };
 use serde_json::json;
-use std::net::TcpListener;
+use std::{fs, net::TcpListener, path::Path};
 
 #[test]
 fn a_proxy_that_is_made_carries_traffic_until_it_is_taken_away() {
@@ -38,6 +38,74 @@ fn all_of_a_proxy_is_told() {
     assert_eq!((&told["protocol"], &told["enabled"]), (&json!("http"), &json!(true)));
     assert_eq!(told["connections"]["accepted"], 1);
     assert_eq!(stage.get("proxies").json()["proxies"], json!([told]));
+}
+
+#[test]
+fn whatever_a_proxy_was_told_is_told_as_it_can_be_sent() {
+    let stage = Stage::idle();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ctl-told");
+    fs::create_dir_all(&folder).expect("a folder");
+    let signed = rcgen::generate_simple_self_signed(["shop".to_owned()]).expect("signed");
+    let file = |name: &str, text: String| {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let (cert, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+    let secret = key.lines().nth(1).expect("its first line").to_owned();
+    let (cert, key) = (file("shop.pem", cert), file("shop.key", key));
+    let all = [
+        json!({
+            "protocol": "http", "upstream": "https://10.0.0.7",
+            "users": [{ "header": "x-user-id" }, { "cookie": "sid" }, { "query": "key" }, "peer"],
+            "host": "rewrite", "mark": false, "upstream_http": "http2",
+            "tls": { "ca": cert, "sni": "shop.example", "cert": cert, "key": key },
+            "terminate": { "cert": cert, "key": key, "client_ca": cert },
+            "proxy_protocol": { "accept": ["10.0.0.0/8", "::1/128"], "send": "v2" },
+            "forwarded": "both",
+        }),
+        json!({ "protocol": "http", "upstream": "https://10.0.0.7", "tls": { "verify": false } }),
+        json!({
+            "protocol": "tcp", "upstream": "10.0.0.7:443",
+            "sni": { "shop.example": "10.0.0.8:443", "*.example": "[::1]:443" },
+            "proxy_protocol": { "send": "v1" },
+        }),
+        json!({
+            "protocol": "forward", "allow": ["api.example.com", "127.0.0.1:*"], "intercept": false,
+            "upstream_http": "http1",
+        }),
+    ];
+    for (at, mut sent) in all.into_iter().enumerate() {
+        sent["name"] = format!("proxy-{at}").into();
+        sent["listen"] = "127.0.0.1:0".into();
+        sent["enabled"] = false.into();
+
+        let answer = stage.post("proxies", sent.to_string());
+
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let told = answer.json();
+        for (key, value) in sent.as_object().expect("an object") {
+            assert_eq!(told[key], *value, "{key} of {}", answer.text);
+        }
+        let beside = ["bytes", "connections", "faults"];
+        let more = told.as_object().expect("an object").keys();
+        let more: Vec<&String> =
+            more.filter(|key| sent.get(key).is_none() && !beside.contains(&key.as_str())).collect();
+        assert!(more.is_empty() || (at == 3 && more == ["upstream"]), "{more:?}");
+        assert!(!answer.text.contains(&secret), "no key is ever shown");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_its_place() {
+    let stage = Stage::idle();
+    let body = "name: shop\nlisten: 0\nupstream: https://127.0.0.1:1\ntls: { ca: /nowhere.pem }\n";
+
+    let answer = stage.post("proxies", body);
+
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    let problem = &answer.json()["problems"][0];
+    assert_eq!((&problem["code"], &problem["line"]), (&json!("E0721"), &json!(4)));
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn what_does_not_go_together_is_refused() {
     let out = run_at("unix:s", "refused", &["--forward", "a"]).output().expect("it runs");
     let text = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(2), "{text}");
-    assert!(text.contains("on a Unix socket; give `--listen` an address"), "{text}");
+    assert!(text.contains("on a Unix socket; listen on an address"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

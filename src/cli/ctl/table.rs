@@ -8,6 +8,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 use std::time::Duration;
 
+/// What the table of proxies shows, and what is shown below it.
+const IN_TABLE: [&str; 8] =
+    ["bytes", "connections", "enabled", "faults", "listen", "name", "protocol", "upstream"];
+
 /// How everything stands.
 pub(super) fn status(json: &Value) -> String {
     let mut out = format!("firedrill {}, run {}\n", text(&json["version"]), text(&json["run"]));
@@ -47,7 +51,17 @@ fn drill(scenario: &Value) -> String {
 
 /// One proxy, and what is in force on it.
 pub(super) fn proxy_alone(proxy: &Value) -> String {
-    format!("{}\n{}", proxies(&Value::from(vec![proxy.clone()])), faults(&proxy["faults"]))
+    let table = proxies(&Value::from(vec![proxy.clone()]));
+    format!("{table}{}\n{}", told(proxy), faults(&proxy["faults"]))
+}
+
+/// What else a proxy was told, a line each.
+fn told(proxy: &Value) -> String {
+    let keys = proxy.as_object().into_iter().flatten();
+    let others = keys.filter(|(key, _)| !IN_TABLE.contains(&key.as_str()));
+    let lines: Vec<String> =
+        others.map(|(key, value)| format!("{}: {}\n", plain(key), text(value))).collect();
+    lines.concat()
 }
 
 /// A line for each proxy.

@@ -17,7 +17,7 @@ use crate::{
     scenario::Scenario,
     select::Users,
     timeline::Speed,
-    units::{Place, Quantity, http_upstream},
+    units::{Quantity, http_upstream},
 };
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -170,12 +170,6 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             .join(",")
             .parse()
             .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
-        if matches!(args.listen, Place::Unix(_)) {
-            return Err(Refusal::usage(
-                "no client can be told of a forward proxy on a Unix socket; give `--listen` an address and \
-                 a port, such as 127.0.0.1:3128",
-            ));
-        }
         if args.terminate && args.intercept {
             return Err(Refusal::usage(
                 "tunnels to a proxy that is itself behind TLS are not read; leave `--terminate` or `--intercept` out",

@@ -9,6 +9,7 @@ mod drill;
 mod faults;
 mod problem;
 mod proxies;
+mod settings;
 mod show;
 mod status;
 

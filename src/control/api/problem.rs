@@ -84,6 +84,7 @@ impl From<RegistryError> for Problem {
             RegistryError::Exists(_) | RegistryError::Listen { .. } => Self::conflict(detail),
             RegistryError::Upstream(_)
             | RegistryError::Allow(_)
+            | RegistryError::Untold
             | RegistryError::Tls(_)
             | RegistryError::Fault(_) => Self::senseless(detail),
         }

@@ -1,10 +1,10 @@
 //! Proxies and faults as JSON.
 
 use crate::{
-    config::{Allow, misfit_of},
-    control::{App, Proxied, origin},
+    config::misfit_of,
+    control::{App, Proxied, api::settings::settings, origin},
     engine::{ByHand, FaultTally},
-    fault::{Tick, catalog::Protocol},
+    fault::Tick,
     scenario::{FaultEntry, Per, Target},
 };
 use axum::response::{IntoResponse, Response};
@@ -32,7 +32,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 pub(super) fn proxy(proxied: &Proxied, played: &Played<'_>) -> Value {
     let spec = proxied.spec();
     let metered = proxied.meters.read();
-    let mut shown = json!({
+    let shown = json!({
         "name": spec.name,
         "listen": spec.listen.to_string(),
         "upstream": spec.upstream,
@@ -47,12 +47,8 @@ pub(super) fn proxy(proxied: &Proxied, played: &Played<'_>) -> Value {
         },
         "faults": played.on(proxied),
     });
-    if spec.protocol == Protocol::Forward {
-        let allow = spec.upstream.parse::<Allow>();
-        shown["allow"] = allow.map(|allow| allow.rules().collect()).unwrap_or_default();
-        shown["intercept"] = spec.intercept.into();
-    }
-    shown
+    let Value::Object(shown) = shown else { return shown };
+    shown.into_iter().chain(settings(&spec)).collect()
 }
 
 /// What of the scenario is in force on all proxies, and what it did so far.

@@ -63,9 +63,10 @@ impl From<RegistryError> for ApiError {
                 Self::unresolved(format!("listen tcp {address}: bind: {}", bind(&source)))
             }
             RegistryError::Fault(error) => error.into(),
-            RegistryError::Upstream(_) | RegistryError::Allow(_) | RegistryError::Tls(_) => {
-                Self::bad_request(error.to_string())
-            }
+            RegistryError::Upstream(_)
+            | RegistryError::Allow(_)
+            | RegistryError::Untold
+            | RegistryError::Tls(_) => Self::bad_request(error.to_string()),
         }
     }
 }
