@@ -294,7 +294,6 @@ async fn a_call_of_one_message_has_one() {
 /// However soon it is answered: no call gets through because its answer was faster than we are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_of_many_calls_is_hit() {
-    /// Fewer at a time than are reset too quickly for the service's taste.
     const USERS: usize = 8;
     const CALLS: usize = 50;
     let drill =
