@@ -11,7 +11,7 @@ use crate::{
         record::{Draft, counter},
         shaper::Next,
         tee::{Kept, Tee},
-        upload::{Brink, Upload},
+        upload::{Upload, Word},
     },
 };
 use bytes::{Buf, Bytes};
@@ -21,7 +21,6 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -163,9 +162,9 @@ impl Ask {
         self.upload = Some(Box::new(upload));
     }
 
-    /// What tells where it is to stop for good, for whoever says when all before that has left.
-    pub(crate) fn watched(&self) -> Option<Arc<Brink>> {
-        self.upload.as_ref()?.watched()
+    /// The word that it stopped for good and all before that has left, for whoever sends it.
+    pub(crate) fn word(&self) -> Option<Word> {
+        self.upload.as_ref()?.word()
     }
 
     /// The exchange it is a part of.

@@ -158,6 +158,12 @@ impl Cut {
             // Nothing is broken off any more.
             return self.poll_free(cx);
         }
+        if let Place::Upload(brink) = &self.how.place
+            && brink.is_reached()
+        {
+            // What follows may be an answer to what it ends after.
+            ready!(brink.poll(cx));
+        }
         if self.is_reached(cx) && (self.rest.is_some() || !self.body.is_end_stream()) {
             return self.poll_broken(cx);
         }

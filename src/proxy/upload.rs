@@ -73,6 +73,26 @@ pub(crate) struct Brink {
     waker: AtomicWaker,
 }
 
+/// The word that all that came before the end of a body has left: it is given when it is dropped, so that
+/// nobody waits for it in vain, however the sending ended.
+#[derive(Debug)]
+pub(crate) struct Word(Arc<Brink>);
+
+impl Word {
+    /// Whether the body stopped.
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.is_reached()
+    }
+}
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        if self.is_due() {
+            self.0.tell();
+        }
+    }
+}
+
 impl Upload {
     /// Has it go through a filter.
     pub(crate) fn shape(&mut self, shaper: Shaper) {
@@ -92,11 +112,11 @@ impl Upload {
         self.stop = Some(Stop::new(after, hold, ctl, Then::Stall(Some((by, draft)))));
     }
 
-    /// What tells of its end, for whoever sends it and says when all before that has left.
-    pub(crate) fn watched(&self) -> Option<Arc<Brink>> {
+    /// The word that all before its end has left, for whoever sends it.
+    pub(crate) fn word(&self) -> Option<Word> {
         let Then::End(brink) = &self.stop.as_ref()?.then else { return None };
         brink.is_watched.store(true, Ordering::Release);
-        Some(Arc::clone(brink))
+        Some(Word(Arc::clone(brink)))
     }
 
     /// Whether nothing more comes of it.
@@ -131,6 +151,9 @@ impl Stop {
 
     fn poll(&mut self, cx: &mut Context<'_>, source: Source<'_>) -> Next {
         while !self.is_free && self.calls.is_over() {
+            if matches!(&self.then, Then::End(brink) if brink.is_reached()) {
+                return Poll::Pending;
+            }
             if self.hold.moment().is_none() || self.ctl.injector().is_over() {
                 self.is_free = true;
                 break;
@@ -183,8 +206,7 @@ impl Brink {
         self.reached.load(Ordering::Acquire)
     }
 
-    /// All that came before it has left.
-    pub(crate) fn tell(&self) {
+    fn tell(&self) {
         self.told.store(true, Ordering::Release);
         self.waker.wake();
     }

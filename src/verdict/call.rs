@@ -20,14 +20,15 @@ const READS: [&str; 8] =
     ["Get", "List", "BatchGet", "Search", "Lookup", "Describe", "Watch", "StreamGet"];
 
 /// Whether a call changes nothing, by the name of its method: `GetItem`, `ListOrders`, a health `Check`.
-/// What does one thing and another (`GetAndLock`) is none of these.
+/// What does one thing and another (`GetAndLock`) is none of these. Server reflection only reads.
 pub(super) fn reads(path: &str) -> bool {
     let method = path.rsplit('/').next().unwrap_or_default();
     let begins = |word: &&str| {
         let rest = method.strip_prefix(*word);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_lowercase()))
     };
-    method == "Check" || (READS.iter().any(begins) && !method.contains("And"))
+    let reflects = path.starts_with("/grpc.reflection.");
+    reflects || method == "Check" || (READS.iter().any(begins) && !method.contains("And"))
 }
 
 /// What a failed call told the client. `wait` is when it may try again.
@@ -67,9 +68,13 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_told_by_its_name() {
-        for path in
-            ["/shop.Cart/GetItem", "/a.B/List", "/grpc.health.v1.Health/Check", "/a.B/Watch"]
-        {
+        for path in [
+            "/shop.Cart/GetItem",
+            "/a.B/List",
+            "/grpc.health.v1.Health/Check",
+            "/a.B/Watch",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        ] {
             assert!(reads(path), "{path}");
         }
         for path in [

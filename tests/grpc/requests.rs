@@ -291,6 +291,30 @@ async fn a_call_of_one_message_has_one() {
     }
 }
 
+/// However soon it is answered: no call gets through because its answer was faster than we are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_of_many_calls_is_hit() {
+    const USERS: usize = 8;
+    const CALLS: usize = 50;
+    let drill =
+        Drill::of(&faults("{ grpc: { code: ABORTED, after: 1 message, side: request } }")).await;
+    let client = drill.client().await;
+    let users = (0..USERS).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for _ in 0..CALLS {
+                let met = client.double(number(1)).await.expect_err("it is hit");
+                assert_eq!(met.code(), Code::Aborted, "{met:?}");
+            }
+        })
+    });
+    for user in users.collect::<Vec<_>>() {
+        user.await.expect("no panic");
+    }
+    let exchanges = drill.exchanges(USERS * CALLS).await;
+    assert!(exchanges.iter().all(|exchange| exchange.dealt.len() == 1));
+}
+
 /// Answers that came by then are the client's, and the status comes after them.
 #[tokio::test]
 async fn a_conversation_fails_after_so_many_messages_of_the_client() {

@@ -160,7 +160,9 @@ pub(crate) fn serve<I>(
 ) where
     I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Connected + Unpin + Send + 'static,
 {
-    tokio::spawn(Server::builder().serve_with_incoming(counting, incoming));
+    // On a busy machine it looks at streams later than they are reset.
+    let server = Server::builder().http2_max_pending_accept_reset_streams(Some(10_000));
+    tokio::spawn(server.serve_with_incoming(counting, incoming));
 }
 
 /// A client of the service.

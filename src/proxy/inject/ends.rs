@@ -8,6 +8,7 @@ use crate::{
     proxy::{
         ask::Ask,
         ctl::lock,
+        error::Aborted,
         inject::{Ended, Injection},
         reply::{Reply, read_out},
         rescue::MARK,
@@ -25,11 +26,20 @@ pub(super) struct Midway {
 }
 
 impl Injection {
-    /// Ends the exchange in the middle of its request, before there was an answer.
-    pub(super) async fn end_midway(&self, by: &Dealing) -> Response<Reply> {
+    /// Ends the exchange in the middle of its request. An answer that was faster than the word that it
+    /// has come to that is not passed on.
+    pub(super) async fn end_midway(
+        &self,
+        Midway { brink, by }: &Midway,
+        answer: Option<Result<Response<Reply>, Aborted>>,
+    ) -> Response<Reply> {
+        match answer {
+            // What sends the request, and will say so, is in there.
+            Some(Ok(_answer)) => brink.told().await,
+            _ => self.draft.no_reply(),
+        }
         by.came_about();
         self.draft.dealt(by.dealt.clone());
-        self.draft.no_reply();
         if let Effect::Finish { trailers, .. } = &by.effect {
             // All that there is of an answer, in its head.
             let mut headers = HeaderMap::clone(trailers);

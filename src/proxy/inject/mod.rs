@@ -25,7 +25,6 @@ use crate::{
     },
     select::{RequestView, User},
 };
-use ends::Midway;
 use http::{Request, Response};
 use std::{
     future::{Future, pending},
@@ -223,11 +222,17 @@ impl Injection {
         let midway = self.upload(&mut request);
         let mut response = match &midway {
             None => inner.call(request).await?,
-            Some(Midway { brink, by }) => tokio::select! {
-                biased;
-                () = brink.told() => return Ok(self.end_midway(by).await),
-                response = inner.call(request) => response?,
-            },
+            Some(midway) => {
+                let answer = tokio::select! {
+                    biased;
+                    () = midway.brink.told() => None,
+                    answer = inner.call(request) => Some(answer),
+                };
+                match answer {
+                    Some(answer) if !midway.brink.is_reached() => answer?,
+                    answer => return Ok(self.end_midway(midway, answer).await),
+                }
+            }
         };
         if let Some(loss) = loss {
             response = self.lose(&loss, response).await;

@@ -9,7 +9,7 @@ use crate::{
         http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
         inbound::Received,
         record::Draft,
-        upload::Brink,
+        upload::Word,
         upstream::{
             ANSWER_TIMEOUT,
             interim::Interims,
@@ -30,7 +30,14 @@ use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
     task::Poll,
+    time::Duration,
 };
+use tokio::time::timeout;
+
+/// How long after the last of an upload that a fault breaks off its stream is reset. Servers throw away
+/// what of a stream they have not read when it is reset, and those that meet too many that are reset as soon as
+/// they come end the whole connection (CVE-2023-44487), for all that share it.
+const GRACE: Duration = Duration::from_millis(20);
 
 /// What goes on of a request when its answer has begun, and ends with that.
 #[derive(Debug)]
@@ -90,7 +97,7 @@ pub(super) async fn send(
     };
     drop(sender);
     let broken = Arc::new(OnceLock::new());
-    let brink = ask.watched();
+    let word = ask.word();
     // What is kept to be sent again, if there is nothing to it but the head.
     let mut socket = None;
     let (upload, kept) = if is_socket {
@@ -99,7 +106,7 @@ pub(super) async fn send(
     } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
     } else {
-        let task = tokio::spawn(upload(Sending::new(stream, ask), brink, Arc::clone(&broken)));
+        let task = tokio::spawn(upload(Sending::new(stream, ask), word, Arc::clone(&broken)));
         (Some(TaskGuard::new(&task)), None)
     };
     let mut patience = Patience::new();
@@ -146,14 +153,10 @@ pub(super) async fn send(
     }
 }
 
-async fn upload(
-    mut sending: Sending<Ask>,
-    brink: Option<Arc<Brink>>,
-    broken: Arc<OnceLock<BodyError>>,
-) {
+async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceLock<BodyError>>) {
     let outcome = poll_fn(|cx| match sending.poll(cx) {
         // A reset would take with it what has not left yet.
-        Poll::Pending if brink.as_ref().is_some_and(|brink| brink.is_reached()) => {
+        Poll::Pending if word.as_ref().is_some_and(Word::is_due) => {
             sending.poll_left(cx).map(|()| None)
         }
         outcome => outcome.map(Some),
@@ -166,10 +169,10 @@ async fn upload(
         Some(Outcome::Stalled) => sending.reset(Reason::CANCEL),
         Some(Outcome::Sent | Outcome::Reset(_) | Outcome::Gone) => {}
         None => {
-            // Told first: what the upstream makes of the reset is not what happened.
-            if let Some(brink) = brink {
-                brink.tell();
-            }
+            // Unless the upstream ends it first.
+            let _ended = timeout(GRACE, poll_fn(|cx| sending.poll(cx))).await;
+            // First, since what the upstream makes of the reset is not what happened.
+            drop(word);
             sending.reset(Reason::CANCEL);
         }
     }
