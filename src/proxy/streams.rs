@@ -199,11 +199,12 @@ impl ConnCtl {
     /// How the stream itself ended, if it is one and did.
     pub(super) fn stream_ended_by(&self) -> Option<EndedBy> {
         let branch = self.branch.as_ref()?;
-        if self.killed_itself().is_some() {
+        if self.killed_itself().is_some() && !self.is_killed_by_edge() {
             let upstream = branch.by_upstream.load(Ordering::Acquire);
             return Some(if upstream { EndedBy::UpstreamRst } else { EndedBy::ProxyRst });
         }
         match (self.gone_itself(), self.reset_code()) {
+            _ if self.is_killed_by_edge() => None,
             (true, _) => Some(EndedBy::ClientRst),
             (false, Some(_)) => Some(EndedBy::ProxyRst),
             (false, None) => None,

@@ -227,6 +227,23 @@ async fn a_client_that_leaves_a_stall_is_let_go_whatever_it_speaks() {
 }
 
 #[tokio::test]
+async fn an_edge_that_resets_connections_ends_sockets_whatever_either_side_speaks() {
+    for (client, service) in ALL {
+        let phases = ["{ name: a, for: 10m }", "{ name: b, for: 10m, connections: reset }"];
+        let stage = Stage::set(Drill::phases(&phases), service).await;
+        let mut socket = stage.open(client).await;
+        say(&mut socket, "a").await;
+        next(&mut socket).await;
+
+        stage.drill.controls().skip();
+
+        assert!(!matches!(socket.next().await, Some(Ok(_))), "{client:?} {service:?}");
+        let told = tunnel(&stage.drill).await;
+        assert_eq!(told.exchange.ended_by, EndedBy::PhaseEdge, "{client:?} {service:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_is_refused_by_services_and_by_faults() {
     let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
     let service = Upstream::answering(refusal).await;

@@ -34,6 +34,12 @@ impl ConnCtl {
         self.kill(Close::Reset);
     }
 
+    /// Whether it is the edge of a phase that ends it, or the connection that it is a stream of.
+    pub(in crate::proxy) fn is_killed_by_edge(&self) -> bool {
+        let own = self.killed_by_edge.load(Ordering::Acquire);
+        own || self.connection().killed_by_edge.load(Ordering::Acquire)
+    }
+
     /// Says goodbye on the connection if nothing is under way on it and nothing of a request came: what
     /// comes now comes too late, and is read all the same. Says whether it did.
     pub(crate) fn drain(&self) -> bool {
@@ -165,9 +171,7 @@ impl ConnCtl {
         }
         match (self.killed(), self.gone_at()) {
             (Some(Close::Reset), _) if self.is_drained() => EndedBy::Stale,
-            (Some(Close::Reset), _) if self.killed_by_edge.load(Ordering::Acquire) => {
-                EndedBy::PhaseEdge
-            }
+            (Some(Close::Reset), _) if self.is_killed_by_edge() => EndedBy::PhaseEdge,
             (Some(Close::Reset), _) => EndedBy::ProxyRst,
             (Some(Close::Fin), _) | (None, 0) => EndedBy::ProxyFin,
             _ if self.gone_by_reset.load(Ordering::Acquire) => EndedBy::ClientRst,

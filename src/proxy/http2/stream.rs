@@ -134,6 +134,8 @@ async fn exchange(
     });
     let (mut parts, body) = response.await?.into_parts();
     let granted = switch.as_ref().and_then(|_| lock(&ctl.granted).take());
+    // What a fault answers in its place grants nothing.
+    let granted = granted.filter(|_| parts.status.is_success());
     let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || granted.is_some();
     if let Some((give, received)) = switch.filter(|_| switches) {
         parts.status = StatusCode::OK;

@@ -25,6 +25,27 @@ fn told(exchange: &Exchange) -> (&'static str, Option<u32>) {
 }
 
 #[tokio::test]
+async fn an_edge_that_resets_connections_is_told_of_each_stream() {
+    let service = Service::of(ok).await;
+    let phases = [
+        "{ name: a, for: 10m, faults: [{ hang: {} }] }",
+        "{ name: b, for: 10m, connections: reset }",
+    ];
+    let drill = Drill::phases(&phases).at(&service.url());
+    let client = Client::to(drill.address()).await;
+    let waiting = [client.start(get("/a")).await, client.start(get("/b")).await];
+    drill.hits("hang", 2).await;
+
+    drill.controls().skip();
+
+    for answer in waiting {
+        answer.await.expect_err("it is reset");
+    }
+    let ends: Vec<_> = drill.exchanges(2).await.iter().map(|it| it.ended_by.name()).collect();
+    assert_eq!(ends, ["phase_edge"; 2]);
+}
+
+#[tokio::test]
 async fn a_reset_has_the_code_that_the_scenario_says() {
     let service = Service::of(ok).await;
     for (fault, code) in [
