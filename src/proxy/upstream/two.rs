@@ -131,9 +131,7 @@ pub(super) async fn send(
             }
         }
         Some(Err(error)) => {
-            // One that is told to calm down is left alone, with all that it remembers.
-            let is_angry = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
-            if error.is_go_away() || error.is_io() || is_angry {
+            if is_no_use_to_others(&error) {
                 place.forget();
             }
             // Only what its last word does not cover ends so; the others end with the connection.
@@ -151,6 +149,13 @@ pub(super) async fn send(
             })
         }
     }
+}
+
+/// Whether other requests had better go elsewhere than on the connection that failed so.
+fn is_no_use_to_others(error: &h2::Error) -> bool {
+    // One that is told to calm down is left alone, with all that it remembers.
+    let is_angry = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+    error.is_go_away() || error.is_io() || is_angry
 }
 
 async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceLock<BodyError>>) {
