@@ -88,6 +88,8 @@ impl fmt::Display for Answer {
 pub struct Attempt {
     /// The connection, and the how-manieth exchange on it.
     pub conn: (u64, u32),
+    /// Whether it is the first that was asked there.
+    pub is_first: bool,
     /// The proxy that it came to.
     pub proxy: u32,
     /// Who: the user, told apart by its program too where only its address is known.
@@ -182,8 +184,9 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt that an exchange was; `None` if its details were not kept.
-    pub fn of(exchange: &Exchange, labels: &mut Labels) -> Option<Self> {
+    /// The attempt that an exchange was, the first on its connection or not; `None` if its details were not
+    /// kept.
+    pub fn of(exchange: &Exchange, is_first: bool, labels: &mut Labels) -> Option<Self> {
         let detail = exchange.detail.as_deref()?;
         let keys = &detail.keys;
         let agent = detail.agent.as_deref().unwrap_or_default();
@@ -192,8 +195,8 @@ impl Attempt {
         let plain = prints.whole(detail.body_hash);
         // A client cannot ask before hands are shaken.
         let ready = exchange.accepted.max(exchange.secured);
-        let opens = exchange.seq == 1
-            && exchange.t_first.max(exchange.t_head) <= ready.saturating_add(PRECONNECT);
+        let opens =
+            is_first && exchange.t_first.max(exchange.t_head) <= ready.saturating_add(PRECONNECT);
         let first = if exchange.t_first > 0 { exchange.t_first } else { exchange.t_head };
         let asked = detail.retry_after.as_deref();
         let (ended_by, outcome) = if is_left_dripping(exchange) {
@@ -203,6 +206,7 @@ impl Attempt {
         };
         let mut attempt = Self {
             conn: (exchange.conn, exchange.seq),
+            is_first,
             proxy: exchange.proxy,
             user,
             lot: exchange.user,
@@ -270,7 +274,7 @@ impl Attempt {
         if tunnel.exchange.complete {
             return None;
         }
-        let attempt = Self::of(&tunnel.exchange, labels)?;
+        let attempt = Self::of(&tunnel.exchange, false, labels)?;
         let end = attempt.end;
         Some(Self {
             start: end,

@@ -39,7 +39,7 @@ impl Flow {
     pub fn attempt(&mut self, attempt: &Attempt) {
         let second = self.at(attempt.start);
         second.attempts += 1;
-        second.connections += u32::from(attempt.conn.1 == 1);
+        second.connections += u32::from(attempt.is_first);
         // A socket is opened once and serves for as long as it stands: handshakes are no goodput that has
         // to come back.
         if !attempt.opens_socket() {

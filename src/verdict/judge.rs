@@ -19,6 +19,7 @@ use crate::{
         impact::{self, Cost},
         label::Labels,
         link::Linker,
+        opening::Openings,
         operation::Operation,
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
@@ -42,6 +43,7 @@ pub struct Judge {
     oracle: Box<dyn Oracle>,
     course: Course,
     labels: Labels,
+    openings: Openings,
     linker: Linker,
     benches: Benches,
     identities: Identities,
@@ -60,6 +62,7 @@ impl Judge {
         Self {
             course: Course::new(&scenario),
             labels: Labels::new(user_sources),
+            openings: Openings::default(),
             linker: Linker::default(),
             benches: Benches::new(&scenario),
             identities: Identities::default(),
@@ -75,7 +78,8 @@ impl Judge {
         match event {
             Event::Exchange(exchange) => {
                 self.course.see(exchange.t_end);
-                if let Some(attempt) = Attempt::of(exchange, &mut self.labels) {
+                let is_first = self.openings.is_first(exchange);
+                if let Some(attempt) = Attempt::of(exchange, is_first, &mut self.labels) {
                     self.attempt(attempt);
                 }
             }

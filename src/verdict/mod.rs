@@ -27,6 +27,7 @@ pub mod impact;
 mod judge;
 mod label;
 pub mod link;
+mod opening;
 mod operation;
 mod oracle;
 mod outcome;

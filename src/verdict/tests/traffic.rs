@@ -301,6 +301,15 @@ impl Traffic {
         self.events.push((end, Event::Exchange(Box::new(exchange))));
     }
 
+    /// What was added last.
+    pub(crate) fn last(&self) -> &Exchange {
+        let last = self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Exchange(exchange) => Some(exchange),
+            _ => None,
+        });
+        last.unwrap()
+    }
+
     /// The edge of a phase closed the user's idle connection.
     pub(crate) fn drained(&mut self, user: u64, at: f64) {
         let at = micros(at);
