@@ -133,6 +133,35 @@ pub struct Connection {
     pub relay: Option<Relay>,
 }
 
+impl Connection {
+    /// What was wrong on purpose with its TLS handshake, if something was.
+    pub fn flaw(&self) -> Option<&'static str> {
+        self.dealt.iter().find_map(|dealt| match dealt.did {
+            Did::Handshake(flaw) => Some(flaw),
+            _ => None,
+        })
+    }
+
+    /// Whether its handshake failed because the drill would have it so, as far as can be told.
+    pub fn is_handshake_dealt(&self) -> bool {
+        let Some(word) = self.tls_error else { return false };
+        match self.flaw() {
+            _ if word == "dealt" => true,
+            None | Some("no_close_notify") => false,
+            Some("stall") => matches!(word, "left" | "timeout"),
+            Some("untrusted" | "no_common_version" | "no_common_cipher" | "reset") => true,
+            // It did not get as far as the flaw.
+            Some(_) => !matches!(word, "alert_unknown_ca" | "nothing_to_show"),
+        }
+    }
+
+    /// Whether hands were shaken for TLS, and the client went without asking anything.
+    pub fn is_unasked(&self) -> bool {
+        let left = matches!(self.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
+        self.secured > 0 && self.tls_error.is_none() && self.relay.is_none() && left
+    }
+}
+
 /// A connection whose bytes were passed on as they came. Times are microseconds since the drill's
 /// start; zero means that it did not come to that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

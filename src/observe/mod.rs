@@ -19,8 +19,7 @@ pub use journal::{End, Ending, Journal, Preface, RECORD_FORMAT, Tally};
 pub use keys::KeySet;
 
 use crate::event::{
-    Connection, Dealt, Did, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel,
-    Upstream,
+    Connection, EndedBy, Event, Exchange, HandChange, Outcome, PhaseEdge, Tunnel, Upstream,
 };
 use gaps::Gaps;
 use opened::Opened;
@@ -68,6 +67,8 @@ pub struct Observations {
     pub bare_connections: u64,
     /// Handshakes of TLS that a fault had fail.
     pub handshakes_dealt: u64,
+    /// Connections on which hands were shaken for TLS and nothing was asked.
+    pub unasked: u64,
     /// Handshakes of TLS that failed though no fault was dealt to them, by their word.
     pub handshakes_failed: BTreeMap<&'static str, u64>,
     /// Connections whose bytes were passed on as they came, by the name of their proxy.
@@ -119,13 +120,13 @@ impl Observations {
 
     fn connection(&mut self, connection: &Connection) {
         if let Some(word) = connection.tls_error {
-            let is_dealt = |dealt: &Dealt| matches!(dealt.did, Did::Handshake(_));
-            if connection.dealt.iter().any(is_dealt) {
+            if connection.is_handshake_dealt() {
                 self.handshakes_dealt += 1;
             } else {
                 *self.handshakes_failed.entry(word).or_default() += 1;
             }
         }
+        self.unasked += u64::from(connection.is_unasked());
         let Some(relay) = &connection.relay else {
             // One that was drained had its exchanges.
             self.bare_connections += u64::from(connection.ended_by != EndedBy::Drained);

@@ -136,9 +136,15 @@ pub(super) fn farewell(ctl: &ConnCtl, shared: &Shared) {
     let is_bare = ctl.exchanges() == 0 && ctl.killed().is_some();
     if ctl.is_drained() {
         tell(ctl, shared, dealt, EndedBy::Drained, None);
-    } else if !dealt.is_empty() || is_bare || ctl.tls_error().is_some() {
+    } else if !dealt.is_empty() || is_bare || ctl.tls_error().is_some() || is_unasked(ctl) {
         tell(ctl, shared, dealt, ctl.ended_by(), None);
     }
+}
+
+/// Whether hands were shaken for TLS, and the client went without a word after it: some look at names only
+/// then.
+fn is_unasked(ctl: &ConnCtl) -> bool {
+    ctl.secured() > 0 && ctl.is_unasked() && ctl.gone_at() > 0
 }
 
 async fn serve_tcp<S: Stream>(io: S, ctl: Arc<ConnCtl>, shared: Arc<Shared>) {

@@ -168,6 +168,8 @@ pub struct Attempt {
     pub injected: bool,
     /// What was injected into it, by its place in the [labels](Labels); 0 is nothing.
     pub dealt: u16,
+    /// Whether it came over TLS that is spoken with us.
+    pub secure: bool,
     /// What was wrong on purpose with the TLS of its connection, if it is the first one there, and how
     /// long it took until hands were shaken.
     pub flaw: Option<(&'static str, Duration)>,
@@ -254,6 +256,7 @@ impl Attempt {
             wrong: None,
             injected: exchange.injected(),
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
+            secure: exchange.secured > 0,
             flaw: flaw(exchange),
             held: is_held(exchange),
             dripped: is_dripped(exchange),

@@ -44,6 +44,7 @@ pub struct Course {
     /// The end of all that was seen.
     horizon: u64,
     drained: Vec<u32>,
+    knocks: Vec<u32>,
 }
 
 impl Course {
@@ -65,6 +66,7 @@ impl Course {
             legs,
             horizon: 0,
             drained: Vec::new(),
+            knocks: Vec::new(),
         }
     }
 
@@ -88,12 +90,16 @@ impl Course {
     pub fn connection(&mut self, connection: &Connection) {
         self.see(connection.ended);
         if connection.ended_by == EndedBy::Drained {
-            let second = whole(connection.ended).min(LONGEST);
-            if self.drained.len() <= second {
-                self.drained.resize(second + 1, 0);
-            }
-            self.drained[second] += 1;
+            count(&mut self.drained, connection.ended);
+        } else if connection.relay.is_none() {
+            count(&mut self.knocks, connection.accepted);
         }
+    }
+
+    /// How many connections were made on which nothing was asked, by seconds: somebody tried, and nobody
+    /// knows who.
+    pub fn knocks(&self) -> &[u32] {
+        &self.knocks
     }
 
     /// How many idle connections the edges of phases closed, by seconds.
@@ -183,4 +189,13 @@ impl Course {
     pub fn has_faults(&self) -> bool {
         self.first_faulty.is_some()
     }
+}
+
+/// One more in the second of this time.
+fn count(seconds: &mut Vec<u32>, at: u64) {
+    let second = whole(at).min(LONGEST);
+    if seconds.len() <= second {
+        seconds.resize(second + 1, 0);
+    }
+    seconds[second] += 1;
 }

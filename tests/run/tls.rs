@@ -127,15 +127,18 @@ fn curl_meets_each_flaw_as_in_life() {
 #[test]
 fn a_client_that_takes_any_certificate_fails_the_drill() {
     let (upstream, folder) = (Upstream::start(), folder("tls-verdict"));
-    let text = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: expired }] }]\n\
-                expect: [bad_certificates_taken: 0]\n";
-    let takes = |flag: &str, said: &str, code: i32| {
-        let (file, record) = (scenario(&folder, text), folder.join("drill.jsonl"));
+    let text = "name: x\nphases:\n  - { name: calm, for: 1500ms }\n\
+                - { name: a, for: 10m, faults: [{ tls: expired }] }\n\
+                expect: [bad_certificates_taken: 0]\n"
+        .replace("\n- ", "\n  - ");
+    let takes = |trust: &str, flag: &str, said: &str, code: i32| {
+        let (file, record) = (scenario(&folder, &text), folder.join("drill.jsonl"));
         let record = record.to_str().expect("a path");
         let args = ["run", &file, "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
         let mut command = with_ca(&folder, &args);
         let ask = format!(
-            "for n in 1 2 3 4; do curl -s {flag} --cacert $FIREDRILL_CA $FIREDRILL_URL/; done; true"
+            "curl -s {flag} {trust} $FIREDRILL_URL/; sleep 1.6; \
+             for n in 1 2 3 4; do curl -s {flag} {trust} $FIREDRILL_URL/; done; true"
         );
         command.args(["--terminate", "--record", record, "--", "sh", "-c", &ask]);
         let drilled = done(command);
@@ -149,8 +152,27 @@ fn a_client_that_takes_any_certificate_fails_the_drill() {
         }
     };
 
-    takes("--insecure", "4 of 4 that had expired", 1);
-    takes("", "0 of 4 that had expired", 0);
+    let trust = "--cacert $FIREDRILL_CA";
+    takes(trust, "--insecure", "4 of 4 expired", 1);
+    takes(trust, "", "PASS bad_certificates_taken 0 0 (0 of 4 expired", 0);
+}
+
+/// It refuses whatever it is shown, so that its refusals say nothing of the flaw.
+#[test]
+fn a_client_that_never_trusted_us_is_not_cleared() {
+    let (upstream, folder) = (Upstream::start(), folder("tls-stranger"));
+    let text = "name: x\nphases: [{ name: a, for: 10m, faults: [{ tls: wrong_name }] }]\n\
+                expect: [bad_certificates_taken: 0]\n";
+    let file = scenario(&folder, text);
+    let args = ["run", &file, "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
+    let mut command = with_ca(&folder, &args);
+    let ask = "for n in 1 2 3 4 5; do curl -s $FIREDRILL_URL/; done; true";
+    command.args(["--terminate", "--", "sh", "-c", ask]);
+
+    let told = done(command).out.split_whitespace().collect::<Vec<_>>().join(" ");
+
+    assert!(told.contains("INCONCLUSIVE bad_certificates_taken 0 5 connections did not"), "{told}");
+    assert!(told.contains("(alert_unknown_ca): the client does not trust who signed"), "{told}");
 }
 
 #[test]

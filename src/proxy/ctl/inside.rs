@@ -28,6 +28,11 @@ impl ConnCtl {
         }
     }
 
+    /// Whether nothing was asked since the connection was made, or since it became a tunnel that is read.
+    pub(in crate::proxy) fn is_unasked(&self) -> bool {
+        self.exchanges() == self.inside.get().map_or(0, |inside| inside.after)
+    }
+
     /// What was dealt before any request, if this is the exchange that it is told with: the first, and
     /// the first inside a tunnel.
     pub(in crate::proxy) fn dealt_before(&self, seq: u32) -> Vec<Dealt> {

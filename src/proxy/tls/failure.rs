@@ -1,15 +1,18 @@
 //! Why there is no TLS with a client.
 
-use crate::proxy::ctl::ConnCtl;
+use crate::proxy::{ctl::ConnCtl, upstream::TlsError};
 use rustls::{AlertDescription as Alert, Error};
-use std::io;
+use std::io::{self, ErrorKind};
+
+/// The word for a handshake that a drill had fail.
+pub(super) const DEALT: &str = "dealt";
 
 /// Why there is no TLS with a client.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// It said nothing at all and went, as one does that only looks whether somebody listens.
     #[error("the client said nothing")]
-    Silent,
+    Silent(#[source] io::Error),
     /// It went, or broke off.
     #[error("the client went")]
     Gone(#[from] io::Error),
@@ -19,6 +22,9 @@ pub(crate) enum Failure {
     /// It speaks no TLS, or none that both sides speak, or does not take what it is shown.
     #[error("the handshake failed")]
     Tls(#[source] io::Error),
+    /// We have nothing to show it.
+    #[error("there is no certificate to show")]
+    Ours(#[source] TlsError),
     /// A fault would have it so.
     #[error("a fault ends the handshake")]
     Dealt,
@@ -28,21 +34,24 @@ impl Failure {
     /// Has the connection know of it.
     pub(super) fn note(&self, ctl: &ConnCtl) {
         if let Some(word) = self.word() {
-            ctl.set_tls_error(word);
+            // What broke it off from below was not the client.
+            ctl.set_tls_error(if ctl.killed().is_some() { DEALT } else { word });
         }
         if self.is_the_clients() {
             ctl.client_gone(false);
+        }
+        if let Self::Ours(error) = self {
+            tracing::warn!(peer = %ctl.peer, %error, cause = ?error, "no certificate for a client");
         }
     }
 
     /// Whether it is the client that ended it.
     fn is_the_clients(&self) -> bool {
         match self {
-            Self::Silent | Self::Gone(_) => true,
-            Self::Tls(error) => {
-                error.kind() == io::ErrorKind::UnexpectedEof || self.alert().is_some()
-            }
-            Self::PlainHttp | Self::Dealt => false,
+            // Our own patience ended, and not the client's.
+            Self::Silent(error) | Self::Gone(error) => error.kind() != ErrorKind::TimedOut,
+            Self::Tls(error) => error.kind() == ErrorKind::UnexpectedEof || self.alert().is_some(),
+            Self::PlainHttp | Self::Ours(_) | Self::Dealt => false,
         }
     }
 
@@ -63,11 +72,12 @@ impl Failure {
     /// One word for the record; none if no handshake was begun.
     fn word(&self) -> Option<&'static str> {
         Some(match self {
-            Self::Silent => return None,
-            Self::Gone(error) if error.kind() == io::ErrorKind::TimedOut => "timeout",
+            Self::Silent(_) => return None,
+            Self::Gone(error) if error.kind() == ErrorKind::TimedOut => "timeout",
             Self::Gone(_) => "left",
             Self::PlainHttp => "plain_http",
-            Self::Dealt => "dealt",
+            Self::Ours(_) => "nothing_to_show",
+            Self::Dealt => DEALT,
             Self::Tls(error) => match (tls_error(error), self.alert()) {
                 (_, Some(alert)) => alert_word(alert),
                 (Some(Error::NoCertificatesPresented), _) => "no_certificate",
@@ -76,7 +86,7 @@ impl Failure {
                     "nothing_in_common"
                 }
                 (Some(_), _) => "no_tls",
-                (None, _) if error.kind() == io::ErrorKind::TimedOut => "timeout",
+                (None, _) if error.kind() == ErrorKind::TimedOut => "timeout",
                 (None, _) => "left",
             },
         })

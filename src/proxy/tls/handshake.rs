@@ -7,14 +7,17 @@ use crate::{
         ctl::ConnCtl,
         drain::Ending,
         socket::{Front as _, Socket, Stream},
-        tls::{Alpn, Terminator, failure::Failure},
+        tls::{
+            Alpn, Terminator,
+            failure::{self, Failure},
+        },
     },
 };
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustls::server::{Accepted, Acceptor};
 use std::{
     future::{Future, pending},
-    io,
+    io::{self, ErrorKind},
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -122,11 +125,15 @@ pub(super) async fn shake<S: Stream>(
     };
     match flaw {
         Flaw::Stall { limit } => {
-            tokio::select! {
-                () = socket.until_left() => {
-                    return Err((Failure::Dealt, socket));
-                }
-                () = stalled(ctl, fault, *limit) => {}
+            let hold = Hold { ctl, is_over: false };
+            let left = tokio::select! {
+                () = socket.until_left() => true,
+                () = stalled(ctl, fault, *limit) => false,
+            };
+            hold.end();
+            if left {
+                let error = io::Error::from(ErrorKind::UnexpectedEof);
+                return Err((Failure::Gone(error), socket));
             }
             socket.begin_anew();
         }
@@ -144,6 +151,26 @@ pub(super) async fn shake<S: Stream>(
     match flaw {
         Flaw::Reset | Flaw::NoCommonVersion | Flaw::NoCommonCipher => Err((Failure::Dealt, socket)),
         _ => answer(hello, socket, terminator, local, Some(*flaw)).await,
+    }
+}
+
+/// A handshake that is held. If the connection is ended meanwhile, that is what became of it.
+struct Hold<'c> {
+    ctl: &'c ConnCtl,
+    is_over: bool,
+}
+
+impl Hold<'_> {
+    fn end(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.ctl.set_tls_error(failure::DEALT);
+        }
     }
 }
 
@@ -205,7 +232,7 @@ async fn answer<IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(TlsStream<IO>, Alpn), (Failure, IO)> {
     let config = match terminator.config(hello.client_hello().server_name(), local, flaw) {
         Ok(config) => config,
-        Err(error) => return Err((Failure::Tls(io::Error::other(error)), io)),
+        Err(error) => return Err((Failure::Ours(error), io)),
     };
     let hands = StartHandshake::from_parts(hello, io).into_stream(config).into_fallible();
     match hands.await {
@@ -223,12 +250,13 @@ async fn hello<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Result<Accept
     let mut chunk = [0; CHUNK];
     let mut is_first = true;
     loop {
-        let count = io.read(&mut chunk).await?;
-        if count == 0 && is_first {
-            return Err(Failure::Silent);
-        }
+        let count = match io.read(&mut chunk).await {
+            Ok(0) if is_first => return Err(Failure::Silent(ErrorKind::UnexpectedEof.into())),
+            Err(error) if is_first => return Err(Failure::Silent(error)),
+            read => read?,
+        };
         if count == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
         }
         // No TLS begins with a letter, and every request does.
         if is_first && chunk[0].is_ascii_alphabetic() {
@@ -239,7 +267,7 @@ async fn hello<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Result<Accept
         while !rest.is_empty() {
             // All of it: what were left here would be lost.
             if acceptor.read_tls(&mut rest).map_err(Failure::Tls)? == 0 {
-                return Err(Failure::Tls(io::ErrorKind::InvalidData.into()));
+                return Err(Failure::Tls(ErrorKind::InvalidData.into()));
             }
         }
         match acceptor.accept() {
@@ -249,7 +277,7 @@ async fn hello<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO) -> Result<Accept
                 let mut words = Vec::new();
                 alert.write_all(&mut words)?;
                 let _best_effort = say(io, &words).await;
-                return Err(Failure::Tls(io::Error::new(io::ErrorKind::InvalidData, error)));
+                return Err(Failure::Tls(io::Error::new(ErrorKind::InvalidData, error)));
             }
         }
     }

@@ -49,9 +49,10 @@ impl<S: Stream> Secure<S> {
         Self { tls: Box::new(tls), ctl, between: VecDeque::new(), said_goodbye: false, mute }
     }
 
-    /// The end of what the client sends. Between exchanges that is the end of the connection.
+    /// The end of what the client sends. Between exchanges that is the end of the connection, and before
+    /// the first a client that changed its mind.
     fn ended(&self) {
-        if self.ctl.stand() != Stand::Idle {
+        if self.ctl.stand() != Stand::Idle || self.ctl.is_unasked() {
             self.ctl.client_gone(false);
         }
     }

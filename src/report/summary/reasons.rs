@@ -143,6 +143,17 @@ pub(super) fn cautions(summary: &Summary<'_>) -> Vec<String> {
             "{count} genuine {failures} of the upstream ({word}), not of the drill's making"
         ));
     }
+    if seen.handshakes_dealt > 0 {
+        cautions.push(format!(
+            "{} of TLS failed as was dealt to them: what was wanted was never asked, and no figure of \
+             requests or operations has it",
+            if seen.handshakes_dealt == 1 {
+                "a handshake".to_owned()
+            } else {
+                format!("{} handshakes", seen.handshakes_dealt)
+            }
+        ));
+    }
     cautions.extend(seen.handshakes_failed.iter().map(|(word, count)| handshakes(word, *count)));
     cautions.extend(summary.verdict.cautions.iter().cloned());
     cautions.extend(not_done(summary));
@@ -160,6 +171,7 @@ fn handshakes(word: &str, count: u64) -> String {
         "bad_certificate" => "the client's certificate is not one that `client_ca` signed",
         "nothing_in_common" => "no version or cipher of TLS is spoken by both",
         "no_tls" => "what came is no TLS",
+        "nothing_to_show" => "there was no certificate to show: the log has why",
         "timeout" => "the client stopped in the middle",
         _ => "the client would not",
     };

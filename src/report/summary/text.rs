@@ -89,6 +89,13 @@ fn head(summary: &Summary<'_>, look: Look) -> String {
 
 /// Why no request came, as far as that is known.
 fn nobody(seen: &Observations) -> String {
+    if seen.handshakes() == 0 && seen.unasked > 0 {
+        return format!(
+            "no request came by: clients went {} after the handshake of TLS, as some do that do not trust \
+             us (`firedrill ca --help`)\n",
+            if seen.unasked == 1 { "once".to_owned() } else { format!("{} times", seen.unasked) }
+        );
+    }
     if seen.handshakes() == 0 {
         return "no request came by; point the client at the proxy instead of the service\n"
             .to_owned();

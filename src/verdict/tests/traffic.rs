@@ -143,6 +143,11 @@ impl Try {
         Self { dealt: Some(("tls", Did::Handshake(flaw))), ..self }
     }
 
+    /// Over TLS.
+    pub(crate) fn secure(self) -> Self {
+        Self { secured: 0.001, ..self }
+    }
+
     /// After its handshake stalled for so long.
     pub(crate) fn stalled(self, held: f64) -> Self {
         Self { secured: held, took: held + 0.05, ..self.shown("stall") }
@@ -179,6 +184,16 @@ impl Shaken {
     /// With an alert, for what was wrong with it.
     pub(crate) fn refused(flaw: &'static str, at: f64) -> Self {
         Self { flaw: Some(flaw), error: Some("alert"), at, took: 0.01 }
+    }
+
+    /// With another word for why.
+    pub(crate) fn with(self, error: &'static str) -> Self {
+        Self { error: Some(error), ..self }
+    }
+
+    /// Not at all: it only wanted to see hands shaken.
+    pub(crate) fn unasked(at: f64) -> Self {
+        Self { flaw: None, error: None, at, took: 0.01 }
     }
 
     /// While the handshake stalled, after so long.

@@ -162,6 +162,46 @@ async fn a_client_that_will_not_have_us_is_told_of_though_nothing_was_dealt() {
 }
 
 #[tokio::test]
+async fn a_client_that_shakes_hands_and_goes_is_told_of() {
+    let upstream = Upstream::answering(OK).await;
+    let secured = Secured::before(Drill::calm(), &upstream);
+    drop(secured.client().await);
+
+    let connection = told(&secured.drill).await;
+    assert!(connection.is_unasked() && connection.dealt.is_empty(), "{connection:?}");
+}
+
+/// A look whether somebody listens, by FIN or by RST, is no handshake, whatever is dealt to it.
+#[tokio::test]
+async fn who_says_nothing_begins_no_handshake() {
+    let upstream = Upstream::answering(OK).await;
+    for fault in ["tls: expired", "tls: stall"] {
+        for by_reset in [false, true] {
+            let secured = Secured::before(Drill::of(&[fault]), &upstream);
+            let socket = secured.socket().await;
+            if by_reset {
+                socket.set_zero_linger().expect("a socket");
+            }
+            drop(socket);
+
+            let connection = told(&secured.drill).await;
+            assert_eq!((connection.tls_error, connection.secured), (None, 0), "{fault}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_the_bytes_of_a_handshake_is_of_the_drills_making() {
+    let upstream = Upstream::answering(OK).await;
+    let secured = Secured::before(Drill::of(&["limit_data: 600B"]), &upstream);
+    assert!(secured.try_client("shop.example").await.is_err());
+
+    let connection = told(&secured.drill).await;
+    assert_eq!(connection.tls_error, Some("dealt"));
+    assert!(connection.is_handshake_dealt());
+}
+
+#[tokio::test]
 async fn a_client_that_only_looks_whether_somebody_listens_is_no_handshake() {
     let upstream = Upstream::answering(OK).await;
     let secured = Secured::before(Drill::calm(), &upstream);

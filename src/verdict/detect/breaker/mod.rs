@@ -19,6 +19,9 @@
 //! the faults it closed: the first success after which first attempts come at half of λ or more for
 //! max(5 s, 10/λ). All of it is measured to the second.
 //!
+//! Connections on which nothing was asked (a TLS handshake that failed, a reset at once) may be anybody's: a
+//! window with more than 10 % of λ*w* of them is not quiet.
+//!
 //! That there is none is said only of clients with 100 failures or more over 30 s or more: the usual
 //! ones need a hundred calls to open. A breaker that counts failures in a row does not open in a
 //! partial outage, and should not.
@@ -35,6 +38,7 @@ use crate::verdict::{
     finding::{Claim, Finding, Grade, Measured, Opens, Weight},
     span::Span,
     stats::{Observed, rate_ratio},
+    words::counted,
 };
 use std::fmt::Write as _;
 use watch::{Opening, Seen, watch};
@@ -122,7 +126,8 @@ impl Found {
         };
         let after = Span::after(cx);
         for track in cx.tracks.iter() {
-            let Some(seen) = watch(track, calm, fault, after) else { continue };
+            let knocks = cx.course.knocks();
+            let Some(seen) = watch(track, knocks, calm, fault, after) else { continue };
             found.clients += 1;
             match seen {
                 Seen::Opened(opening) => found.openings.push(opening),
@@ -236,11 +241,11 @@ fn judge(found: &Found, cx: &Cx<'_>) -> Finding {
     if let Some(worst) = found.worst() {
         let mut said = format!(
             "circuit breaker on {} of {}: opens {:.0} s after the first failing attempt at \
-             the latest ({} failures)",
+             the latest ({})",
             found.openings.len(),
             cx.tracks.sample(),
             worst.opens,
-            worst.failures
+            counted(worst.failures, "failure")
         );
         if let Some(probe) = worst.probe {
             let _ = write!(said, ", probes every {probe:.0} s");

@@ -3,7 +3,7 @@
 use super::*;
 use crate::verdict::{
     Verdict,
-    tests::traffic::{BEGINS, ENDS, OVER, Traffic, beat, chance, graded, judged_as, ok},
+    tests::traffic::{BEGINS, ENDS, OVER, Shaken, Traffic, beat, chance, graded, judged_as, ok},
 };
 
 const ALL: &str = "circuit_breaker: { opens_within: 20s, after_failures: 12, probe_interval: 8s, closes_within: 30s }";
@@ -35,6 +35,23 @@ fn breaker(traffic: &mut Traffic, user: u64, fails: impl Fn(f64) -> bool, sticks
 
 fn in_outage(at: f64) -> bool {
     (BEGINS..ENDS).contains(&at)
+}
+
+/// Whose the handshakes are that fail, nobody knows: perhaps it is not silent at all.
+#[test]
+fn a_client_that_may_be_knocking_is_not_silent() {
+    let silent = |knocks: f64| {
+        let mut traffic = Traffic::new();
+        traffic.extend(beat(10.0, 0.0, BEGINS).map(|at| ok(1, at)));
+        traffic.extend(beat(10.0, BEGINS, BEGINS + 20.0).map(|at| ok(1, at).status(503)));
+        traffic.extend(beat(10.0, BEGINS + 60.0, OVER).map(|at| ok(1, at)));
+        for at in beat(knocks, BEGINS + 20.0, BEGINS + 60.0) {
+            traffic.shaken(Shaken::refused("no_common_version", at));
+        }
+        traffic.finding("breaker").figures["opened"].clone()
+    };
+    assert_eq!(silent(0.1), 1);
+    assert_eq!(silent(10.0), 0);
 }
 
 #[test]

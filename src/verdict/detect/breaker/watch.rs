@@ -63,8 +63,15 @@ impl Opening {
     }
 }
 
-/// What a client did; `None` if it has no rate to compare with.
-pub(super) fn watch(track: &Track, calm: Span, fault: Span, after: Option<Span>) -> Option<Seen> {
+/// What a client did; `None` if it has no rate to compare with. `knocks` are connections on which nobody
+/// asked anything, by seconds, whoever's they were.
+pub(super) fn watch(
+    track: &Track,
+    knocks: &[u32],
+    calm: Span,
+    fault: Span,
+    after: Option<Span>,
+) -> Option<Seen> {
     let end = after.map_or(fault.to, |after| after.to);
     let series = track.series(end);
     let from = calm.from.max(track.first());
@@ -74,7 +81,8 @@ pub(super) fn watch(track: &Track, calm: Span, fault: Span, after: Option<Span>)
         return None;
     }
     let rate = f64::from(base.firsts) / seconds;
-    let client = Client { series, fault, after, rate, window: seconds_of((20.0 / rate).max(5.0)) };
+    let window = seconds_of((20.0 / rate).max(5.0));
+    let client = Client { series, knocks, fault, after, rate, window };
     let mut seen = client.seen();
     if let Seen::Opened(opening) = &mut seen {
         // Until now it was told for how long: at the rate of calm, that would be so many.
@@ -84,15 +92,16 @@ pub(super) fn watch(track: &Track, calm: Span, fault: Span, after: Option<Span>)
     Some(seen)
 }
 
-struct Client {
+struct Client<'k> {
     series: Series,
+    knocks: &'k [u32],
     fault: Span,
     after: Option<Span>,
     rate: f64,
     window: usize,
 }
 
-impl Client {
+impl Client<'_> {
     fn seen(&self) -> Seen {
         let Span { from, to } = self.fault;
         let failed = |until: usize| self.series.between(from, until).failed();
@@ -119,7 +128,11 @@ impl Client {
     fn is_quiet(&self, at: usize) -> bool {
         let came = self.series.between(at, at + self.window);
         let usual = self.rate * self.window as f64;
-        f64::from(came.firsts) <= 0.1 * usual && f64::from(came.starts) <= 0.2 * usual + 1.0
+        let knocks = self.knocks.iter().skip(at).take(self.window);
+        let knocks: f64 = knocks.map(|count| f64::from(*count)).sum();
+        f64::from(came.firsts) <= 0.1 * usual
+            && f64::from(came.starts) <= 0.2 * usual + 1.0
+            && knocks <= 0.1 * usual
     }
 
     fn is_held(&self, at: usize, most: u32) -> bool {

@@ -1,7 +1,7 @@
 //! Handshakes that stall: how long a client waits for one.
 
 use crate::{
-    event::{Connection, Did, EndedBy},
+    event::Connection,
     verdict::{
         attempt::Attempt,
         detect::timeout::{
@@ -18,19 +18,17 @@ const SET: &str =
 
 /// The hold of a connection that carried no request.
 pub(super) fn of_connection(connection: &Connection) -> Option<Hold> {
-    let is_stall = |did: Did| matches!(did, Did::Handshake("stall"));
-    if !connection.dealt.iter().any(|dealt| is_stall(dealt.did)) {
+    if connection.flaw() != Some("stall") {
         return None;
     }
-    let (until, is_over) = match connection.secured {
-        0 => (connection.ended, false),
-        secured => (secured, true),
+    // One that said nothing, or that our own patience ended with, waited for nothing.
+    let (until, left) = match (connection.secured, connection.tls_error) {
+        (0, Some("left")) => (connection.ended, connection.ended),
+        (0, Some("dealt")) => (connection.ended, 0),
+        (0, _) => return None,
+        (secured, _) => (secured, 0),
     };
-    let left = matches!(connection.ended_by, EndedBy::ClientFin | EndedBy::ClientRst) && !is_over;
-    Some(Hold {
-        lasted: until.saturating_sub(connection.accepted) as f64 / 1e6,
-        left: if left { connection.ended } else { 0 },
-    })
+    Some(Hold { lasted: until.saturating_sub(connection.accepted) as f64 / 1e6, left })
 }
 
 /// The hold of a connection that was worth the wait.
