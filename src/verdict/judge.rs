@@ -92,6 +92,7 @@ impl Judge {
             Event::Edge(edge) => self.course.edge(edge),
             Event::Connection(connection) => {
                 self.course.connection(connection);
+                self.pictures.connection(connection);
                 self.benches.connection(connection, &self.course);
             }
             // Copies are of our making; proxies and faults by hand say nothing of clients.

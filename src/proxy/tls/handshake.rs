@@ -130,12 +130,15 @@ pub(super) async fn shake<S: Stream>(
                 () = socket.until_left() => true,
                 () = stalled(ctl, fault, *limit) => false,
             };
-            hold.end();
-            if left {
+            let shaken = if left {
                 let error = io::Error::from(ErrorKind::UnexpectedEof);
-                return Err((Failure::Gone(error), socket));
-            }
-            socket.begin_anew();
+                Err((Failure::Gone(error), socket))
+            } else {
+                socket.begin_anew();
+                answer(hello, socket, terminator, local, Some(*flaw)).await
+            };
+            hold.end();
+            return shaken;
         }
         Flaw::Reset => ctl.kill(Close::Reset),
         Flaw::NoCommonVersion | Flaw::NoCommonCipher => {
@@ -154,7 +157,8 @@ pub(super) async fn shake<S: Stream>(
     }
 }
 
-/// A handshake that is held. If the connection is ended meanwhile, that is what became of it.
+/// A handshake that is held, until hands are shaken after all. If the connection is ended before, that is
+/// what became of it.
 struct Hold<'c> {
     ctl: &'c ConnCtl,
     is_over: bool,

@@ -4,7 +4,7 @@ use crate::{
     report::{
         html::{
             plot,
-            theme::{CLIENTS, HEAT, Ink, OUTCOMES},
+            theme::{CLIENTS, HANDS, HEAT, Ink, OUTCOMES},
             words,
         },
         rounded,
@@ -12,11 +12,21 @@ use crate::{
     },
     verdict::{
         Link,
-        picture::{Pictures, Recovery, Story, Waits},
+        picture::{ENDS, Pictures, Recovery, Story, Waits},
         stats::Shape,
     },
 };
 use maud::{Markup, html};
+
+/// How attempts ended, and their colours.
+fn ends(pictures: &Pictures) -> impl Iterator<Item = (Ink, String)> {
+    let names = ["ok", "4xx", "5xx", "broken off", "client gave up"];
+    let bins = pictures.outcomes.iter().flat_map(|bins| bins.counts());
+    let failed = bins.map(|counts| counts[ENDS - 1]).any(|count| count > 0);
+    let hands = failed.then_some((HANDS, "no TLS handshake"));
+    let all = OUTCOMES.into_iter().zip(names).chain(hands);
+    all.map(|(ink, name)| (ink, name.to_owned()))
+}
 
 pub(super) fn all(pictures: &Pictures) -> Markup {
     let inks = inks(pictures);
@@ -25,9 +35,7 @@ pub(super) fn all(pictures: &Pictures) -> Markup {
             section {
                 h2 { "What came of the requests" }
                 p.quiet { "Attempts that ended in each moment. Phases with faults are shaded." }
-                (legend(OUTCOMES.into_iter().zip(
-                    ["ok", "4xx", "5xx", "broken off", "client gave up"].map(str::to_owned)
-                )))
+                (legend(ends(pictures)))
                 (plot)
             }
         }

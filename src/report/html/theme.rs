@@ -39,6 +39,9 @@ pub(super) const OUTCOMES: [Ink; 5] = [
     ink("gone", 0x6C_8CA8, 0x83_A3C0),
 ];
 
+/// TLS handshakes that failed.
+pub(super) const HANDS: Ink = ink("hands", 0x3D_3F46, 0xB9_BDC7);
+
 /// Client programs. None of them is a colour of an outcome.
 pub(super) const CLIENTS: [Ink; 6] = [
     ink("client-1", 0x1F_77B4, 0x5C_AEE6),
@@ -61,7 +64,7 @@ pub(super) const HEAT: [Ink; 7] = [
 ];
 
 fn all() -> impl Iterator<Item = Ink> {
-    let some = [TEXT, QUIET, GRID, AXIS, PAPER, FAULTY, EDGE, MARK];
+    let some = [TEXT, QUIET, GRID, AXIS, PAPER, FAULTY, EDGE, MARK, HANDS];
     some.into_iter().chain(OUTCOMES).chain(CLIENTS).chain(HEAT)
 }
 

@@ -14,7 +14,7 @@ pub use story::{Step, Story};
 pub use waits::Waits;
 
 use crate::{
-    event::Outcome,
+    event::{Connection, Outcome},
     verdict::{
         attempt::Attempt,
         course::{Course, Leg, Stage},
@@ -27,6 +27,8 @@ use std::collections::BTreeMap;
 
 /// Bins of time that outcomes are counted in, at most.
 const MOMENTS: usize = 600;
+/// Ways in which an attempt to get something ends.
+pub const ENDS: usize = Outcome::ALL.len() + 1;
 /// Bins of time that latencies are counted in, at most.
 const COLUMNS: usize = 96;
 /// Bins of latency, four to a factor of ten.
@@ -43,8 +45,9 @@ pub struct Pictures {
     pub legs: Vec<Leg>,
     /// The end of all that was seen, in microseconds since the drill's start.
     pub horizon: u64,
-    /// Attempts that ended, by how they went, in the order of [`Outcome::ALL`].
-    pub outcomes: Option<Bins<5>>,
+    /// Attempts that ended, by how they went, in the order of [`Outcome::ALL`], and behind those TLS
+    /// handshakes that failed.
+    pub outcomes: Option<Bins<ENDS>>,
     /// Attempts that ended, by how long they took; [`latency_from`] says where a bin begins.
     pub latencies: Option<Bins<LATENCIES>>,
     /// Attempts per operation that began under faults, by client program.
@@ -76,7 +79,7 @@ pub fn latency_from(row: usize) -> f64 {
 /// What is gathered while a drill goes on.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
-    outcomes: Bins<5>,
+    outcomes: Bins<ENDS>,
     latencies: Bins<LATENCIES>,
     tries: BTreeMap<u16, [u64; ATTEMPTS]>,
     waits: BTreeMap<u16, waits::Sample>,
@@ -101,6 +104,13 @@ impl Gathered {
         let outcome = Outcome::ALL.iter().position(|outcome| *outcome == attempt.outcome);
         self.outcomes.add(attempt.end, outcome.unwrap_or(0));
         self.latencies.add(attempt.end, row(attempt.end.saturating_sub(attempt.start)));
+    }
+
+    /// A connection ended that carried no request.
+    pub(super) fn connection(&mut self, connection: &Connection) {
+        if connection.tls_error.is_some() {
+            self.outcomes.add(connection.ended, ENDS - 1);
+        }
     }
 
     /// An operation is over.

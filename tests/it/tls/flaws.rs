@@ -132,6 +132,21 @@ async fn a_stall_ends_with_its_time_or_its_phase() {
     assert_eq!(shaken(&[pattern]).await, 30 * SECOND);
 }
 
+/// The edge at which the fault lets go resets as well: the client waited for nothing.
+#[tokio::test]
+async fn a_stall_that_ends_with_its_connection_is_of_the_drills_making() {
+    let upstream = Upstream::answering(OK).await;
+    let phases = [
+        "{ name: stall, for: 300ms, faults: [{ tls: stall }] }",
+        "{ name: after, for: 10m, connections: reset }",
+    ];
+    let secured = Secured::before(Drill::phases(&phases), &upstream);
+    assert!(secured.try_client("shop.example").await.is_err());
+
+    let connection = told(&secured.drill).await;
+    assert_eq!((connection.ended_by, connection.tls_error), (EndedBy::PhaseEdge, Some("dealt")));
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_a_stall_is_noticed() {
     let upstream = Upstream::answering(OK).await;

@@ -3,9 +3,9 @@
 use crate::{
     report::html::{
         plot::frame::{Unit, WIDTH, axes, behind, edges, sheet, short, steps},
-        theme::OUTCOMES,
+        theme::{HANDS, OUTCOMES},
     },
-    verdict::picture::{Bins, Pictures},
+    verdict::picture::{Bins, ENDS, Pictures},
 };
 use maud::Markup;
 use plotters::prelude::*;
@@ -25,10 +25,10 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
     let unit = Unit::of(horizon as f64 / 1e6);
     let end = unit.micros(horizon);
     let seconds = width as f64 / 1e6;
-    let rate = |count: &[u32; 5], upto: usize| {
+    let rate = |count: &[u32; ENDS], upto: usize| {
         count[..upto].iter().map(|count| f64::from(*count)).sum::<f64>() / seconds
     };
-    let peak = counts.iter().map(|count| rate(count, 5)).fold(0.0, f64::max).max(1e-9) * 1.15;
+    let peak = counts.iter().map(|count| rate(count, ENDS)).fold(0.0, f64::max).max(1e-9) * 1.15;
     let levels = |upto: usize| {
         let levels: Vec<(f64, f64)> = (0_u64..)
             .zip(&counts)
@@ -47,7 +47,7 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
             .build_cartesian_2d(0.0..end, 0.0..peak)?;
         behind(&mut chart, pictures, unit, (0.0, peak))?;
         axes(&mut chart, &|x| unit.label(*x), &|y| short(*y), ("", "attempts per second"), 12)?;
-        for (at, ink) in OUTCOMES.iter().enumerate() {
+        for (at, ink) in OUTCOMES.iter().chain([&HANDS]).enumerate() {
             if counts.iter().all(|count| count[at] == 0) {
                 continue;
             }
@@ -59,13 +59,13 @@ pub(in crate::report::html) fn outcomes(pictures: &Pictures) -> Option<Markup> {
     }))
 }
 
-fn joined(bins: &Bins<5>) -> (u64, Vec<[u32; 5]>) {
+fn joined(bins: &Bins<ENDS>) -> (u64, Vec<[u32; ENDS]>) {
     let (mut width, mut counts) = (bins.width(), bins.counts().to_vec());
     let all: u64 = counts.iter().flatten().map(|count| u64::from(*count)).sum();
     while counts.len() > DRAWN || counts.len() > LEAST && all < counts.len() as u64 * FEW {
         width *= 2;
         let pairs = counts.chunks(2);
-        let join = |pair: &[[u32; 5]]| {
+        let join = |pair: &[[u32; ENDS]]| {
             let second = pair.get(1).copied().unwrap_or_default();
             std::array::from_fn(|at| pair[0][at].saturating_add(second[at]))
         };
