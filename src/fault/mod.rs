@@ -362,6 +362,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
         1.0
     }
 
+    /// What it does in a word or two, if faults of its kind do unlike things: `expired`, `close`. Those
+    /// of one word are the same fault at different strengths.
+    fn word(&self) -> Option<String> {
+        None
+    }
+
     /// What it does, in a few words for a plan or a summary: `503, retry after 30s`.
     fn describe(&self) -> String;
 }

@@ -322,6 +322,19 @@ impl Fault for WebSocket {
         dropped.max(spec.delay.at(moment).as_secs_f64())
     }
 
+    fn word(&self) -> Option<String> {
+        let end = match self.0.close {
+            Some(End::Close { .. }) => Some("close"),
+            Some(End::Reset) => Some("reset"),
+            None => None,
+        };
+        let others =
+            [("stall", self.0.stall), ("delay", self.0.delays()), ("drop", self.0.drops())];
+        let others = others.into_iter().filter_map(|(word, does)| does.then_some(word));
+        let words: Vec<&str> = others.chain(end).collect();
+        Some(words.join("+"))
+    }
+
     fn describe(&self) -> String {
         let spec = &self.0;
         let mut parts = Vec::new();
