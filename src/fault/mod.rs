@@ -19,6 +19,7 @@ mod corrupt;
 mod distribution;
 mod dribble;
 mod duplicate;
+pub mod extensions;
 mod filter;
 mod form;
 pub mod frames;
@@ -300,6 +301,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// Whether [`lanes`](Self::lanes) ever returns any.
     fn shapes_sockets(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes some of a WebSocket's messages out and leaves others in.
+    fn loses_messages(&self) -> bool {
         false
     }
 

@@ -60,7 +60,7 @@ async fn a_client_that_gives_up_is_let_go_and_what_it_sent_arrives() {
     assert_eq!(late, Message::text("anybody?"));
 }
 
-fn by_hand(entry: &str) -> HandFault {
+pub(crate) fn by_hand(entry: &str) -> HandFault {
     let text = format!("name: x\nphases: [{{ name: a, for: 1s, faults: [{{ {entry} }}] }}]\n");
     let mut problems = Problems::default();
     let scenario = Scenario::read(&Source::new("x", text), None, &mut problems);
