@@ -27,6 +27,8 @@ use std::{
 
 /// How long it lasts. Those who trust it have to be told again after that.
 const DAYS: i64 = 825;
+/// What it is called, before what tells it from others.
+const NAME: &str = "Firedrill CA";
 /// The variable that says where it is kept.
 pub const FOLDER: &str = "FIREDRILL_CA_DIR";
 
@@ -48,6 +50,12 @@ pub enum CaError {
     /// A file of it holds something else.
     #[error("`{0}` holds no certificate authority; `firedrill ca --renew` makes another")]
     Broken(PathBuf),
+    /// A file of its folder is somebody else's.
+    #[error(
+        "`{0}` is none of Firedrill's files and is left as it is: move it elsewhere, or name a folder \
+         of Firedrill's own in `{FOLDER}`"
+    )]
+    Taken(PathBuf),
     /// It has had its time.
     #[error(
         "the certificate authority in `{0}` has expired; `firedrill ca --renew` makes another, \
@@ -88,6 +96,7 @@ impl Authority {
     ///
     /// See [`CaError`].
     pub fn open(folder: &Path) -> Result<Self, CaError> {
+        store::look(folder)?;
         let kept = store::open(folder, || Ok(fresh()?.kept))?;
         let authority = Self::read(&kept, folder)?;
         store::publish(&authority.path, &authority.certificate)?;
@@ -100,6 +109,7 @@ impl Authority {
     ///
     /// See [`CaError`].
     pub fn renew(folder: &Path) -> Result<Self, CaError> {
+        store::look(folder)?;
         store::replace(folder, &fresh()?.kept)?;
         Self::open(folder)
     }
@@ -186,7 +196,7 @@ fn params(key: &KeyPair) -> CertificateParams {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "Firedrill");
     // Two of one name would be taken for each other.
-    params.distinguished_name.push(DnType::CommonName, format!("Firedrill CA {print:08x}"));
+    params.distinguished_name.push(DnType::CommonName, format!("{NAME} {print:08x}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -1,10 +1,15 @@
 //! Where the authority is kept: one file with its key and its certificate, for its owner's eyes
 //! alone, and one with the certificate, for everybody.
 //!
+//! A folder may be somebody else's, with files of the same names: those are never touched.
+//!
 //! The first file is put into place as a whole or not at all, so that of two processes that make an
 //! authority at the same time the second takes the first one's.
 
-use crate::ca::CaError;
+use crate::ca::{
+    CaError, NAME, der,
+    files::{self, FileError},
+};
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, ErrorKind, Write as _},
@@ -20,6 +25,49 @@ pub(super) const KEPT: &str = "authority.pem";
 pub(super) const PUBLIC: &str = "ca.pem";
 /// A file that is larger is none of ours.
 const MOST: u64 = 64 * 1024;
+
+/// Whose a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Nobodys,
+    Ours,
+    /// It holds the certificate of somebody else.
+    Others,
+    /// It holds no certificate.
+    Unknown,
+}
+
+/// Whether a folder can be ours.
+pub(super) fn look(folder: &Path) -> Result<(), CaError> {
+    let kept = folder.join(KEPT);
+    // One without a certificate is told of when it is read.
+    if whose(&kept)? == Whose::Others {
+        return Err(CaError::Taken(kept));
+    }
+    may_be_ours(&folder.join(PUBLIC))
+}
+
+/// Whether a file for everybody may be written.
+fn may_be_ours(path: &Path) -> Result<(), CaError> {
+    match whose(path)? {
+        Whose::Nobodys | Whose::Ours => Ok(()),
+        Whose::Others | Whose::Unknown => Err(CaError::Taken(path.to_owned())),
+    }
+}
+
+/// In all files of ours our own certificate comes first.
+fn whose(path: &Path) -> Result<Whose, CaError> {
+    match files::certificates(path) {
+        Ok(all) if der::not_after(&all[0]).is_none() => Ok(Whose::Unknown),
+        Ok(all) => {
+            let is_ours = all[0].windows(NAME.len()).any(|part| part == NAME.as_bytes());
+            Ok(if is_ours { Whose::Ours } else { Whose::Others })
+        }
+        Err(FileError::Missing(_)) => Ok(Whose::Nobodys),
+        Err(FileError::Unread { path, source }) => Err(CaError::File { path, source }),
+        Err(_) => Ok(Whose::Unknown),
+    }
+}
 
 /// What is kept in a folder; made, if nothing is.
 pub(super) fn open(
@@ -45,8 +93,9 @@ pub(super) fn replace(folder: &Path, kept: &str) -> Result<(), CaError> {
     put(folder, KEPT, kept, 0o600, |new, path| fs::rename(new, path))
 }
 
-/// Sees to it that a file for everybody holds this.
+/// Sees to it that a file for everybody holds this, if it is ours.
 pub(super) fn publish(path: &Path, certificates: &str) -> Result<(), CaError> {
+    may_be_ours(path)?;
     if fs::read_to_string(path).is_ok_and(|there| there == certificates) {
         return Ok(());
     }

@@ -69,6 +69,44 @@ fn another_one_can_take_its_place() {
 }
 
 #[test]
+fn files_of_somebody_else_are_left_as_they_are() {
+    let theirs = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "Corp Root");
+    let signed = params.self_signed(&theirs).expect("signed").pem();
+    let whole = format!("{}{signed}", theirs.serialize_pem());
+    for (name, text) in [
+        (store::PUBLIC, &*signed),
+        (store::PUBLIC, "what somebody wrote"),
+        (store::PUBLIC, ""),
+        (store::KEPT, &*signed),
+        (store::KEPT, &*whole),
+    ] {
+        let folder = Folder::new("theirs");
+        fs::create_dir_all(&folder.0).expect("a folder");
+        fs::write(folder.0.join(name), text).expect("written");
+        for done in [Authority::open(&folder.0), Authority::renew(&folder.0)] {
+            let error = done.expect_err("it is theirs");
+            assert!(matches!(&error, CaError::Taken(path) if path.ends_with(name)), "{error}");
+        }
+        assert_eq!(fs::read_to_string(folder.0.join(name)).expect("there"), text);
+        assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 1, "nothing is put beside");
+    }
+    let folder = Folder::new("theirs");
+    let authority = Authority::open(&folder.0).expect("made");
+    let bundle = folder.0.join("bundle.pem");
+    fs::write(&bundle, &signed).expect("written");
+    assert!(matches!(authority.bundle(), Err(CaError::Taken(_))));
+    assert_eq!(fs::read_to_string(&bundle).expect("there"), signed);
+    fs::remove_file(&bundle).expect("gone");
+    for _ in 0..2 {
+        assert!(authority.bundle().is_ok(), "one of ours may be written again");
+    }
+    fs::remove_file(folder.0.join(store::KEPT)).expect("gone");
+    assert!(Authority::open(&folder.0).is_ok(), "our own certificate is no loss");
+}
+
+#[test]
 fn a_file_with_something_else_is_told() {
     let folder = Folder::new("broken");
     fs::create_dir_all(&folder.0).expect("a folder");

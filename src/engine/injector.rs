@@ -250,6 +250,20 @@ impl Injector {
         self.station.flags() & flag::BODY != 0
     }
 
+    /// Whether a fault of any phase, or one by hand, takes messages out of WebSockets that a request of
+    /// these targets opens.
+    pub fn may_lose_messages(&self, targets: u64) -> bool {
+        let hand = self.station.hand.load();
+        let scenario = self.station.sets.iter().flat_map(|set| &set.faults);
+        let mut all = scenario.chain(&hand.faults);
+        all.any(|armed| armed.fault.loses_messages() && armed.is_meant_for(targets))
+    }
+
+    /// Whether this is the first time that there is something to say of messages that are spared.
+    pub fn tells_of_spared(&self) -> bool {
+        !self.station.told_spared.swap(true, Ordering::Relaxed)
+    }
+
     /// The how-manieth request of a user this is; zero if nothing needs to know.
     pub fn nth(&self, user: User) -> u64 {
         if self.station.flags() & flag::COUNT != 0 { self.station.users.next(user.key) } else { 0 }

@@ -3,7 +3,7 @@
 use crate::{
     dice::Dice,
     engine::{armed::Armed, counted::Counted, shared::lock},
-    fault::Lanes,
+    fault::{Lanes, Way, extensions::Contexts},
 };
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -15,8 +15,8 @@ pub struct Socket {
     pub(super) nth: u64,
     /// The targets that mean that request, one bit each.
     pub(super) targets: u64,
-    /// Whether it carries messages that are understood.
-    is_websocket: bool,
+    /// What its ends agreed on, if it carries messages that are understood.
+    agreed: Option<Contexts>,
     /// Each fault counts it once.
     pub(super) counted: Arc<Counted>,
     /// What each fault that met it made for it.
@@ -24,18 +24,22 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// A socket that a request of this user opened. One that is no WebSocket meets no fault.
-    pub fn new(user: u64, nth: u64, targets: u64, is_websocket: bool) -> Self {
+    /// A socket that a request of this user opened, with what the ends of a WebSocket agreed on. One that is
+    /// none meets no fault.
+    pub fn new(user: u64, nth: u64, targets: u64, agreed: Option<Contexts>) -> Self {
         let user = Arc::new(OnceLock::from(user));
         let (counted, lanes) = (Arc::default(), Mutex::default());
-        Self { user, nth, targets, is_websocket, counted, lanes }
+        Self { user, nth, targets, agreed, counted, lanes }
+    }
+
+    /// Whether compressed messages that go this way need those before them.
+    pub(super) fn keeps_context(&self, way: Way) -> bool {
+        self.agreed.is_some_and(|agreed| agreed.are_kept(way))
     }
 
     /// What a fault does to the two directions, the same for both.
     pub(super) fn lanes(&self, armed: &Armed, dice: Dice) -> Option<Arc<dyn Lanes>> {
-        if !self.is_websocket {
-            return None;
-        }
+        self.agreed?;
         let mut all = lock(&self.lanes);
         if let Some((_, lanes)) = all.iter().find(|(uid, _)| *uid == armed.uid) {
             return Some(Arc::clone(lanes));

@@ -20,7 +20,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 use tokio::sync::watch;
@@ -74,6 +74,8 @@ pub(super) struct Station {
     stages: u32,
     /// Whether any phase asks about messages, so that they are counted in all.
     counts: bool,
+    /// Whether it was said that messages are spared.
+    pub told_spared: AtomicBool,
     /// Keeps the draws of one proxy apart from those of another.
     pub salt: u64,
 }
@@ -109,6 +111,7 @@ impl Station {
             stages: sets.iter().fold(0, |bits, set| bits | set.stages()),
             counts: sets.iter().any(|set| set.asks_messages()),
             sets,
+            told_spared: AtomicBool::new(false),
             salt,
             site,
         }

@@ -44,6 +44,8 @@ pub struct Head {
     pub length: u64,
     /// What the payload is masked with; zeros if it is not.
     pub mask: [u8; 4],
+    /// Whether it is needed to understand what comes after it.
+    pub needed: bool,
 }
 
 impl Head {
@@ -78,6 +80,8 @@ pub struct Parser {
     left: u64,
     /// A message is under way whose last frame has not come.
     in_message: bool,
+    /// Whether compressed messages need those before them.
+    context: bool,
     lost: bool,
 }
 
@@ -85,7 +89,13 @@ impl Parser {
     /// At the beginning of the frames of a client, which are masked, or of a server.
     pub const fn new(masked: bool) -> Self {
         let bytes = [0; LONGEST];
-        Self { masked, bytes, have: 0, left: 0, in_message: false, lost: false }
+        Self { masked, bytes, have: 0, left: 0, in_message: false, context: false, lost: false }
+    }
+
+    /// The same where compressed messages need those before them, if they do.
+    #[must_use]
+    pub const fn with_context(self, context: bool) -> Self {
+        Self { context, ..self }
     }
 
     /// Whether the next byte is the first of a frame.
@@ -157,7 +167,8 @@ impl Parser {
         };
         let last = first & 0x80 != 0;
         let is_masked = second & 0x80 != 0;
-        // The other reserved bits are those of extensions, which are not ours to judge.
+        // The reserved bits are those of extensions, which are not ours to judge.
+        let needed = self.context && first & 0x70 != 0;
         let kind = match first & 0x0f {
             0 if self.in_message => Kind::Continuation,
             1 | 2 if !self.in_message => Kind::First,
@@ -173,7 +184,7 @@ impl Parser {
         if is_masked {
             mask.copy_from_slice(&self.bytes[mask_at..mask_at + 4]);
         }
-        (!is_wrong).then_some(Head { kind, last, length, mask })
+        (!is_wrong).then_some(Head { kind, last, length, mask, needed })
     }
 }
 
@@ -219,9 +230,9 @@ pub struct Tracker {
 
 impl Tracker {
     /// At the beginning of a direction.
-    pub const fn new(masked: bool) -> Self {
+    pub const fn new(parser: Parser) -> Self {
         let sum = Sum { bytes: 0, frames: 0, messages: 0, close: None };
-        Self { parser: Parser::new(masked), sum, head: None, at: 0, code: [0; 2] }
+        Self { parser, sum, head: None, at: 0, code: [0; 2] }
     }
 
     /// Where the frames are.
@@ -361,7 +372,7 @@ mod tests {
 
     #[test]
     fn messages_are_counted_and_the_reason_of_a_close_is_read() {
-        let mut tracker = Tracker::new(true);
+        let mut tracker = Tracker::new(Parser::new(true));
         let mask = [1, 2, 3, 4];
         let mut bytes = vec![0x01, 0x81, 1, 2, 3, 4, 9, 0x8a, 0x80, 1, 2, 3, 4];
         bytes.extend([0x80, 0x80, 1, 2, 3, 4, 0x82, 0x80, 1, 2, 3, 4]);
@@ -372,7 +383,7 @@ mod tests {
         let wanted = Sum { bytes: len, frames: 5, messages: 2, close: Some(1001) };
         assert_eq!(tracker.sum(), wanted);
 
-        let mut silent = Tracker::new(false);
+        let mut silent = Tracker::new(Parser::new(false));
         silent.feed(&[0x88, 0]);
         assert_eq!(silent.sum().close, Some(1005));
     }

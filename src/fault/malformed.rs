@@ -191,6 +191,10 @@ impl Fault for Malformed {
         Denial::Always
     }
 
+    fn word(&self) -> Option<String> {
+        WORDS.iter().find(|(_, flaw)| *flaw == self.flaw).map(|(word, _)| (*word).to_owned())
+    }
+
     fn describe(&self) -> String {
         let what = self.flaw.describe();
         if self.after_upstream { format!("answer lost, {what}") } else { what.to_owned() }

@@ -19,6 +19,7 @@ mod corrupt;
 mod distribution;
 mod dribble;
 mod duplicate;
+pub mod extensions;
 mod filter;
 mod form;
 pub mod frames;
@@ -303,6 +304,11 @@ pub trait Fault: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it takes some of a WebSocket's messages out and leaves others in.
+    fn loses_messages(&self) -> bool {
+        false
+    }
+
     /// The same fault for a connection whose protocol is not known, where there are bytes and no
     /// messages; `None` if it is the same there.
     fn on_bytes(&self) -> Option<Arc<dyn Fault>> {
@@ -360,6 +366,12 @@ pub trait Fault: fmt::Debug + Send + Sync {
     /// fault at another time, as the bars of a plan do. Above zero if it does anything.
     fn strength(&self, _moment: &Moment) -> f64 {
         1.0
+    }
+
+    /// What it does in a word or two, if faults of its kind do unlike things: `expired`, `close`. Those
+    /// of one word are the same fault at different strengths.
+    fn word(&self) -> Option<String> {
+        None
     }
 
     /// What it does, in a few words for a plan or a summary: `503, retry after 30s`.

@@ -169,6 +169,10 @@ impl Fault for Tls {
         self.0.denies()
     }
 
+    fn word(&self) -> Option<String> {
+        Some(self.0.name().to_owned())
+    }
+
     fn describe(&self) -> String {
         let what = match self.0 {
             Flaw::Expired => "certificate expired",

@@ -109,8 +109,8 @@ pub enum OpenConnections {
 /// One fault in one phase: what, whom, when.
 #[derive(Clone, Debug)]
 pub struct FaultEntry {
-    /// What tells it apart in reports and in the dice: its `name`, or else `kind`, `kind:target`,
-    /// and `#2` for the second such in its phase. Equal names in different phases make equal
+    /// What tells it apart in reports and in the dice: its `name`, or else `kind`, `kind:target`
+    /// (`kind:word:target` if the kind's faults do unlike things), and `#2` for the second such in its phase. Equal names in different phases make equal
     /// choices, so that an onset that ramps up and the plateau after it hit the same users.
     pub name: String,
     /// Its key in the catalogue.

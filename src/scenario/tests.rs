@@ -85,6 +85,34 @@ fn faults_are_named_by_kind_target_and_count_and_alike_in_every_phase() {
 }
 
 #[test]
+fn faults_of_a_kind_that_do_unlike_things_have_names_of_their_own() {
+    let scenario = with_faults(
+        "- tls: expired
+- tls: { stall: 1s }
+- tls: stall
+- { websocket: { close: 1001 }, target: buy }
+- { websocket: { close: { code: 1012, reason: x }, after: 3 messages }, target: buy }
+- websocket: { close: reset }
+- websocket: { drop: 0% -> 20%, delay: 1s }
+- websocket: { stall: yes }
+- malformed: { kind: chunk, after_upstream: yes }",
+    );
+
+    let expected = [
+        "tls:expired",
+        "tls:stall",
+        "tls:stall#2",
+        "websocket:close:buy",
+        "websocket:close:buy#2",
+        "websocket:reset",
+        "websocket:delay+drop",
+        "websocket:stall",
+        "malformed:chunk",
+    ];
+    assert_eq!(names(&scenario), expected);
+}
+
+#[test]
 fn shares_move_and_know_their_unit() {
     let scenario = with_faults(
         "- { respond: 503, share: 0% -> 17% of users, target: buy }

@@ -68,6 +68,34 @@ fn a_command_is_told_whom_to_trust() {
 }
 
 #[test]
+fn a_command_trusts_whom_it_trusted_before() {
+    let made = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        made.cert.pem().replace("\r\n", "\n")
+    };
+    let (corp, lab) = (made("corp.example"), made("lab.example"));
+    let mut command = run("before", &["--forward", "api.example.com", "--intercept"]);
+    let folder = command.get_current_dir().expect("one").to_owned();
+    fs::write(folder.join("corp.pem"), &corp).expect("a file");
+    fs::write(folder.join("lab.pem"), &lab).expect("a file");
+    command.env("NODE_EXTRA_CA_CERTS", "corp.pem").env("DENO_CERT", "lab.pem");
+    let told = variables(command);
+
+    let extra = fs::read_to_string(&told["NODE_EXTRA_CA_CERTS"]).expect("a file");
+    let extra = extra.replace("\r\n", "\n");
+    assert_eq!(told["DENO_CERT"], told["NODE_EXTRA_CA_CERTS"]);
+    let own = fs::read_to_string(folder.join("ca/ca.pem")).expect("a file").replace("\r\n", "\n");
+    assert_eq!(extra, [own, corp, lab].concat());
+
+    // A drill inside of the drill.
+    let mut inner = run("before", &["--forward", "api.example.com", "--intercept"]);
+    inner.env("NODE_EXTRA_CA_CERTS", &told["NODE_EXTRA_CA_CERTS"]);
+    let told = variables(inner);
+    let again = fs::read_to_string(&told["NODE_EXTRA_CA_CERTS"]).expect("a file");
+    assert_eq!(again.replace("\r\n", "\n"), extra);
+}
+
+#[test]
 fn a_command_may_go_elsewhere_before_it_looks() {
     let mut forward = run("elsewhere", &["--forward", "api.example.com", "--intercept"]);
     let mut socket = run_at("unix:s", "elsewhere", &["--upstream", "http://127.0.0.1:9"]);

@@ -40,8 +40,8 @@ async fn a_socket_is_closed_in_order_towards_both_sides() {
     let told = tunnel(&drill).await;
     assert_eq!(told.close, Some(SocketClose { code: 1012, by: ClosedBy::Fault }));
     assert_eq!((told.exchange.complete, told.exchange.ended_by), (false, EndedBy::ProxyFin));
-    assert_eq!(&*told.exchange.dealt[0].fault, "websocket");
-    drill.hits("websocket", 1).await;
+    assert_eq!(&*told.exchange.dealt[0].fault, "websocket:close");
+    drill.hits("websocket:close", 1).await;
 }
 
 #[tokio::test(start_paused = true)]

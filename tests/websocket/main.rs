@@ -1,6 +1,7 @@
 //! Sockets that stay open: WebSockets, frame by frame, and answers that never end.
 
 mod close;
+mod compressed;
 mod frames;
 mod handshake;
 mod messages;

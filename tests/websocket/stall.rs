@@ -32,7 +32,7 @@ async fn an_open_socket_falls_silent_in_a_phase_and_loses_nothing() {
     say(&mut socket, "during").await;
     socket.send(Message::Ping("there?".into())).await.expect("it is open");
     is_silent(&mut socket, 300 * SECOND).await;
-    drill.hits("websocket", 1).await;
+    drill.hits("websocket:stall", 1).await;
     drill.controls().skip();
 
     assert_eq!(next(&mut socket).await, Message::text("during"));
@@ -60,7 +60,7 @@ async fn a_client_that_gives_up_is_let_go_and_what_it_sent_arrives() {
     assert_eq!(late, Message::text("anybody?"));
 }
 
-fn by_hand(entry: &str) -> HandFault {
+pub(crate) fn by_hand(entry: &str) -> HandFault {
     let text = format!("name: x\nphases: [{{ name: a, for: 1s, faults: [{{ {entry} }}] }}]\n");
     let mut problems = Problems::default();
     let scenario = Scenario::read(&Source::new("x", text), None, &mut problems);
@@ -77,7 +77,7 @@ async fn an_open_socket_is_silenced_slowed_and_closed_by_hand() {
     drill.hand.add(by_hand("websocket: { stall: yes }")).expect("it is put there");
     say(&mut socket, "held").await;
     is_silent(&mut socket, 60 * SECOND).await;
-    drill.hand.remove("websocket").expect("it was there");
+    drill.hand.remove("websocket:stall").expect("it was there");
     assert_eq!(next(&mut socket).await, Message::text("held"));
 
     drill.hand.add(by_hand("websocket: { delay: 2s, side: response }")).expect("it is put there");
@@ -85,7 +85,7 @@ async fn an_open_socket_is_silenced_slowed_and_closed_by_hand() {
     say(&mut socket, "late").await;
     assert_eq!(next(&mut socket).await, Message::text("late"));
     assert_eq!(asked.elapsed(), 2 * SECOND);
-    drill.hand.remove("websocket").expect("it was there");
+    drill.hand.remove("websocket:delay").expect("it was there");
 
     drill.hand.add(by_hand("websocket: { close: 1001 }")).expect("it is put there");
     assert!(matches!(next(&mut socket).await, Message::Close(Some(_))));

@@ -217,7 +217,7 @@ async fn a_client_that_leaves_a_stall_is_let_go_whatever_it_speaks() {
         let stage = Stage::set(Drill::of(&["websocket: { stall: yes }"]), service).await;
         let mut socket = stage.open(client).await;
         say(&mut socket, "a").await;
-        stage.drill.hits("websocket", 1).await;
+        stage.drill.hits("websocket:stall", 1).await;
         drop(socket);
 
         let told = tunnel(&stage.drill).await;

@@ -56,10 +56,10 @@ pub(super) fn variables(registry: &Registry) -> Result<BTreeMap<String, String>,
 /// The variables by which programs are told to trust our own authority.
 fn trust() -> Result<impl Iterator<Item = (String, String)>, Refusal> {
     let authority = Authority::own();
-    let bundle = authority.and_then(|own| Ok((own.bundle()?, own.path().to_owned())));
-    let (bundle, own) = bundle.map_err(|error| Refusal::place(causes(&error)))?;
+    let files = authority.and_then(|own| Ok((own.bundle()?, own.extra()?)));
+    let (bundle, extra) = files.map_err(|error| Refusal::place(causes(&error)))?;
     let replacing = REPLACING.map(|name| (name, bundle.display().to_string()));
-    let adding = ADDING.map(|name| (name, own.display().to_string()));
+    let adding = ADDING.map(|name| (name, extra.display().to_string()));
     Ok(replacing.into_iter().chain(adding).map(|(name, value)| (name.to_owned(), value)))
 }
 

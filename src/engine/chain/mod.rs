@@ -16,7 +16,7 @@ use crate::{
     event::{Dealt, Did},
     fault::{
         ByteFilter, Close, Out, Tick, Way,
-        frames::{Sum, Tracker},
+        frames::{Parser, Sum, Tracker},
     },
 };
 use bytes::Bytes;
@@ -180,7 +180,8 @@ impl Chain {
     pub fn of_socket(injector: &Injector, conn: ConnKey, socket: &Arc<Socket>, way: Way) -> Self {
         let (user, counted) = (Arc::clone(&socket.user), Arc::clone(&socket.counted));
         let mut chain = Self::new(injector, conn, user, counted, way);
-        let frames = Tracker::new(way == Way::Up);
+        let parser = Parser::new(way == Way::Up).with_context(socket.keeps_context(way));
+        let frames = Tracker::new(parser);
         chain.socket = Some(Lane { socket: Arc::clone(socket), came: frames, left: frames });
         chain
     }

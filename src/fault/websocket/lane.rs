@@ -204,7 +204,7 @@ impl Lane {
                 let share = moment.map_or(Percent::NONE, |moment| self.spec.drop.at(&moment));
                 let point = self.point(self.number);
                 self.number += 1;
-                let is_hit = share.includes(point) && !self.begun;
+                let is_hit = share.includes(point) && !self.begun && !head.needed;
                 self.fate = if is_hit { Fate::Drop } else { Fate::Pass };
                 (self.message_lag, self.lag) = (lag, lag);
             }

@@ -28,7 +28,9 @@
 //! **`after`** spares the first messages, or the first time: from the handshake, or from when the
 //! fault met the socket, if that is later.
 //!
-//! Compressed messages pass as they are. Once a side sends what is no frame, or none that may stand
+//! Sockets that a `drop` may meet are opened without compression: a message that is compressed with what
+//! came before it in mind cannot be read without that. In sockets that were open already such messages
+//! pass, whatever `drop` says. Once a side sends what is no frame, or none that may stand
 //! there, that direction is passed on untouched.
 
 mod lane;
@@ -71,8 +73,9 @@ answered, and nothing is lost: when it lets go, all flows on. A client that leav
 
 `after: 10 messages` or `after: 30s` spares what comes first, counted from the handshake or from when
 the fault met the socket. `side` is the messages of the `request` (the client's), of the `response` (the
-upstream's) or `both`, the default. Compressed messages pass as they are; once a side sends what is no
-frame, it is left alone.",
+upstream's) or `both`, the default. Sockets that `drop` may meet are opened without compression; of those
+that were open, it spares compressed messages that later ones need. Once a side sends what is no frame, it
+is left alone.",
     examples: &[
         "websocket: { close: 1001 }",
         "websocket: { close: { code: 1012, reason: restart }, after: 30s }",
@@ -306,6 +309,10 @@ impl Fault for WebSocket {
         true
     }
 
+    fn loses_messages(&self) -> bool {
+        self.0.drops()
+    }
+
     fn denies(&self) -> Denial {
         // The handshake is served, and what its socket is for is nobody's to know.
         Denial::Never
@@ -320,6 +327,19 @@ impl Fault for WebSocket {
         let whole = spec.stall || spec.close.is_some();
         let dropped = if whole { 1.0 } else { spec.drop.at(moment).fraction() };
         dropped.max(spec.delay.at(moment).as_secs_f64())
+    }
+
+    fn word(&self) -> Option<String> {
+        let end = match self.0.close {
+            Some(End::Close { .. }) => Some("close"),
+            Some(End::Reset) => Some("reset"),
+            None => None,
+        };
+        let others =
+            [("stall", self.0.stall), ("delay", self.0.delays()), ("drop", self.0.drops())];
+        let others = others.into_iter().filter_map(|(word, does)| does.then_some(word));
+        let words: Vec<&str> = others.chain(end).collect();
+        Some(words.join("+"))
     }
 
     fn describe(&self) -> String {

@@ -174,7 +174,7 @@ fn a_close_waits_for_the_end_of_a_frame_but_not_for_ever() {
     let (bytes, _) = pull(&mut *down, NOW);
     assert_eq!(bytes.len(), 50, "nothing stands in the middle of a frame");
     let (bytes, _) = pull(&mut *up, NOW);
-    let mut tracker = Tracker::new(true);
+    let mut tracker = Tracker::new(Parser::new(true));
     tracker.feed(&bytes);
     assert_eq!(tracker.sum(), Sum { bytes: 11, frames: 1, messages: 0, close: Some(1001) });
 

@@ -132,6 +132,9 @@ impl Hop {
         };
         let protocol = hop::upgrade(request.headers());
         hop::strip(request.headers_mut(), protocol.is_some());
+        if let Some(protocol) = &protocol {
+            upgrade::simplify(request.headers_mut(), protocol, &draft);
+        }
         forwarded::add(&mut request, self.forwarded, &draft.ctl);
         if let Some(host) = self.host_of(&request) {
             request.headers_mut().insert(header::HOST, host);

@@ -8,7 +8,7 @@
 use crate::{
     engine::{Chain, Socket},
     event::{ClosedBy, Dealt, EndedBy, Event, Exchange, Flow, SocketClose, Tunnel as Told},
-    fault::{Close, Way, frames::Sum},
+    fault::{Close, Way, extensions::Contexts, frames::Sum},
     proxy::{
         ctl::ConnCtl,
         drain::Ending,
@@ -60,7 +60,8 @@ pub(super) struct Tunnel<C, U> {
     close: Option<SocketClose>,
     /// The exchange that opened it.
     opened: Box<Exchange>,
-    is_websocket: bool,
+    /// What the ends of a WebSocket agreed on.
+    agreed: Option<Contexts>,
     /// Nobody's: both ends count their own bytes.
     counter: Counter,
 }
@@ -75,10 +76,10 @@ where
         upstream: U,
         ctl: Arc<ConnCtl>,
         opened: Box<Exchange>,
-        is_websocket: bool,
+        agreed: Option<Contexts>,
         timer: &Timer,
     ) -> Self {
-        let socket = Socket::new(opened.user, opened.nth, opened.targets, is_websocket);
+        let socket = Socket::new(opened.user, opened.nth, opened.targets, agreed);
         let socket = Arc::new(socket);
         let pipe = |way| {
             let chain = Chain::of_socket(ctl.injector(), ctl.key, &socket, way);
@@ -94,7 +95,7 @@ where
             closed: None,
             close: None,
             opened,
-            is_websocket,
+            agreed,
             counter: Counter::default(),
         }
     }
@@ -120,6 +121,7 @@ where
                 () = patience.as_mut(), if is_leaving => break,
                 // An edge has it polled again, so that bytes held by a fault that is over leave.
                 Ok(()) = changes.changed() => {
+                    self.say_what_is_spared();
                     if changes.borrow_and_update().resets > resets {
                         ctl.kill_by_edge();
                         break;
@@ -201,6 +203,24 @@ where
         stop != Stop::End
     }
 
+    const fn is_websocket(&self) -> bool {
+        self.agreed.is_some()
+    }
+
+    /// A fault that came when it was open may be meant to take messages out that others need.
+    fn say_what_is_spared(&self) {
+        let needed = |agreed: Contexts| agreed.are_kept(Way::Up) || agreed.are_kept(Way::Down);
+        let injector = self.ctl.injector();
+        if self.agreed.is_some_and(needed)
+            && injector.may_lose_messages(self.opened.targets)
+            && injector.tells_of_spared()
+        {
+            tracing::warn!(
+                "`drop` spares compressed messages of WebSockets that were open before: later ones need them"
+            );
+        }
+    }
+
     /// What came from both sides and what was passed on, if its messages are understood.
     fn sums(&mut self) -> Option<[(Sum, Sum); 2]> {
         Some([self.up.chain().sums()?, self.down.chain().sums()?])
@@ -209,11 +229,11 @@ where
     /// Whether close frames went both ways.
     fn said_goodbye(&mut self) -> bool {
         let is_closed = |(_, left): &(Sum, Sum)| left.close.is_some();
-        self.is_websocket && self.sums().is_some_and(|sums| sums.iter().all(is_closed))
+        self.is_websocket() && self.sums().is_some_and(|sums| sums.iter().all(is_closed))
     }
 
     fn note_close(&mut self) {
-        if self.close.is_some() || !self.is_websocket {
+        if self.close.is_some() || !self.is_websocket() {
             return;
         }
         let Some([(up, _), (down, sent)]) = self.sums() else { return };
@@ -232,9 +252,9 @@ where
         let sums = self.sums().unwrap_or_default();
         let [up, down] = sums.map(|(came, left)| Flow {
             bytes: came.bytes,
-            frames: if self.is_websocket { came.frames } else { 0 },
-            messages: if self.is_websocket { came.messages } else { 0 },
-            passed: if self.is_websocket { left.messages } else { 0 },
+            frames: if self.is_websocket() { came.frames } else { 0 },
+            messages: if self.is_websocket() { came.messages } else { 0 },
+            passed: if self.is_websocket() { left.messages } else { 0 },
         });
         let ended_by = match (self.closed, self.ctl.killed(), self.ended_by) {
             (Some(Close::Fin), ..) => EndedBy::ProxyFin,
@@ -247,13 +267,13 @@ where
             matches!(ended_by, EndedBy::ProxyFin | EndedBy::ProxyRst | EndedBy::PhaseEdge);
         let by_client = matches!(ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
         // The client heard of the end in the socket's own words.
-        let was_told = self.is_websocket && sums[1].1.close.is_some();
+        let was_told = self.is_websocket() && sums[1].1.close.is_some();
         let complete = if is_ours {
             is_drained
         } else if by_client {
             was_told || dealt.is_empty()
         } else {
-            was_told || (!self.is_websocket && ended_by == EndedBy::UpstreamFin)
+            was_told || (!self.is_websocket() && ended_by == EndedBy::UpstreamFin)
         };
         let injector = self.ctl.injector();
         let exchange = Exchange {

@@ -2,9 +2,9 @@
 //! connection of HTTP/1 or a stream of HTTP/2.
 
 use crate::{
-    fault::frames::is_carried_by,
+    fault::{extensions::Contexts, frames::is_carried_by},
     proxy::{
-        ctl::Stand,
+        ctl::{Stand, lock},
         drain::Ending,
         http::{hop, tunnel::Tunnel},
         http2::{Duplex, Switch},
@@ -14,7 +14,7 @@ use crate::{
         upstream::{Opened, Tunnelled},
     },
 };
-use http::{Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::sync::Arc;
@@ -47,6 +47,17 @@ impl Downstream {
     }
 }
 
+/// Takes all extensions out of the offer of a WebSocket that a fault may take messages out of:
+/// compressed ones might need those.
+pub(super) fn simplify(headers: &mut HeaderMap, protocol: &HeaderValue, draft: &Draft) {
+    if is_carried_by(protocol.as_bytes()) {
+        let targets = lock(&draft.exchange).targets;
+        if draft.ctl.injector().may_lose_messages(targets) {
+            headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+        }
+    }
+}
+
 /// The upstream's 101 for the client; once it is written, bytes flow.
 pub(super) fn tunnel(
     mut response: Response<Reply>,
@@ -58,6 +69,9 @@ pub(super) fn tunnel(
     let upstream = upstream_of(&mut response);
     let to = response.headers().get(header::UPGRADE);
     let is_websocket = to.is_some_and(|to| is_carried_by(to.as_bytes()));
+    let extensions = response.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let extensions = extensions.iter().map(HeaderValue::as_bytes);
+    let agreed = is_websocket.then(|| Contexts::agreed(extensions));
     hop::strip(response.headers_mut(), true);
     draft.ctl.set_stand(Stand::Tunnel);
     let (draft, bounds) = (draft.clone(), ending.clone());
@@ -69,7 +83,7 @@ pub(super) fn tunnel(
         };
         let ctl = Arc::clone(&draft.ctl);
         drop(draft);
-        Tunnel::new(client, upstream, ctl, opened, is_websocket, &timer).carry(&bounds).await;
+        Tunnel::new(client, upstream, ctl, opened, agreed, &timer).carry(&bounds).await;
     });
     response
 }
