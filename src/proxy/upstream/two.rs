@@ -43,7 +43,16 @@ const GRACE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Held {
     _place: Place,
-    _upload: Option<TaskGuard>,
+    upload: Option<TaskGuard>,
+}
+
+impl Held {
+    /// Waits until nothing of the request is under way any more.
+    pub(super) async fn over(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.over().await;
+        }
+    }
 }
 
 /// What came of sending a request.
@@ -107,7 +116,7 @@ pub(super) async fn send(
         (None, Some(Request::from_parts(parts, ask)))
     } else {
         let task = tokio::spawn(upload(Sending::new(stream, ask), word, Arc::clone(&broken)));
-        (Some(TaskGuard::new(&task)), None)
+        (Some(TaskGuard::new(task)), None)
     };
     let mut patience = Patience::new();
     let answered = poll_fn(|cx| {
@@ -124,7 +133,7 @@ pub(super) async fn send(
             Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
         }
         Some(Ok(response)) => {
-            let held = Held { _place: place, _upload: upload };
+            let held = Held { _place: place, upload };
             match socket.filter(|_| response.status().is_success()) {
                 Some(opened) => switched(response, opened, held, draft),
                 None => Sent::Answered(Box::new(response_of(response)), held),
