@@ -26,6 +26,15 @@ impl Counted {
         self.note(count, true);
     }
 
+    /// The request that it became a tunnel by counted already.
+    pub(super) fn was_counted(&self, count: &Arc<FaultCount>, hit: bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.iter_mut().find(|seen| Arc::ptr_eq(&seen.count, count)) {
+            Some(seen) => seen.hit |= hit,
+            None => all.push(Seen { count: Arc::clone(count), hit }),
+        }
+    }
+
     fn note(&self, count: &Arc<FaultCount>, hit: bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = all.iter().position(|seen| Arc::ptr_eq(&seen.count, count)).unwrap_or_else(|| {

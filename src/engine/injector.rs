@@ -58,12 +58,21 @@ pub struct StreamLimit {
 }
 
 impl StreamLimit {
-    /// A stream came, of which so many are under way; says what was dealt to it if that is one too
-    /// many.
-    pub fn meets(&self, streams: u32) -> Option<Dealt> {
-        self.by.count.consider();
+    /// A connection on which there are streams has it, and was `told` of it or was not. A client that
+    /// keeps to what it is told is hit as much as one that goes on: it has to do with less.
+    pub fn meets(&self, connection: &Counted, told: bool) {
+        if told {
+            connection.hit(&self.by.count);
+        } else {
+            connection.consider(&self.by.count);
+        }
+    }
+
+    /// A stream came, of which so many are under way on the connection; says what was dealt to it if that
+    /// is one too many.
+    pub fn refuses(&self, connection: &Counted, streams: u32) -> Option<Dealt> {
         (streams > self.most).then(|| {
-            self.by.count.hit();
+            connection.hit(&self.by.count);
             Dealt { fault: Arc::clone(&self.by.name), kind: self.by.kind, did: Did::Reset }
         })
     }

@@ -4,6 +4,7 @@ use crate::{
     engine::{
         active::stage_bit,
         armed::{Armed, FaultCount, Whom},
+        counted::Counted,
         shared::{Change, Shared},
         station::{InForce, Station},
     },
@@ -165,6 +166,13 @@ impl Ticket {
             }
         }
         dealings
+    }
+
+    /// Has the connection that the request made a tunnel of count each fault once with it.
+    pub fn goes_on_in(&self, connection: &Counted) {
+        for known in &self.known {
+            connection.was_counted(&known.count, known.hit.load(Ordering::Acquire));
+        }
     }
 
     /// Whether a fault that holds this request still does, at this moment.

@@ -9,6 +9,7 @@ use crate::{
         error::BodyError,
         inbound::Inbound,
         record::{Draft, counter},
+        rest,
         shaper::Next,
         tee::{Kept, Tee},
         upload::{Upload, Word},
@@ -111,6 +112,8 @@ impl Ask {
         };
         if ended {
             ask.done();
+        } else if expects {
+            ask.draft.ctl.set_body_withheld(true);
         }
         ask
     }
@@ -270,6 +273,9 @@ impl Ask {
                 Poll::Ready(Err(_)) => self.unwanted = true,
                 Poll::Pending => ready!(gate.patience.as_mut().poll(cx)),
             }
+            if !self.unwanted {
+                self.draft.ctl.set_body_withheld(false);
+            }
             self.gate = None;
         }
         if self.unwanted {
@@ -362,7 +368,7 @@ impl Ask {
     /// The client has broken it off.
     fn breaks(&mut self, error: BodyError) -> BodyError {
         self.stall = None;
-        self.draft.ctl.set_body_broken();
+        self.draft.body_broken();
         *self.broken.insert(error)
     }
 
@@ -378,7 +384,21 @@ impl Ask {
             (detail.shape_hash, detail.masked_hash) = capture.shape().unzip();
         }
         drop(exchange);
-        self.draft.ctl.set_body_done();
+        self.draft.body_done();
+    }
+}
+
+impl Drop for Ask {
+    /// Whoever took it wants no more of it, and its client may still go on with another request.
+    fn drop(&mut self) {
+        let is_over = self.ended || self.broken.is_some() || self.waits_for_word;
+        if is_over || self.draft.ctl.body_broken() || self.draft.ctl.killed().is_some() {
+            return;
+        }
+        // A stream of HTTP/2 ends by itself.
+        if let Some(body @ Inbound::One(_)) = self.body.take() {
+            rest::read_out(body, self.draft.clone());
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod meters;
 mod record;
 mod reply;
 mod rescue;
+mod rest;
 mod second;
 mod shaper;
 mod socket;

@@ -44,6 +44,9 @@ async fn latency_holds_the_request_for_a_tunnel_and_the_bytes_in_it() {
     drop(client);
     let told = ended(&drill).await;
     assert!(told.dealt.iter().any(|dealt| dealt.did == Did::Wire), "{told:?}");
+    // The tunnel is one with the request for it.
+    let tally = &drill.tallies()[0];
+    assert_eq!((tally.considered, tally.hit, tally.held), (1, 1, 600 * MS));
 }
 
 #[tokio::test(start_paused = true)]

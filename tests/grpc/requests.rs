@@ -27,6 +27,8 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::Code;
 
 const PAUSE: Duration = Duration::from_millis(300);
+/// How long a service has to answer what it was sent, in microseconds.
+const GRACE: u64 = 20_000;
 /// What a clock of milliseconds and some hops may add.
 const SLACK: Duration = Duration::from_millis(50);
 
@@ -288,6 +290,48 @@ async fn a_call_of_one_message_has_one() {
         );
         let exchange = drill.exchanges(1).await.remove(0);
         assert_eq!((exchange.upstream, exchange.grpc.expect("a call").up), (Upstream::NoReply, 1));
+    }
+}
+
+/// An upstream that answers each call at its first byte, and wants no more of it.
+async fn brisk() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.expect("it connects");
+        let mut connection = h2::server::handshake(socket).await.expect("it speaks HTTP/2");
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            tokio::spawn(async move {
+                // Dropped without its end, which resets the stream with `NO_ERROR` behind the answer.
+                let mut body = request.into_body();
+                body.data().await.expect("a message").expect("no failure");
+                let head = http::Response::builder()
+                    .header("content-type", "application/grpc")
+                    .header("grpc-status", "0");
+                respond.send_response(head.body(()).expect("a head"), true).expect("a stream");
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_answered_before_the_end_is_told_of_as_one_that_did() {
+    for fault in [
+        "{ grpc: { code: UNAVAILABLE, after: 1 message, side: request } }",
+        "{ reset: { at: request, after: 1 message } }",
+    ] {
+        let drill = before(brisk().await, fault);
+        let client = drill.client().await;
+        for _ in 0..50 {
+            client.double(number(1)).await.expect_err("it is hit");
+        }
+        for exchange in drill.exchanges(50).await {
+            let is_in_time = exchange.t_end - exchange.t_forwarded < GRACE;
+            let answered = exchange.upstream == Upstream::Status(200);
+            assert!(answered || !is_in_time, "{fault}: {exchange:?}");
+            assert_eq!(exchange.dealt.len(), 1, "{fault}");
+        }
     }
 }
 

@@ -54,10 +54,9 @@ pub(crate) struct ConnCtl {
     interims_allowed: AtomicBool,
     /// Whether any of the present answer was written.
     answer_begun: AtomicBool,
-    /// Whether the present request's body was read to its end.
-    body_done: AtomicBool,
-    /// Whether the client broke the present request's body off.
-    body_broken: AtomicBool,
+    /// How the present request's body stands. Its number is a part of it: what is left of a body when its
+    /// answer is over may come to its end when the next request has begun.
+    upload: AtomicU64,
     /// Whether it is a byte fault that keeps what the client sends from being read.
     upload_held: AtomicBool,
     kill: AtomicU8,
@@ -129,8 +128,7 @@ impl ConnCtl {
             stand: AtomicU8::new(Stand::Idle as u8),
             interims_allowed: AtomicBool::new(false),
             answer_begun: AtomicBool::new(false),
-            body_done: AtomicBool::new(true),
-            body_broken: AtomicBool::new(false),
+            upload: AtomicU64::new(DONE),
             upload_held: AtomicBool::new(false),
             kill: AtomicU8::new(0),
             killed_by_edge: AtomicBool::new(false),
@@ -183,16 +181,19 @@ impl ConnCtl {
     /// The number of a new exchange, from one.
     pub(crate) fn begin(&self, http11: bool, has_body: bool) -> u32 {
         self.interims_allowed.store(http11, Ordering::Release);
-        self.body_done.store(!has_body, Ordering::Release);
-        self.body_broken.store(false, Ordering::Release);
+        let seq = self.connection().seq.fetch_add(1, Ordering::Relaxed) + 1;
+        let done = if has_body { 0 } else { DONE };
+        self.upload.store(u64::from(seq) << BITS | done, Ordering::Release);
         self.answer_begun.store(false, Ordering::Release);
         self.set_stand(Stand::Waiting);
-        self.connection().seq.fetch_add(1, Ordering::Relaxed) + 1
+        seq
     }
 
     /// Bytes came from the client: if no request is under way, they are the next one's first.
     pub(crate) fn bytes_came(&self) {
-        if self.stand() == Stand::Idle && self.first_byte.load(Ordering::Relaxed) == 0 {
+        // What is left of the last one's body is not.
+        let is_next = self.stand() == Stand::Idle && self.body_done();
+        if is_next && self.first_byte.load(Ordering::Relaxed) == 0 {
             self.first_byte.store(self.injector.micros(), Ordering::Relaxed);
         }
     }
@@ -215,25 +216,49 @@ impl ConnCtl {
         self.stand.store(stand as u8, Ordering::Release);
     }
 
+    /// Whether the present request's body was read to its end.
     pub(crate) fn body_done(&self) -> bool {
-        self.body_done.load(Ordering::Acquire)
+        self.upload.load(Ordering::Acquire) & DONE != 0
     }
 
     /// The client may say more after our last word.
     pub(crate) fn expects_more(&self) {
-        self.body_done.store(false, Ordering::Release);
+        self.upload.fetch_and(!DONE, Ordering::AcqRel);
     }
 
-    pub(crate) fn set_body_done(&self) {
-        self.body_done.store(true, Ordering::Release);
+    /// The body of this request was read to its end.
+    pub(crate) fn set_body_done(&self, seq: u32) {
+        self.note_upload(seq, DONE);
     }
 
+    /// Whether the client broke the present request's body off.
     pub(crate) fn body_broken(&self) -> bool {
-        self.body_broken.load(Ordering::Acquire)
+        self.upload.load(Ordering::Acquire) & BROKEN != 0
     }
 
-    pub(crate) fn set_body_broken(&self) {
-        self.body_broken.store(true, Ordering::Release);
+    /// The client broke the body of this request off.
+    pub(crate) fn set_body_broken(&self, seq: u32) {
+        self.note_upload(seq, BROKEN);
+    }
+
+    /// Whether the client waits to be told to send the present request's body.
+    pub(crate) fn body_withheld(&self) -> bool {
+        self.upload.load(Ordering::Acquire) & WITHHELD != 0
+    }
+
+    /// The client waits to be told to send the present request's body, or does so no longer.
+    pub(crate) fn set_body_withheld(&self, withheld: bool) {
+        if withheld {
+            self.upload.fetch_or(WITHHELD, Ordering::AcqRel);
+        } else {
+            self.upload.fetch_and(!WITHHELD, Ordering::AcqRel);
+        }
+    }
+
+    fn note_upload(&self, seq: u32, bit: u64) {
+        let is_present = |upload| upload >> BITS == u64::from(seq);
+        let note = |upload| is_present(upload).then_some(upload | bit);
+        let _past = self.upload.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
     }
 
     /// Whether nothing can be read now, and a byte fault is in force that may be why.
@@ -289,6 +314,15 @@ impl Drop for ConnCtl {
         }
     }
 }
+
+/// A body that was read to its end.
+const DONE: u64 = 1;
+/// A body that the client broke off.
+const BROKEN: u64 = 2;
+/// A body that the client sends when it is told to.
+const WITHHELD: u64 = 4;
+/// How many there are of these.
+const BITS: u32 = 3;
 
 /// Locks what no panic can leave half-changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

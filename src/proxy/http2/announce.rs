@@ -34,6 +34,11 @@ impl Limit {
         self.0.store(u32::MAX, Ordering::Release);
     }
 
+    /// Whether it is this one that is said.
+    pub(super) fn says(&self, most: u32) -> bool {
+        self.get() == most
+    }
+
     fn get(&self) -> u32 {
         self.0.load(Ordering::Acquire).min(MAX_STREAMS)
     }

@@ -16,10 +16,13 @@ pub(crate) use head::is_of_a_hop;
 pub(crate) use send::{Outcome, Parcel, Sending};
 pub(crate) use stream::Switch;
 
-use crate::proxy::{
-    conn::{Call, Calls, Shared},
-    ctl::ConnCtl,
-    http::Forward,
+use crate::{
+    event::Dealt,
+    proxy::{
+        conn::{Call, Calls, Shared},
+        ctl::ConnCtl,
+        http::Forward,
+    },
 };
 use announce::{Limit, NO_NEWS};
 use futures_util::{
@@ -103,6 +106,15 @@ fn announced(ctl: &ConnCtl, limit: &Limit) -> bool {
     limit.set(ctl.injector().max_streams().map_or(MAX_STREAMS, |limit| limit.most))
 }
 
+/// There are streams: counts the connection for what says how many there may be, if anything does. Says what
+/// is dealt to one that is one too many.
+fn meets(ctl: &ConnCtl, limit: &Limit) -> Option<Dealt> {
+    let most = ctl.injector().max_streams()?;
+    let counted = &ctl.welcome.counted;
+    most.meets(counted, limit.says(most.most));
+    most.refuses(counted, ctl.active_streams())
+}
+
 fn settings() -> Builder {
     let mut builder = Builder::new();
     builder
@@ -139,9 +151,7 @@ async fn run<Io: AsyncRead + AsyncWrite + Unpin>(
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     let stream = ctl.stream();
-                    if let Some(limit) = ctl.injector().max_streams()
-                        && let Some(dealt) = limit.meets(ctl.active_streams())
-                    {
+                    if let Some(dealt) = meets(ctl, limit) {
                         stream.refuse(dealt);
                     }
                     streams.push(stream::serve(request, respond, stream, forward, shared));
@@ -159,6 +169,9 @@ async fn run<Io: AsyncRead + AsyncWrite + Unpin>(
                         // Fails while the last one was not acknowledged: the next call sees to it.
                         if connection.set_initial_window_size(NO_NEWS).is_err() {
                             limit.forget();
+                        } else if !streams.is_empty() {
+                            // Those that are under way stay.
+                            let _untouched = meets(ctl, limit);
                         }
                     }
                     Call::Look => match ctl.take_away() {

@@ -243,6 +243,7 @@ impl Injection {
         }
         if request_is_tunnel {
             // It says nothing that could be changed, and what follows it is the tunnel's.
+            self.ticket.goes_on_in(&self.ctl.welcome.counted);
             return Ok(response);
         }
         let (response, announced) = self.edit(response).await;

@@ -32,6 +32,8 @@ pub(crate) struct Draft(Arc<Sheet>);
 #[derive(Debug)]
 pub(crate) struct Sheet {
     pub(crate) ctl: Arc<ConnCtl>,
+    /// The exchange's number on its connection.
+    seq: u32,
     pub(crate) exchange: Mutex<Exchange>,
 }
 
@@ -45,7 +47,7 @@ impl Deref for Draft {
 
 impl Draft {
     fn new(ctl: Arc<ConnCtl>, exchange: Exchange) -> Self {
-        Self(Arc::new(Sheet { ctl, exchange: Mutex::new(exchange) }))
+        Self(Arc::new(Sheet { ctl, seq: exchange.seq, exchange: Mutex::new(exchange) }))
     }
 
     /// A draft for a second request like this one's.
@@ -90,6 +92,16 @@ impl Draft {
         if let Some(detail) = &mut lock(&self.exchange).detail {
             detail.made = Some(made);
         }
+    }
+
+    /// The client has sent all of the body.
+    pub(crate) fn body_done(&self) {
+        self.ctl.set_body_done(self.seq);
+    }
+
+    /// The client will not send all of the body.
+    pub(crate) fn body_broken(&self) {
+        self.ctl.set_body_broken(self.seq);
     }
 
     /// The upstream got the request or part of it, and did not answer.

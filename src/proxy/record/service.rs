@@ -13,7 +13,7 @@ use crate::{
     },
     select::{RequestView, UserSource},
 };
-use http::{Request, Response, Version, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body as _;
 use std::{
     future::Future,
@@ -76,7 +76,13 @@ where
         let body = Ask::new(body, &parts.headers, draft.clone(), capture);
         let answer = self.inner.call(Request::from_parts(parts, body));
         Box::pin(async move {
-            let response = answer.await?;
+            let mut response = answer.await?;
+            // What it would send now, a body or another request, only the client knows.
+            if draft.ctl.body_withheld() && !draft.ctl.is_stream() {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             // The service may have made a tunnel of it, which it stays.
             if draft.ctl.stand() != Stand::Tunnel {
                 draft.ctl.set_stand(Stand::Responding);

@@ -7,6 +7,7 @@ use crate::{
         error::BodyError,
         inbound::Inbound,
         record::Draft,
+        rest,
         upstream::{
             pool::{Pool, Pooled},
             two,
@@ -23,8 +24,8 @@ use std::{
 
 /// The body of an upstream's answer, and the connection it comes on.
 ///
-/// The connection goes back to the pool only if the answer came to its end after the upload did;
-/// in any other case it is closed, which also tells the upstream that nobody waits any longer.
+/// The connection goes back to the pool when the answer and the upload came to their ends, in whichever
+/// order; in any other case it is closed, which also tells the upstream that nobody waits any longer.
 #[derive(Debug)]
 pub(crate) struct Body {
     incoming: Inbound,
@@ -40,7 +41,30 @@ pub(super) enum Held {
     /// A connection, and where it goes back to if it may carry more.
     One(Pooled, Option<Arc<Pool>>),
     /// One stream of many.
-    Two(#[expect(dead_code, reason = "held for its drop")] two::Held),
+    Two(two::Held),
+}
+
+impl Held {
+    /// Goes on with an upload whose answer is over, within bounds.
+    async fn carry_on(mut self, draft: Draft) {
+        let over = async {
+            match &mut self {
+                // Its failure shows when it is put back.
+                Self::One(connection, _) => drop(connection.sender.ready().await),
+                Self::Two(stream) => stream.over().await,
+            }
+        };
+        if rest::seen_through(&draft, over).await {
+            self.put_back();
+        }
+    }
+
+    /// Nothing is under way on it any more.
+    fn put_back(self) {
+        if let Self::One(connection, Some(pool)) = self {
+            pool.put(connection);
+        }
+    }
 }
 
 impl Body {
@@ -61,10 +85,12 @@ impl Body {
         if let Some(made) = self.made.take() {
             self.draft.made(made.hash());
         }
-        if let Held::One(connection, Some(pool)) = connection
-            && self.draft.ctl.body_done()
-        {
-            pool.put(connection);
+        let ctl = &self.draft.ctl;
+        if ctl.body_done() {
+            connection.put_back();
+        } else if !ctl.is_stream() && !ctl.body_withheld() && ctl.killed().is_none() {
+            // Of a stream of HTTP/2 the client is told that no more of it is wanted.
+            tokio::spawn(connection.carry_on(self.draft.clone()));
         }
     }
 }

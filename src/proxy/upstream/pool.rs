@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    task::{AbortHandle, JoinHandle},
+    task::JoinHandle,
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
@@ -93,11 +93,16 @@ impl Patience {
 /// Ends a connection's task, and so the connection, with whoever holds it. This also ends uploads
 /// whose answer came early, which hyper 1.12 would leave open for ever (hyper issue 4176).
 #[derive(Debug)]
-pub(super) struct TaskGuard(AbortHandle);
+pub(super) struct TaskGuard(JoinHandle<()>);
 
 impl TaskGuard {
-    pub(super) fn new(task: &JoinHandle<()>) -> Self {
-        Self(task.abort_handle())
+    pub(super) const fn new(task: JoinHandle<()>) -> Self {
+        Self(task)
+    }
+
+    /// Waits for its end.
+    pub(super) async fn over(&mut self) {
+        let _however = (&mut self.0).await;
     }
 }
 
@@ -118,7 +123,7 @@ impl Pooled {
             // Its failure reaches whoever waits for the answer.
             let _told = connection.with_upgrades().await;
         });
-        Ok(Self { sender, patience: Patience::new(), task: TaskGuard::new(&task), whose })
+        Ok(Self { sender, patience: Patience::new(), task: TaskGuard::new(task), whose })
     }
 
     /// Lets the connection live on without us, as a tunnel does.

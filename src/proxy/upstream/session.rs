@@ -88,7 +88,7 @@ impl Session {
                 let _nobody = tell.send(served);
             }
         });
-        let task = TaskGuard::new(&task);
+        let task = TaskGuard::new(task);
         // If it says nothing, a request may still be what it waits for.
         if let Ok(Ok(Err(error))) = timeout(FIRST_WORD, first_word).await {
             return Err(error);

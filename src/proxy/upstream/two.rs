@@ -32,7 +32,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 /// How long after the last of an upload that a fault breaks off its stream is reset. Servers throw away
 /// what of a stream they have not read when it is reset, and those that meet too many that are reset as soon as
@@ -43,7 +43,16 @@ const GRACE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Held {
     _place: Place,
-    _upload: Option<TaskGuard>,
+    upload: Option<TaskGuard>,
+}
+
+impl Held {
+    /// Waits until nothing of the request is under way any more.
+    pub(super) async fn over(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.over().await;
+        }
+    }
 }
 
 /// What came of sending a request.
@@ -97,6 +106,7 @@ pub(super) async fn send(
     };
     drop(sender);
     let broken = Arc::new(OnceLock::new());
+    let heard = Arc::<Notify>::default();
     let word = ask.word();
     // What is kept to be sent again, if there is nothing to it but the head.
     let mut socket = None;
@@ -106,8 +116,9 @@ pub(super) async fn send(
     } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
     } else {
-        let task = tokio::spawn(upload(Sending::new(stream, ask), word, Arc::clone(&broken)));
-        (Some(TaskGuard::new(&task)), None)
+        let sending = Sending::new(stream, ask);
+        let task = tokio::spawn(upload(sending, word, Arc::clone(&broken), Arc::clone(&heard)));
+        (Some(TaskGuard::new(task)), None)
     };
     let mut patience = Patience::new();
     let answered = poll_fn(|cx| {
@@ -116,7 +127,9 @@ pub(super) async fn send(
         }
         Pin::new(&mut answer).poll(cx)
     });
-    match patience.wait(ANSWER_TIMEOUT, upload_end(draft), answered).await {
+    let answer = patience.wait(ANSWER_TIMEOUT, upload_end(draft), answered).await;
+    heard.notify_one();
+    match answer {
         None => {
             // It may be the connection that is dead.
             place.forget();
@@ -124,7 +137,7 @@ pub(super) async fn send(
             Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
         }
         Some(Ok(response)) => {
-            let held = Held { _place: place, _upload: upload };
+            let held = Held { _place: place, upload };
             match socket.filter(|_| response.status().is_success()) {
                 Some(opened) => switched(response, opened, held, draft),
                 None => Sent::Answered(Box::new(response_of(response)), held),
@@ -158,7 +171,13 @@ fn is_no_use_to_others(error: &h2::Error) -> bool {
     error.is_go_away() || error.is_io() || is_angry
 }
 
-async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceLock<BodyError>>) {
+/// Sends a body; `heard` tells when the upstream's word on the request was heard.
+async fn upload(
+    mut sending: Sending<Ask>,
+    word: Option<Word>,
+    broken: Arc<OnceLock<BodyError>>,
+    heard: Arc<Notify>,
+) {
     let outcome = poll_fn(|cx| match sending.poll(cx) {
         // A reset would take with it what has not left yet.
         Poll::Pending if word.as_ref().is_some_and(Word::is_due) => {
@@ -174,8 +193,12 @@ async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceL
         Some(Outcome::Stalled) => sending.reset(Reason::CANCEL),
         Some(Outcome::Sent | Outcome::Reset(_) | Outcome::Gone) => {}
         None => {
-            // Unless the upstream ends it first.
-            let _ended = timeout(GRACE, poll_fn(|cx| sending.poll(cx))).await;
+            // Unless the upstream ends it first, which it does behind an answer that is still to be heard.
+            let ended = async {
+                poll_fn(|cx| sending.poll(cx)).await;
+                heard.notified().await;
+            };
+            let _ended = timeout(GRACE, ended).await;
             // First, since what the upstream makes of the reset is not what happened.
             drop(word);
             sending.reset(Reason::CANCEL);

@@ -8,8 +8,11 @@ use bytes::Bytes;
 use firedrill::event::{Did, Exchange};
 use h2::Reason;
 use http::Response;
-use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -314,5 +317,41 @@ async fn streams_beyond_the_limit_are_refused_and_clients_told_of_it_while_it_la
         assert_eq!(told(&exchange), ("proxy_rst", Some(7)));
         assert_eq!((exchange.dealt[0].kind, exchange.t_forwarded), ("max_streams", 0));
     }
-    assert_eq!(drill.tallies()[0].hit, 2);
+    // Both connections with streams on them, and not the one without; that one of them obeyed is the hit.
+    let tally = &drill.tallies()[0];
+    assert_eq!((tally.considered, tally.hit), (2, 2));
+}
+
+#[tokio::test]
+async fn a_limit_that_a_connection_is_told_of_with_a_stream_under_way_has_hit_it() {
+    let arrived = Arc::<Notify>::default();
+    let came = Arc::clone(&arrived);
+    let service = Service::of(move |(request, respond)| {
+        let came = Arc::clone(&came);
+        async move {
+            came.notify_one();
+            // Until its client has no more to say.
+            let mut body = request.into_body();
+            while body.data().await.is_some() {}
+            ok((http::Request::new(body), respond)).await;
+        }
+    })
+    .await;
+    let drill = Drill::phases(&[
+        "{ name: calm, for: 1h }",
+        "{ name: pinched, for: 1h, faults: [{ max_streams: 2 }] }",
+    ])
+    .at(&service.url());
+    let client = Client::to(drill.address()).await;
+    let request = http::Request::post("http://shop/").body(()).expect("a request");
+    let mut sender = client.sender.clone().ready().await.expect("it is ready");
+    let (answer, mut upload) = sender.send_request(request, false).expect("it is sent");
+    arrived.notified().await;
+    assert_eq!(drill.tallies()[0].hit, 0);
+
+    drill.controls().skip();
+    drill.hits("max_streams", 1).await;
+
+    upload.send_data(Bytes::new(), true).expect("it is sent");
+    assert_eq!(answer.await.expect("an answer").status(), 200);
 }

@@ -98,7 +98,7 @@ async fn an_upstream_that_closes_does_not_close_the_client() {
 }
 
 #[tokio::test]
-async fn an_early_answer_passes_and_leaves_no_upstream_connection_behind() {
+async fn an_early_answer_passes_and_leaves_no_connection_behind_on_which_nothing_more_comes() {
     let upstream = Upstream::scripted(|mut wire, log| async move {
         wire.head().await;
         wire.send("HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await;
@@ -108,14 +108,79 @@ async fn an_early_answer_passes_and_leaves_no_upstream_connection_behind() {
     .await;
     let drill = Drill::calm().before(&upstream);
 
-    for n in 1..=5 {
+    let mut clients = Vec::new();
+    for _ in 0..5 {
         let mut client = drill.client().await;
         client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nabc").await;
         let answer = client.answer().await;
         assert_eq!((answer.status(), &*answer.text()), (413, "big"));
-        upstream.ends(n).await;
+        clients.push(client);
+    }
+
+    upstream.ends(5).await;
+    for mut client in clients {
         assert_eq!(client.end().await, End::Fin);
     }
+}
+
+/// Answers each request when it has its head, and reads its body afterwards.
+async fn hasty() -> Upstream {
+    Upstream::scripted(|mut wire, log| async move {
+        loop {
+            let head = wire.head().await;
+            wire.send(OK).await;
+            log.got(wire.body(head).await);
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_upload_after_its_answer_arrives_and_both_connections_go_on() {
+    let upstream = hasty().await;
+    let drill = Drill::calm().before(&upstream);
+    let mut client = drill.client().await;
+
+    for body in ["one", "two", "six"] {
+        let head = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n").await;
+        assert_eq!((head.text().as_str(), head.field("connection")), ("ok", None));
+        client.send(body).await;
+    }
+    for size in [1_000_000; 5] {
+        let ask = format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {size}\r\n\r\n");
+        assert_eq!(client.ask(ask).await.text(), "ok");
+        client.send(vec![b'x'; size]).await;
+    }
+
+    let all = || Some(upstream.requests()).filter(|requests| requests.len() == 8);
+    let requests = crate::support::eventually("all of them arrive", all).await;
+    let texts: Vec<String> = requests.iter().map(|request| request.text()).collect();
+    assert_eq!(texts[..3], ["one", "two", "six"]);
+    assert!(texts[3..].iter().all(|text| text.len() == 1_000_000));
+    assert_eq!(drill.exchanges(8).await.len(), 8);
+}
+
+#[tokio::test]
+async fn a_client_may_go_on_though_the_upstream_left_without_reading_its_upload() {
+    let upstream = Upstream::scripted(|mut wire, _| async move {
+        wire.head().await;
+        wire.send(
+            "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig",
+        )
+        .await;
+        wire.half_close().await;
+        wire.rest().await;
+    })
+    .await;
+    let drill = Drill::calm().before(&upstream);
+    let mut client = drill.client().await;
+
+    for _ in 0..3 {
+        let ask = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n";
+        assert_eq!(client.ask(ask).await.status(), 413);
+        client.send(vec![b'x'; 1_000_000]).await;
+    }
+    assert_eq!(upstream.connections(), 3);
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ async fn a_refusal_comes_without_a_go_on_and_the_body_stays_where_it_is() {
         let refusal = drill.ask(ASK).await;
 
         assert_eq!((&refusal.start()[9..], &*refusal.text()), (status, "no"));
+        // Nobody but the client knows whether it sends the body now.
+        assert_eq!(refusal.field("connection"), Some("close"));
         upstream.ends(1).await;
     }
 }
