@@ -173,10 +173,14 @@ pub struct Attempt {
     /// What was wrong on purpose with the TLS of its connection, if it is the first one there, and how
     /// long it took until hands were shaken.
     pub flaw: Option<(&'static str, Duration)>,
+    /// Whether a fault broke it off in the middle, or stopped reading there.
+    pub is_cut: bool,
     /// Whether a fault held it without an answer.
     pub held: bool,
     /// Whether a fault let its answer drip.
     pub dripped: bool,
+    /// When the client was told to use its connection no more, though nothing broke; zero if it was not.
+    pub sent_away: u64,
     /// How long it was asked to wait before the next attempt.
     pub retry_after: Option<Duration>,
     /// Whether that was given as a date.
@@ -258,28 +262,38 @@ impl Attempt {
             dealt: labels.dealt(&exchange.dealt, exchange.ended_by),
             secure: exchange.secured > 0,
             flaw: flaw(exchange),
+            is_cut: is_cut(exchange),
             held: is_held(exchange),
             dripped: is_dripped(exchange),
+            sent_away: sent_away(exchange),
             retry_after: detail.retry_wait,
             retry_date: exchange.grpc.is_none()
                 && asked.is_some_and(|asked| asked.trim().parse::<u64>().is_err()),
             deadline: keys.deadline.as_deref().and_then(deadline),
         };
-        attempt.class = attempt.classify(is_cut(exchange));
+        attempt.class = attempt.classify();
         attempt.wrong = attempt.went_wrong();
         Some(attempt)
     }
 
     /// What a tunnel was that did not end as its ends wanted: an attempt to keep it, which failed when it
-    /// broke, so that the next handshake is seen as what comes of that. However long it lived before,
-    /// that is no latency and no timeout.
+    /// broke, so that the next handshake is seen as what comes of that.
     pub fn of_tunnel(tunnel: &Tunnel, labels: &mut Labels) -> Option<Self> {
         if tunnel.exchange.complete {
             return None;
         }
         let attempt = Self::of(&tunnel.exchange, false, labels)?;
-        let end = attempt.end;
-        Some(Self {
+        let phase = attempt.phase;
+        Some(attempt.as_it_broke(phase))
+    }
+
+    /// The same as if it had begun when it broke, in this phase: however long it lived before, that is no latency and no
+    /// timeout.
+    #[must_use]
+    pub fn as_it_broke(self, phase: Option<u16>) -> Self {
+        let end = self.end;
+        Self {
+            phase,
             start: end,
             received: end,
             forwarded: end,
@@ -287,8 +301,8 @@ impl Attempt {
             told: end,
             held: false,
             dripped: false,
-            ..attempt
-        })
+            ..self
+        }
     }
 
     /// Whether the client got what it asked for.
@@ -323,13 +337,13 @@ impl Attempt {
         Duration::from_micros(self.end.saturating_sub(self.start))
     }
 
-    /// What a failure told the client; a fault may have `cut` it in the middle.
-    fn classify(&self, cut: bool) -> Option<Class> {
+    /// What a failure told the client.
+    fn classify(&self) -> Option<Class> {
         use Class::{Ambiguous, Final, NotProcessed, Processed};
         if let (Some(call), Some(code)) = (self.call, self.failure()) {
             let class = call::classify(call, code, self.retry_after, self.injected);
             // The upstream had messages of it, whatever the status says.
-            return Some(if cut && class == NotProcessed { Ambiguous } else { class });
+            return Some(if self.is_cut && class == NotProcessed { Ambiguous } else { class });
         }
         match (self.status, self.outcome) {
             (_, Outcome::Ok) => None,
@@ -384,6 +398,17 @@ fn is_cut(exchange: &Exchange) -> bool {
     exchange.dealt.iter().any(|dealt| dealt.did == Did::Cut)
 }
 
+/// When a fault told the client to use its connection no more: a GOAWAY comes at once, `connection: close`
+/// with the answer.
+fn sent_away(exchange: &Exchange) -> u64 {
+    let is_told = exchange.dealt.iter().any(|dealt| dealt.did == Did::SentAway);
+    match exchange.http2 {
+        _ if !is_told => 0,
+        Some(_) => exchange.t_head,
+        None => exchange.t_end,
+    }
+}
+
 /// Whether a fault let its answer drip.
 fn is_dripped(exchange: &Exchange) -> bool {
     exchange.dealt.iter().any(|dealt| dealt.kind == "dribble")
@@ -402,7 +427,13 @@ fn is_left_dripping(exchange: &Exchange) -> bool {
 
 /// Whether a fault held it without an answer: for good, or so long that a client may have left.
 fn is_held(exchange: &Exchange) -> bool {
-    let is_silent = exchange.dealt.iter().any(|dealt| matches!(dealt.kind, "hang" | "blackhole"));
+    // A `hang` that stops reading in the middle of a call holds nobody whose answer begins even so.
+    let is_unread = exchange.t_received == 0 || exchange.t_sent_first < exchange.t_received;
+    let is_answered = exchange.t_sent_first > 0 && is_unread;
+    let is_silence = |dealt: &Dealt| match dealt.kind {
+        "hang" => dealt.did != Did::Cut || !is_answered,
+        kind => kind == "blackhole",
+    };
     let is_late = |dealt: &Dealt| match dealt.did {
         Did::Delayed(wait) | Did::Queued(wait) => wait >= LATE,
         _ => false,
@@ -413,7 +444,7 @@ fn is_held(exchange: &Exchange) -> bool {
     let is_gone = exchange.t_sent_first == 0
         && exchange.status == 0
         && matches!(exchange.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
-    is_silent
+    exchange.dealt.iter().any(is_silence)
         || exchange.dealt.iter().any(is_late)
         || is_gone && exchange.dealt.iter().any(is_unanswered)
 }

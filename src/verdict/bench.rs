@@ -11,6 +11,7 @@ use crate::{
         flow::Flow,
         gates::Leans,
         operation::Operation,
+        outlived::is_outlived,
         stats::Clusters,
         tracks::Tracks,
     },
@@ -90,7 +91,7 @@ impl Bench {
         let now = Now { course, stage: course.stage(attempt.phase), client, recoverable: None };
         self.flow.attempt(attempt);
         self.tracks.attempt(attempt);
-        if now.stage == Stage::Base {
+        if now.stage == Stage::Base && !is_outlived(attempt, course) {
             self.base.attempt(attempt);
         }
         for detector in &mut self.detectors {

@@ -23,6 +23,7 @@ use crate::{
         operation::Operation,
         oracle::{Oracle, recoverable},
         outcome::{Part, Verdict},
+        outlived,
         picture::Gathered,
         taken::Taken,
         window::Windows,
@@ -104,6 +105,7 @@ impl Judge {
         self.identities.see(&attempt);
         self.pictures.attempt(&attempt);
         self.benches.attempt(&attempt, &self.course, &self.scenario, &self.labels);
+        let attempt = outlived::linked(attempt, &self.course);
         let in_calm = self.course.stage(attempt.phase) == Stage::Base && !attempt.injected;
         let mut closed = Vec::new();
         self.linker.push(attempt, in_calm, &mut |operation| closed.push(operation));

@@ -31,6 +31,7 @@ mod opening;
 mod operation;
 mod oracle;
 mod outcome;
+mod outlived;
 pub mod phases;
 pub mod picture;
 pub mod pulse;

@@ -35,6 +35,8 @@ pub(crate) struct Try {
     ended_by: EndedBy,
     dealt: Option<(&'static str, Did)>,
     is_read: bool,
+    /// How long after it began it was read to its end, if not at once.
+    read_late: f64,
     fresh: bool,
     /// How long before the end the client was gone, if the end came nonetheless.
     gone: f64,
@@ -58,6 +60,7 @@ pub(crate) fn ok(user: u64, at: f64) -> Try {
         ended_by: EndedBy::Completed,
         dealt: None,
         is_read: true,
+        read_late: 0.0,
         fresh: false,
         gone: 0.0,
         proxy: 0,
@@ -113,9 +116,24 @@ impl Try {
         Self { is_read: false, dealt: Some(("blackhole", Did::Wire)), ..self }
     }
 
+    /// A `hang` stopped reading in the middle of it; what the upstream has to say passes.
+    pub(crate) fn stopped(self) -> Self {
+        Self { is_read: false, dealt: Some(("hang", Did::Cut)), ..self }
+    }
+
+    /// The same, until that was over after so long; then it was read, and answered.
+    pub(crate) fn let_go(self, after: f64) -> Self {
+        Self { read_late: after, ..self.stopped().took(after + 0.05) }
+    }
+
     /// It dripped for so long, and then was whole.
     pub(crate) fn dripped(self, took: f64) -> Self {
         Self { took, dealt: Some(("dribble", Did::Shaped)), ..self }
+    }
+
+    /// The edge of a phase reset its connection in the middle of the answer.
+    pub(crate) fn broken_by_edge(self, at: f64) -> Self {
+        Self { took: at - self.at, ended_by: EndedBy::PhaseEdge, ..self }
     }
 
     /// The client left in the middle of the answer.
@@ -151,6 +169,11 @@ impl Try {
     /// After its handshake stalled for so long.
     pub(crate) fn stalled(self, held: f64) -> Self {
         Self { secured: held, took: held + 0.05, ..self.shown("stall") }
+    }
+
+    /// Served, on a connection that is to be used no more.
+    pub(crate) fn sent_away(self) -> Self {
+        Self { dealt: Some(("goaway", Did::SentAway)), ..self }
     }
 
     /// Over a new connection.
@@ -262,7 +285,9 @@ impl Traffic {
         let (start, end) = (micros(this.at), micros(this.at + this.took));
         let (gone, ready) = (micros(this.gone), micros(this.at + this.secured));
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
-        let is_upstream = this.dealt.is_none_or(|dealt| matches!(dealt.0, "dribble" | "tls"));
+        let is_upstream = this.dealt.is_none_or(|(kind, did)| {
+            did == Did::Cut || matches!(kind, "dribble" | "goaway" | "tls")
+        });
         let mut detail = Detail {
             path: this.path.unwrap_or_else(|| format!("/items/{}", 1_000_000 + self.count)),
             agent: Some("client/1.0".to_owned()),
@@ -270,7 +295,9 @@ impl Traffic {
         };
         detail.keys.idempotency = this.key;
         detail.keys.deadline = this.deadline;
-        let told = if is_upstream { start + 20_000 } else { end };
+        let read = start + micros(this.read_late);
+        let received = if this.is_read || this.read_late > 0.0 { read } else { 0 };
+        let told = if is_upstream { read + 20_000 } else { end };
         let exchange = Exchange {
             proxy: this.proxy,
             conn,
@@ -303,7 +330,7 @@ impl Traffic {
             http2: None,
             t_first: ready,
             t_head: ready,
-            t_received: if this.is_read { start } else { 0 },
+            t_received: received,
             t_forwarded: if is_upstream { start } else { 0 },
             t_answered: if is_upstream && this.status > 0 { told } else { 0 },
             t_upstream_end: 0,

@@ -2,13 +2,14 @@
 //!
 //! **Rate.** The most connections opened in any window from the first fault on, over the mean in
 //! calm. Windows are as long as 50 of them take in calm, from one second to ten, and slide by a
-//! quarter; a mean below one is taken for one. As for the recovery's peak, what chance makes of a
+//! quarter; they are no longer than the calm, and a mean below one is taken for one. As for the recovery's peak, what chance makes of a
 //! steady client and what this one did in calm (when it filled its pool, say) is no finding. Pass up
 //! to 3, warn up to 10, fail above. Connections on which no request came are not counted. Least
 //! sample: 30 attempts in calm.
 //!
-//! A connection that replaces one that broke in the same window, or the second before it, is forced:
-//! the expectation counts it, the finding does not.
+//! A connection that replaces one that broke in the same window, or the second before it, is forced, and
+//! so is one in the place of a connection that we sent the client away from (`goaway`): the expectation
+//! counts it, the finding does not.
 //!
 //! **Failover**, where a drill has several proxies: of operations whose attempt at one of them
 //! failed, the time from that attempt's beginning to the first one at another; the median. RFC 8305
@@ -33,6 +34,7 @@ use crate::{
         stats::{Interval, Quantile, quantile, steady_peak},
     },
 };
+use std::collections::HashSet;
 
 use stale::Stale;
 
@@ -46,6 +48,8 @@ const LEAST: f64 = 30.0;
 const FAILING: u64 = 20;
 /// Failovers that are looked at, per phase.
 const KEPT: usize = 2_000;
+/// Connections that clients were sent away from, as far as they are remembered.
+const REMEMBERED: usize = 10_000;
 /// What comes later is not told apart by time: three days, in seconds.
 const LONGEST: usize = 3 * 24 * 3600;
 /// How sure it has to be that no steady client reaches as far.
@@ -57,8 +61,10 @@ pub struct Connections {
     /// The proxies that were used, one bit each.
     proxies: u64,
     failovers: Phases<Failovers>,
-    /// Connections that broke, by seconds.
+    /// Connections that broke, or that clients were sent away from, by seconds.
     broken: Vec<u32>,
+    /// Those that clients were sent away from: several streams of one may tell so.
+    sent_away: HashSet<u64>,
     stale: Stale,
 }
 
@@ -101,10 +107,13 @@ impl Detector for Connections {
     fn attempt(&mut self, attempt: &Attempt, _now: Now<'_>) {
         self.proxies |= 1 << attempt.proxy.min(63);
         self.stale.attempt(attempt);
-        if attempt.ended_by == EndedBy::Completed {
-            return;
-        }
-        let second = whole(attempt.end).min(LONGEST);
+        let gone = match attempt.ended_by {
+            EndedBy::Completed if attempt.sent_away == 0 => return,
+            EndedBy::Completed if !self.is_news(attempt.conn.0) => return,
+            EndedBy::Completed => attempt.sent_away,
+            _ => attempt.end,
+        };
+        let second = whole(gone).min(LONGEST);
         if self.broken.len() <= second {
             self.broken.resize(second + 1, 0);
         }
@@ -163,6 +172,14 @@ impl Detector for Connections {
 }
 
 impl Connections {
+    /// Whether nobody was sent away from a connection yet, as far as is remembered.
+    fn is_news(&mut self, conn: u64) -> bool {
+        if self.sent_away.len() >= REMEMBERED {
+            self.sent_away.clear();
+        }
+        self.sent_away.insert(conn)
+    }
+
     fn failover(&self, phase: Option<usize>, cx: &Cx<'_>) -> Measured {
         let mut all = Failovers::default();
         for seen in self.failovers.asked(cx.course, phase) {
@@ -240,14 +257,15 @@ fn peak(cx: &Cx<'_>, broken: [&[u32]; 2]) -> Result<Peak, Measured> {
         return Err(Measured::too_few(said, format!("{LEAST:.0} of them")));
     }
     let rate = base.connections / base.seconds;
-    let window = seconds_of(CONNECTIONS / rate).clamp(1, WIDEST);
+    // A window that began in calm and reached beyond it would compare the faults with themselves.
+    let window = seconds_of(CONNECTIONS / rate).clamp(1, WIDEST.min(calm.seconds()));
     let mean = (rate * window as f64).max(1.0);
     let seconds = cx.flow.seconds();
     let to = seconds.len();
-    let windows = to.saturating_sub(fault.from) / window;
-    if windows == 0 {
+    if to <= fault.from {
         return Err(none("nothing came once the faults had begun"));
     }
+    let windows = ((to - fault.from) / window).max(1);
     let steady = steady_peak(mean, 3 * windows as u64, LEVEL).unwrap_or(f64::INFINITY);
     let steady = steady * (1.0 + 1.645 / base.connections.max(mean).sqrt());
     Ok(Peak {
@@ -333,6 +351,37 @@ mod tests {
         let mut findings = verdict.parts[0].findings.iter();
         let found = findings.find(|finding| finding.detector == "connections").unwrap();
         assert_eq!(found.grade, Grade::Pass, "{found:?}");
+    }
+
+    /// Calm is half as long as a window would be.
+    #[test]
+    fn a_flood_after_a_short_calm_is_no_chance() {
+        let mut traffic = Traffic::of(
+            "
+phases:
+  - { name: calm, for: 5s }
+  - { name: outage, for: 30s, faults: [{ respond: 503 }] }
+",
+        );
+        for user in 1..=8 {
+            traffic.extend(beat(10.0, 0.01, 5.0).map(|at| ok(user, at)));
+            traffic.extend(beat(10.0, 5.0, 9.0).map(|at| ok(user, at).fresh().status(503)));
+        }
+        graded(&traffic.finding("connections"), Grade::Fail, "in the busiest 5 s, more than the");
+    }
+
+    /// Eight connections that say GOAWAY, or `connection: close`, after each answer.
+    #[test]
+    fn connections_in_place_of_those_that_said_goaway_are_no_storm() {
+        for (is_sent_away, grade) in [(true, Grade::Pass), (false, Grade::Fail)] {
+            let mut traffic = Traffic::new();
+            pooled(&mut traffic);
+            traffic.extend(beat(8.0, BEGINS, ENDS).map(|at| {
+                let this = ok(1, at).fresh();
+                if is_sent_away { this.sent_away() } else { this }
+            }));
+            graded(&traffic.finding("connections"), grade, "");
+        }
     }
 
     #[test]

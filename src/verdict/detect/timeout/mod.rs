@@ -6,7 +6,8 @@
 //! nobody leaves, the longest *H* that three attempts were held is all there is to say: "no timeout
 //! up to *H*", never "no timeout". Attempts that are held longer than τ̂ and stay are told, too.
 //!
-//! Delays of five seconds and more are holds, too.
+//! Delays of five seconds and more are holds, too. A `hang` that stops reading in the middle of a call is one
+//! of silence, from the call's beginning, unless its answer begins even so.
 //!
 //! A hold before the answer's head finds a timeout of silence; a hold after it one between two reads;
 //! a request that is never read one of writing; a **drip** tells a deadline for the whole from a
@@ -113,7 +114,9 @@ impl Detector for Timeout {
         if !attempt.held && !attempt.dripped {
             return;
         }
-        let from = if attempt.received > 0 { attempt.received } else { attempt.start };
+        // One that stopped reading in the middle of a call is over before it reads on, or reads all later.
+        let stops = attempt.held && attempt.is_cut;
+        let from = if attempt.received > 0 && !stops { attempt.received } else { attempt.start };
         let until = if attempt.left > 0 { attempt.left } else { attempt.end };
         // An answer that was complete before the client went was not given up.
         let is_told = attempt.call.is_some_and(|call| call.status.is_some());
@@ -127,7 +130,7 @@ impl Detector for Timeout {
         let holds = match () {
             () if !attempt.held => &mut seen.dripped,
             () if attempt.told > 0 && !outstayed => &mut seen.amid,
-            () if attempt.received == 0 => &mut seen.unread,
+            () if attempt.received == 0 && !stops => &mut seen.unread,
             () => &mut seen.silent,
         };
         let lasted = held as f64 / 1e6;

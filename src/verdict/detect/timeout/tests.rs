@@ -49,6 +49,23 @@ fn a_timeout_that_is_hardly_above_a_limit_is_within_it() {
     }
 }
 
+/// Nine leave after 2 s; six are let go before that, and their answers come.
+#[test]
+fn who_leaves_a_call_that_is_not_read_on_has_a_timeout() {
+    let mut traffic = in_calm(Traffic::expecting("request_timeout: 3s"));
+    traffic.extend(beat(0.1, 100.0, 190.0).map(|at| ok(1, at).stopped().cancelled(2.0)));
+    traffic.extend(beat(2.0, 270.0, 273.0).map(|at| ok(1, at).let_go(1.0)));
+    judged_as(&traffic.expectation(), Grade::Pass, "2.0s");
+}
+
+/// It had what it came for all the time, and closed when it had enough.
+#[test]
+fn a_stream_that_is_answered_though_it_is_not_read_on_is_not_held() {
+    let mut traffic = calm();
+    traffic.extend(beat(0.1, 100.0, 190.0).map(|at| ok(1, at).stopped().cut(64.0)));
+    graded(&traffic.finding("timeout"), Grade::NotApplicable, "");
+}
+
 #[test]
 fn the_expectation_is_met_or_not() {
     for (took, grade) in [(5.0, Grade::Pass), (20.0, Grade::Fail)] {
