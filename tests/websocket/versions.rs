@@ -438,3 +438,15 @@ async fn no_answer_but_101_opens_a_socket_on_a_stream() {
     assert_eq!(client.get("/").await.expect("an answer").status, 200);
     assert_eq!(drill.ask(UPGRADE).await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_handshake_with_a_body_is_refused_where_that_has_no_place() {
+    let stage = Stage::set(Drill::calm(), Two).await;
+    let head = UPGRADE.trim_end();
+
+    let answer = stage.drill.ask(format!("{head}\r\ncontent-length: 2\r\n\r\nhi")).await;
+
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().contains("with a body"), "{}", answer.text());
+    assert!(stage.heads.all().is_empty());
+}

@@ -19,7 +19,7 @@ use crate::{
         },
     },
 };
-use h2::{Reason, SendStream, ext::Protocol};
+use h2::{Reason, SendStream, client::SendRequest, ext::Protocol};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -73,12 +73,12 @@ pub(super) async fn send(
         return Sent::Unsent(Box::new(request));
     };
     let is_socket = websocket::is_asked_for(request.headers());
-    if !sender.is_extended_connect_protocol_enabled() {
-        if is_socket {
-            return Sent::NoSockets(Box::new(request));
-        } else if request.extensions().get::<Protocol>().is_some() {
-            return Sent::Failed(no_protocol());
-        }
+    // Asked of those alone that want it: it takes a lock that all on the connection share.
+    if is_socket && !sender.is_extended_connect_protocol_enabled() {
+        return Sent::NoSockets(Box::new(request));
+    }
+    if let Some(refused) = refused(&sender, &request, is_socket) {
+        return Sent::Failed(refused);
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
@@ -183,10 +183,21 @@ async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceL
     }
 }
 
-/// Said of protocols that HTTP/1 has no word for.
-fn no_protocol() -> UpstreamError {
+/// Why a request for another protocol cannot be passed on, if it cannot.
+fn refused(
+    sender: &SendRequest<Parcel>,
+    request: &Request<Ask>,
+    is_socket: bool,
+) -> Option<UpstreamError> {
+    if is_socket {
+        let why = "it asks for a WebSocket with a body, for which there is no place over HTTP/2";
+        return (!request.body().is_end_stream()).then(|| UpstreamError::bad_request(why));
+    }
+    let extends = request.extensions().get::<Protocol>().is_some();
+    // HTTP/1 has no word for it.
     let why = "the upstream takes no extended CONNECT";
-    UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into())
+    (extends && !sender.is_extended_connect_protocol_enabled())
+        .then(|| UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()))
 }
 
 /// A stream that carries a WebSocket from now on.
