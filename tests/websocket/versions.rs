@@ -440,6 +440,33 @@ async fn no_answer_but_101_opens_a_socket_on_a_stream() {
 }
 
 #[tokio::test]
+async fn a_client_that_ends_its_stream_and_goes_is_noticed_though_the_service_is_silent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (io, _) = listener.accept().await.expect("a connection");
+        let mut socket = tokio_tungstenite::accept_async(io).await.expect("a handshake");
+        let _told = tell.send(socket.next().await.is_none_or(|heard| heard.is_err()));
+        std::future::pending::<()>().await;
+    });
+    let mut setup = Drill::calm();
+    setup.settings.http = UpstreamHttp::Http1;
+    let drill = setup.at(&url);
+    let client = Client::to(drill.address()).await;
+    let (answer, mut up) = ask(&client).await;
+    let _down = answer.await.expect("an answer");
+    up.send_data(Bytes::new(), true).expect("it is sent");
+    assert!(told.await.expect("it is heard"), "half-close is kept");
+    assert!(crate::peers::tunnels(&drill).is_empty(), "the other half is open");
+
+    client.task.abort();
+
+    let told = tunnel(&drill).await;
+    assert_eq!(told.exchange.ended_by, EndedBy::ClientFin);
+}
+
+#[tokio::test]
 async fn a_handshake_with_a_body_is_refused_where_that_has_no_place() {
     let stage = Stage::set(Drill::calm(), Two).await;
     let head = UPGRADE.trim_end();

@@ -45,6 +45,12 @@ enum Moved {
     Over,
 }
 
+/// One of its ends.
+pub(super) trait End: AsyncRead + AsyncWrite + Unpin {
+    /// As [`Stream::poll_gone`](crate::proxy::socket::Stream::poll_gone).
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
 /// See the module's documentation.
 pub(super) struct Tunnel<C, U> {
     client: Plain<C>,
@@ -65,11 +71,7 @@ pub(super) struct Tunnel<C, U> {
     counter: Counter,
 }
 
-impl<C, U> Tunnel<C, U>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    U: AsyncRead + AsyncWrite + Unpin,
-{
+impl<C: End, U: End> Tunnel<C, U> {
     pub(super) fn new(
         client: C,
         upstream: U,
@@ -174,6 +176,13 @@ where
             match (self.up.is_over(), self.down.is_over()) {
                 (true, true) => return Poll::Ready(Moved::Over),
                 (false, false) => {}
+                // Of the one that has ended nothing is read any more.
+                (true, false) if self.client.0.poll_gone(cx).is_ready() => {
+                    return Poll::Ready(Moved::Over);
+                }
+                (false, true) if self.upstream.0.poll_gone(cx).is_ready() => {
+                    return Poll::Ready(Moved::Over);
+                }
                 _ if !is_leaving && self.said_goodbye() => return Poll::Ready(Moved::Leaving),
                 _ => {}
             }

@@ -6,10 +6,14 @@ use crate::{
     proxy::{
         ctl::Stand,
         drain::Ending,
-        http::{hop, tunnel::Tunnel},
+        http::{
+            hop,
+            tunnel::{self, End, Tunnel},
+        },
         http2::{Duplex, Switch},
         record::Draft,
         reply::Reply,
+        socket::Stream as _,
         timer::Timer,
         upstream::{Opened, Tunnelled},
     },
@@ -17,12 +21,25 @@ use crate::{
 use http::{Request, Response, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tokio::sync::oneshot;
 use tokio_util::either::Either;
 
 /// One end of a tunnel.
-type End = Either<TokioIo<Upgraded>, Duplex>;
+type Side = Either<TokioIo<Upgraded>, Duplex>;
+
+impl End for Side {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // What hyper has taken the socket into does not tell.
+            Self::Left(_) => Poll::Pending,
+            Self::Right(stream) => stream.poll_gone(cx),
+        }
+    }
+}
 
 /// The client's end, which is there when the answer has left that says so.
 pub(super) enum Downstream {
@@ -39,7 +56,7 @@ impl Downstream {
         }
     }
 
-    async fn end(self) -> Option<End> {
+    async fn end(self) -> Option<Side> {
         match self {
             Self::One(upgrade) => upgrade.await.ok().map(TokioIo::new).map(Either::Left),
             Self::Two(stream) => stream.await.ok().map(Either::Right),
@@ -77,7 +94,7 @@ pub(super) fn tunnel(
 /// The upstream's end, and what keeps it open.
 fn upstream_of(
     response: &mut Response<Reply>,
-) -> impl Future<Output = Option<(End, Box<dyn Send>)>> + Send + use<> {
+) -> impl Future<Output = Option<(Side, Box<dyn Send>)>> + Send + use<> {
     let stream = response.extensions_mut().remove::<Opened>();
     let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
     let upgrade = hyper::upgrade::on(response);
