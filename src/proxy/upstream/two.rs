@@ -9,6 +9,7 @@ use crate::{
         http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
         inbound::Received,
         record::Draft,
+        socket::Timer,
         upload::Word,
         upstream::{
             ANSWER_TIMEOUT,
@@ -38,6 +39,9 @@ use tokio::time::timeout;
 /// what of a stream they have not read when it is reset, and those that meet too many that are reset as soon as
 /// they come end the whole connection (CVE-2023-44487), for all that share it.
 const GRACE: Duration = Duration::from_millis(20);
+
+/// How long what goes before such a break may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// What goes on of a request when its answer has begun, and ends with that.
 #[derive(Debug)]
@@ -159,10 +163,14 @@ fn is_no_use_to_others(error: &h2::Error) -> bool {
 }
 
 async fn upload(mut sending: Sending<Ask>, word: Option<Word>, broken: Arc<OnceLock<BodyError>>) {
+    let mut patience = Timer::default();
     let outcome = poll_fn(|cx| match sending.poll(cx) {
-        // A reset would take with it what has not left yet.
+        // A reset would take with it what has not left yet; what the upstream does not take is not waited
+        // for, or there would be no break.
         Poll::Pending if word.as_ref().is_some_and(Word::is_due) => {
-            sending.poll_left(cx).map(|()| None)
+            let late = patience.poll_after(LAST_BYTES, cx).is_ready();
+            let left = sending.poll_left(cx).is_ready();
+            if left || late { Poll::Ready(None) } else { Poll::Pending }
         }
         outcome => outcome.map(Some),
     });
