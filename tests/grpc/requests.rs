@@ -343,6 +343,33 @@ async fn a_conversation_fails_after_so_many_messages_of_the_client() {
     assert_eq!(drill.client().await.sum(numbers(2)).await.expect("a sum"), 1);
 }
 
+/// The upstream hears of the break at once; so does the client, though the drill ends in between.
+#[tokio::test]
+async fn a_break_that_was_begun_is_dealt_though_the_drill_ends() {
+    let drill = Drill::of(&faults(
+        "{ grpc: { code: UNAVAILABLE, message: gone, after: 3 messages, side: request } }",
+    ))
+    .await;
+    let (say, said) = mpsc::channel(3);
+    let mut answer = drill.client().await.echo(ReceiverStream::new(said)).await.expect("a stream");
+    say.send(number(0)).await.expect("somebody hears it");
+    assert_eq!(answer.message().await.expect("no failure").expect("a message").value, 0);
+
+    for value in 1..3 {
+        say.send(number(value)).await.expect("somebody hears it");
+    }
+    while drill.upstream.heard.lock().expect("no panic").len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    drill.controls().stop();
+
+    let (_values, code, message) = drain(answer).await;
+    assert_eq!((code, &*message), (Code::Unavailable, "gone"));
+    let exchange = drill.exchanges(1).await.remove(0);
+    assert_eq!(exchange.dealt.len(), 1);
+    assert_eq!((exchange.upstream, exchange.upstream_error), (Upstream::Status(200), None));
+}
+
 /// What comes before the break is to leave first, but not for ever.
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_takes_nothing_does_not_keep_a_break_from_happening() {
