@@ -278,3 +278,18 @@ impl<C: End, U: End> Tunnel<C, U> {
         self.ctl.recorder().say(Event::Tunnel(Box::new(told)));
     }
 }
+
+/// Tells of one that never began: a side went before the answer left that opens it.
+pub(super) fn never_began(opened: Box<Exchange>, ctl: &ConnCtl) {
+    let injector = ctl.injector();
+    let exchange = Exchange {
+        phase: injector.phase(),
+        complete: false,
+        ended_by: ctl.ended_by(),
+        t_client_gone: ctl.gone_at(),
+        t_end: injector.micros(),
+        ..*opened
+    };
+    let (up, down) = (Flow::default(), Flow::default());
+    ctl.recorder().say(Event::Tunnel(Box::new(Told { exchange, up, down, close: None })));
+}

@@ -4,7 +4,7 @@
 use crate::{
     fault::frames::is_carried_by,
     proxy::{
-        ctl::Stand,
+        ctl::{Stand, lock},
         drain::Ending,
         http::{
             hop,
@@ -18,7 +18,7 @@ use crate::{
         upstream::{Opened, Tunnelled},
     },
 };
-use http::{Request, Response, header};
+use http::{Request, Response, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -80,11 +80,15 @@ pub(super) fn tunnel(
     let (draft, bounds) = (draft.clone(), ending.clone());
     let opened = draft.opening(response.status());
     ending.tasks.spawn(async move {
+        let ctl = Arc::clone(&draft.ctl);
         let (Some(client), Some((upstream, _open))) = tokio::join!(downstream.end(), upstream)
         else {
+            // Of an answer that a fault put in its place nobody heard that it opens one.
+            if lock(&draft.exchange).status == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+                tunnel::never_began(opened, &ctl);
+            }
             return;
         };
-        let ctl = Arc::clone(&draft.ctl);
         drop(draft);
         Tunnel::new(client, upstream, ctl, opened, is_websocket, &timer).carry(&bounds).await;
     });
