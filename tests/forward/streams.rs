@@ -211,6 +211,27 @@ async fn a_client_that_ends_its_stream_and_goes_is_noticed_though_the_host_is_si
 }
 
 #[tokio::test]
+async fn a_tunnel_whose_stream_breaks_before_it_is_granted_is_told_of() {
+    let service = echo().await;
+    let late = Drill::of(&["latency: { mean: 10m, side: response }"]);
+    let drill = allowing(late, "127.0.0.1:*");
+    let client = Client::to(drill.address()).await;
+    let mut sender = client.sender.clone().ready().await.expect("the connection is there");
+    let request = Request::connect(service.address.to_string()).body(()).expect("a request");
+    let (_answer, mut up) = sender.send_request(request, false).expect("a request");
+    eventually("it dials", || (service.connections() == 1).then_some(())).await;
+    drill.hits("latency", 1).await;
+
+    up.send_reset(Reason::CANCEL);
+
+    let connection = told(&drill, 1).await.remove(0);
+    let relay = connection.relay.expect("what it carried");
+    assert_eq!((relay.up, relay.down, connection.ended_by), (0, 0, EndedBy::ClientRst));
+    assert!(relay.t_connected > 0);
+    assert_eq!(connection.id, drill.exchange().await.conn);
+}
+
+#[tokio::test]
 async fn faults_meet_tunnels_on_streams() {
     let service = echo().await;
     let refusing = allowing(Drill::of(&["respond: 503"]), "127.0.0.1:*");
