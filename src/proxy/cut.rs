@@ -154,13 +154,17 @@ impl Cut {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.is_free || self.by.is_some() && self.ctl.injector().is_over() {
+        let brink = match &self.how.place {
+            Place::Upload(brink) if brink.is_reached() => Some(brink),
+            _ => None,
+        };
+        // Of what broke off at the upstream's end the client is told, even if the drill ends meanwhile.
+        let is_let_go = || brink.is_none() && self.by.is_some() && self.ctl.injector().is_over();
+        if self.is_free || is_let_go() {
             // Nothing is broken off any more.
             return self.poll_free(cx);
         }
-        if let Place::Upload(brink) = &self.how.place
-            && brink.is_reached()
-        {
+        if let Some(brink) = brink {
             // What follows may be an answer to what it ends after.
             ready!(brink.poll(cx));
         }

@@ -40,6 +40,12 @@ pub(crate) enum UpstreamError {
         "the upstream opens a WebSocket with a `sec-websocket-accept` that is not that of its key"
     )]
     NotConfirmed,
+    /// It opened no WebSocket, in words that say over HTTP/2 that it did.
+    #[error(
+        "the upstream answers the handshake of a WebSocket with {0}, which grants none over HTTP/1 (101 does), \
+         but would over HTTP/2"
+    )]
+    NotSwitched(StatusCode),
     /// It speaks HTTP/2, and opens no WebSockets so.
     #[error(
         "the upstream does not say that it opens WebSockets over HTTP/2 (RFC 8441); if it does so over \
@@ -84,6 +90,7 @@ impl UpstreamError {
             Self::Broken(_) | Self::Stream(_) => "broken",
             Self::Timeout(_) => "timeout",
             Self::Switched | Self::NotConfirmed => "switched",
+            Self::NotSwitched(_) => "not_switched",
             Self::Upload(_) => "upload_broken",
             Self::Refused(..) | Self::NoSockets => "refused",
             Self::NotAllowed { .. } => "not_allowed",
@@ -125,6 +132,7 @@ impl UpstreamError {
                 | Self::Timeout(_)
                 | Self::Switched
                 | Self::NotConfirmed
+                | Self::NotSwitched(_)
                 | Self::Upload(_)
         )
     }

@@ -62,6 +62,11 @@ pub(super) async fn on_stream(
     }
 }
 
+/// The same for one whose stream broke before the answer left that grants it.
+pub(super) fn never_began(granted: Granted, ctl: &ConnCtl, shared: &Shared) {
+    untold(granted.upstream.map(|(_, at)| at), ctl, shared);
+}
+
 /// What HTTP/1 was spoken on, and what was read of it beyond. It is there by now, or never will be: the
 /// answer did not leave.
 fn left_of<F: Front>(client: OnUpgrade) -> Option<(F, Bytes)> {
@@ -136,7 +141,7 @@ fn untold(t_connected: Option<u64>, ctl: &ConnCtl, shared: &Shared) {
     let Some(t_connected) = t_connected else {
         return farewell(ctl, shared);
     };
-    let dealt = std::mem::take(&mut *lock(&ctl.wire));
+    let dealt = ctl.take_wire();
     let relay = Relay { t_connected, ..begun(ctl) };
     tell(ctl, shared, dealt, ctl.ended_by(), Some(relay));
 }

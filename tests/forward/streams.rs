@@ -4,7 +4,7 @@ use crate::{
     allowing, connect,
     inside::{intercepting, shake_over},
     peer::{Client, reset},
-    support::{Drill, OK, Upstream, eventually},
+    support::{Drill, End, OK, Upstream, eventually},
 };
 use bytes::Bytes;
 use firedrill::event::{Connection, Did, EndedBy, Event};
@@ -161,7 +161,7 @@ async fn a_reset_at_either_end_is_one_at_the_other() {
         tokio::task::yield_now().await;
     }
     up.send_reset(Reason::CANCEL);
-    assert_eq!(heard.recv().await, Some(crate::support::End::Reset));
+    assert_eq!(heard.recv().await, Some(End::Reset));
 
     let ends: Vec<_> = told(&drill, 2).await.iter().map(|connection| connection.ended_by).collect();
     assert_eq!(ends, [EndedBy::UpstreamRst, EndedBy::ClientRst]);
@@ -182,6 +182,53 @@ async fn tunnels_are_told_of_when_their_connection_goes() {
     let connection = told(&drill, 1).await.remove(0);
     assert_eq!(connection.relay.expect("what it carried").down, 1);
     assert!(matches!(connection.ended_by, EndedBy::ClientRst | EndedBy::ClientFin));
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_stream_and_goes_is_noticed_though_the_host_is_silent() {
+    for resets in [false, true] {
+        let service = Upstream::scripted(|mut wire, log| async move {
+            log.ended(wire.rest().await.1);
+            std::future::pending::<()>().await;
+        })
+        .await;
+        let drill = calm();
+        let client = Client::to(drill.address()).await;
+        let (_down, mut up) = tunnel(&client, service.address).await;
+        up.send_data("a".into(), true).expect("it is sent");
+        assert_eq!(service.ends(1).await, [End::Fin], "half-close is kept");
+
+        if resets {
+            up.send_reset(Reason::CANCEL);
+        } else {
+            client.task.abort();
+        }
+
+        let connection = told(&drill, 1).await.remove(0);
+        assert_eq!(connection.relay.expect("what it carried").up, 1);
+        assert_eq!(connection.ended_by, EndedBy::ClientFin, "that was first");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_whose_stream_breaks_before_it_is_granted_is_told_of() {
+    let service = echo().await;
+    let late = Drill::of(&["latency: { mean: 10m, side: response }"]);
+    let drill = allowing(late, "127.0.0.1:*");
+    let client = Client::to(drill.address()).await;
+    let mut sender = client.sender.clone().ready().await.expect("the connection is there");
+    let request = Request::connect(service.address.to_string()).body(()).expect("a request");
+    let (_answer, mut up) = sender.send_request(request, false).expect("a request");
+    eventually("it dials", || (service.connections() == 1).then_some(())).await;
+    drill.hits("latency", 1).await;
+
+    up.send_reset(Reason::CANCEL);
+
+    let connection = told(&drill, 1).await.remove(0);
+    let relay = connection.relay.expect("what it carried");
+    assert_eq!((relay.up, relay.down, connection.ended_by), (0, 0, EndedBy::ClientRst));
+    assert!(relay.t_connected > 0);
+    assert_eq!(connection.id, drill.exchange().await.conn);
 }
 
 #[tokio::test]
@@ -235,7 +282,7 @@ async fn a_client_may_speak_tls_with_its_proxy() {
     client.send("hello").await;
     assert_eq!(client.take(5).await, b"hello");
     client.half_close().await;
-    assert_eq!(client.end().await, crate::support::End::Fin);
+    assert_eq!(client.end().await, End::Fin);
 
     config.alpn_protocols = vec![b"h2".to_vec()];
     let socket = drill.client().await.into_io();

@@ -4,7 +4,7 @@ use crate::service::{Client, Counting, start};
 use firedrill::{
     diag::{Look, Problems, Source, render},
     dice::Seed,
-    engine::{Play, Run},
+    engine::{Controls, Play, Run},
     event::{Event, Exchange, Recorder},
     fault::catalog::Protocol,
     proxy::{Connector, Proxy, Settings, TlsSettings},
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 #[derive(Debug)]
 pub(crate) struct Drill {
     /// Plays as long as it is there.
-    _run: Run,
+    run: Run,
     pub(crate) proxy: Proxy,
     pub(crate) upstream: Counting,
     scenario: Arc<Scenario>,
@@ -69,11 +69,15 @@ impl Drill {
             Run::start(Arc::clone(&scenario), &Play::with_seed(Seed(7)), Arc::clone(&recorder));
         let (injector, _hand) = run.open(run.site("default", Protocol::Http));
         let proxy = proxy(injector, Arc::clone(&recorder));
-        Self { _run: run, proxy, upstream, scenario, recorder, heard: Mutex::default() }
+        Self { run, proxy, upstream, scenario, recorder, heard: Mutex::default() }
     }
 
     pub(crate) async fn client(&self) -> Client {
         Client::to(self.proxy.address().expect("it listens")).await
+    }
+
+    pub(crate) fn controls(&self) -> Controls {
+        self.run.controls()
     }
 
     fn events(&self) -> Vec<Event> {

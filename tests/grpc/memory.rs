@@ -16,8 +16,17 @@ pub(crate) async fn in_memory(text: &str) -> (Drill, Client) {
     let (dialled, incoming) = mpsc::channel(16);
     let incoming = ReceiverStream::new(incoming).map(io::Result::Ok);
     serve(upstream.clone(), incoming);
+    before(text, upstream, Arc::new(Memory(dialled))).await
+}
+
+/// The same before an upstream of one's own.
+pub(crate) async fn in_memory_before(text: &str, upstream: Arc<dyn Dial>) -> (Drill, Client) {
+    before(text, Counting::default(), upstream).await
+}
+
+async fn before(text: &str, upstream: Counting, dial: Arc<dyn Dial>) -> (Drill, Client) {
     let drill = Drill::begin(text, upstream, |injector, recorder| {
-        let connector = Connector::custom(Arc::new(Memory(dialled)));
+        let connector = Connector::custom(dial);
         Proxy::detached(connector, Settings::default(), injector, recorder)
     });
     let (near, far) = tokio::io::duplex(64 * 1024);

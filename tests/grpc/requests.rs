@@ -2,16 +2,19 @@
 
 use crate::{
     drill::{CALM_FOR_HOURS, Drill, faults},
-    memory::in_memory,
+    memory::{in_memory, in_memory_before},
     service::{Counting, Number, drain, number},
 };
 use firedrill::{
     event::{Did, Outcome, Upstream},
-    proxy::{Connector, Proxy, Settings, TlsSettings},
+    proxy::{Connector, Dial, Proxy, Settings, TlsSettings, UpstreamIo},
 };
 use h2::Reason;
 use std::{
+    future::{Future, pending},
+    io,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -382,6 +385,69 @@ async fn a_conversation_fails_after_so_many_messages_of_the_client() {
     assert_eq!((exchange.upstream, exchange.dealt[0].did), (Upstream::Status(200), Did::Cut));
     // A fellow on the same connection does not notice.
     assert_eq!(drill.client().await.sum(numbers(2)).await.expect("a sum"), 1);
+}
+
+/// The upstream hears of the break at once; so does the client, though the drill ends in between.
+#[tokio::test]
+async fn a_break_that_was_begun_is_dealt_though_the_drill_ends() {
+    let drill = Drill::of(&faults(
+        "{ grpc: { code: UNAVAILABLE, message: gone, after: 3 messages, side: request } }",
+    ))
+    .await;
+    let (say, said) = mpsc::channel(3);
+    let mut answer = drill.client().await.echo(ReceiverStream::new(said)).await.expect("a stream");
+    say.send(number(0)).await.expect("somebody hears it");
+    assert_eq!(answer.message().await.expect("no failure").expect("a message").value, 0);
+
+    for value in 1..3 {
+        say.send(number(value)).await.expect("somebody hears it");
+    }
+    while drill.upstream.heard.lock().expect("no panic").len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    drill.controls().stop();
+
+    let (_values, code, message) = drain(answer).await;
+    assert_eq!((code, &*message), (Code::Unavailable, "gone"));
+    let exchange = drill.exchanges(1).await.remove(0);
+    assert_eq!(exchange.dealt.len(), 1);
+    assert_eq!((exchange.upstream, exchange.upstream_error), (Upstream::Status(200), None));
+}
+
+/// What comes before the break is to leave first, but not for ever.
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_takes_nothing_does_not_keep_a_break_from_happening() {
+    let fault = "{ grpc: { code: ABORTED, after: 200 messages, side: request } }";
+    let (drill, client) = in_memory_before(&faults(fault), stuck()).await;
+
+    let began = Instant::now();
+    let call = timeout(Duration::from_secs(60), client.sum(numbers(1_000))).await;
+
+    let status = call.expect("in time").expect_err("it fails");
+    assert_eq!(status.code(), Code::Aborted, "{status:?}");
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
+    let exchange = drill.exchanges(1).await.remove(0);
+    assert_eq!((exchange.dealt.len(), exchange.upstream_error), (1, None));
+}
+
+/// A way to an upstream that takes a call and none of its messages: sixteen bytes wait on the way.
+fn stuck() -> Arc<dyn Dial> {
+    #[derive(Debug)]
+    struct Stuck;
+
+    impl Dial for Stuck {
+        fn dial(&self) -> Pin<Box<dyn Future<Output = io::Result<UpstreamIo>> + Send>> {
+            let (near, far) = tokio::io::duplex(16);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(far).await.expect("a handshake");
+                let _asked = connection.accept().await;
+                pending::<()>().await;
+            });
+            Box::pin(async move { Ok(UpstreamIo::Memory(near)) })
+        }
+    }
+
+    Arc::new(Stuck)
 }
 
 /// Of a service that answers when it has heard all, there is no head for as long as its client is silent.

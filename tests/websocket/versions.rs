@@ -95,6 +95,14 @@ impl Stage {
 
 /// Asks for a WebSocket on a stream.
 async fn ask(client: &Client) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
+    ask_with(client, &[]).await
+}
+
+/// The same, with these fields beside.
+async fn ask_with(
+    client: &Client,
+    fields: &[(&'static str, &'static str)],
+) -> (h2::client::ResponseFuture, SendStream<Bytes>) {
     let mut sender = client.sender.clone().ready().await.expect("the connection is there");
     while !sender.is_extended_connect_protocol_enabled() {
         // It is said in the first frame.
@@ -104,6 +112,9 @@ async fn ask(client: &Client) -> (h2::client::ResponseFuture, SendStream<Bytes>)
         .header("sec-websocket-version", "13")
         .header("sec-websocket-protocol", "chat");
     let mut request = request.body(()).expect("a request");
+    for (name, value) in fields {
+        request.headers_mut().insert(*name, value.parse().expect("a value"));
+    }
     request.extensions_mut().insert(Protocol::from_static("websocket"));
     sender.send_request(request, false).expect("a request")
 }
@@ -368,4 +379,101 @@ async fn a_drain_ends_sockets_on_streams() {
     assert!(!matches!(socket.next().await, Some(Ok(_))));
     let told = tunnel(&stage.drill).await;
     assert_eq!((told.exchange.ended_by, told.exchange.complete), (EndedBy::ProxyFin, true));
+}
+
+/// A service that believed it would take the next client's request for the body.
+#[tokio::test]
+async fn a_handshake_on_a_stream_announces_no_body_and_shares_no_connection() {
+    let service =
+        Upstream::answering("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno").await;
+    let mut setup = Drill::calm();
+    setup.settings.http = UpstreamHttp::Http1;
+    let drill = setup.before(&service);
+    let client = Client::to(drill.address()).await;
+
+    let fields = [("content-length", "44"), ("trailer", "x"), ("expect", "100-continue")];
+    let (answer, _up) = ask_with(&client, &fields).await;
+    let got = whole(answer.await.expect("an answer")).await.expect("all of it");
+    assert_eq!((got.status, &got.body[..]), (404, &b"no"[..]));
+    assert_eq!(client.get("/other").await.expect("an answer").status, 404);
+
+    let [handshake, other] = &service.requests()[..] else { panic!("two requests") };
+    for (field, _) in fields {
+        assert_eq!(handshake.field(field), None, "{field}");
+    }
+    assert_eq!(other.start(), "GET /other HTTP/1.1");
+    assert_eq!(service.connections(), 2);
+    // Another one is shared as ever.
+    assert_eq!(client.get("/").await.expect("an answer").status, 404);
+    assert_eq!(service.connections(), 2);
+}
+
+#[tokio::test]
+async fn no_answer_but_101_opens_a_socket_on_a_stream() {
+    let service = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let mut setup = Drill::calm();
+    setup.settings.http = UpstreamHttp::Http1;
+    let drill = setup.before(&service);
+    let client = Client::to(drill.address()).await;
+
+    let (answer, _up) = ask(&client).await;
+
+    let got = whole(answer.await.expect("an answer")).await.expect("all of it");
+    assert_eq!(got.status, 502);
+    assert!(String::from_utf8_lossy(&got.body).contains("200 OK, which grants none"), "{got:?}");
+    assert_eq!(got.header("x-firedrill"), "genuine=not_switched");
+    let exchange = drill.exchange().await;
+    assert_eq!((exchange.status, exchange.upstream), (502, event::Upstream::Status(200)));
+
+    // A fault's neither, though over HTTP/1 it is what it says.
+    let mut setup = Drill::of(&["respond: { status: 200, body: ok }"]);
+    setup.settings.http = UpstreamHttp::Http1;
+    let drill = setup.before(&service);
+    let client = Client::to(drill.address()).await;
+    let (answer, _up) = ask(&client).await;
+    let got = whole(answer.await.expect("an answer")).await.expect("all of it");
+    assert_eq!(got.status, 502);
+    assert!(String::from_utf8_lossy(&got.body).contains("the fault answers with 200"), "{got:?}");
+    assert!(got.header("x-firedrill").contains("fault=respond"), "{got:?}");
+    assert_eq!(client.get("/").await.expect("an answer").status, 200);
+    assert_eq!(drill.ask(UPGRADE).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_stream_and_goes_is_noticed_though_the_service_is_silent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (tell, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (io, _) = listener.accept().await.expect("a connection");
+        let mut socket = tokio_tungstenite::accept_async(io).await.expect("a handshake");
+        let _told = tell.send(socket.next().await.is_none_or(|heard| heard.is_err()));
+        std::future::pending::<()>().await;
+    });
+    let mut setup = Drill::calm();
+    setup.settings.http = UpstreamHttp::Http1;
+    let drill = setup.at(&url);
+    let client = Client::to(drill.address()).await;
+    let (answer, mut up) = ask(&client).await;
+    let _down = answer.await.expect("an answer");
+    up.send_data(Bytes::new(), true).expect("it is sent");
+    assert!(told.await.expect("it is heard"), "half-close is kept");
+    assert!(crate::peers::tunnels(&drill).is_empty(), "the other half is open");
+
+    client.task.abort();
+
+    let told = tunnel(&drill).await;
+    assert_eq!(told.exchange.ended_by, EndedBy::ClientFin);
+}
+
+#[tokio::test]
+async fn a_handshake_with_a_body_is_refused_where_that_has_no_place() {
+    let stage = Stage::set(Drill::calm(), Two).await;
+    let head = UPGRADE.trim_end();
+
+    let answer = stage.drill.ask(format!("{head}\r\ncontent-length: 2\r\n\r\nhi")).await;
+
+    assert_eq!(answer.status(), 400);
+    assert!(answer.text().contains("with a body"), "{}", answer.text());
+    assert!(stage.heads.all().is_empty());
 }

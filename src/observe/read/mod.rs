@@ -271,4 +271,4 @@ fn preface(line: &[u8]) -> Result<Preface, ReadError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

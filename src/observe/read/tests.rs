@@ -100,7 +100,7 @@ fn refused(text: &str) -> String {
     read(text).expect_err("it is refused").to_string()
 }
 
-fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
+pub(in crate::observe) fn exchange(conn: u64, seq: u32, start: u64, end: u64) -> Event {
     Event::Exchange(Box::new(Exchange {
         proxy: 0,
         conn,

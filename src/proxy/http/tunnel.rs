@@ -45,6 +45,12 @@ enum Moved {
     Over,
 }
 
+/// One of its ends.
+pub(super) trait End: AsyncRead + AsyncWrite + Unpin {
+    /// As [`Stream::poll_gone`](crate::proxy::socket::Stream::poll_gone).
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
 /// See the module's documentation.
 pub(super) struct Tunnel<C, U> {
     client: Plain<C>,
@@ -66,11 +72,7 @@ pub(super) struct Tunnel<C, U> {
     counter: Counter,
 }
 
-impl<C, U> Tunnel<C, U>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    U: AsyncRead + AsyncWrite + Unpin,
-{
+impl<C: End, U: End> Tunnel<C, U> {
     pub(super) fn new(
         client: C,
         upstream: U,
@@ -176,6 +178,13 @@ where
             match (self.up.is_over(), self.down.is_over()) {
                 (true, true) => return Poll::Ready(Moved::Over),
                 (false, false) => {}
+                // Of the one that has ended nothing is read any more.
+                (true, false) if self.client.0.poll_gone(cx).is_ready() => {
+                    return Poll::Ready(Moved::Over);
+                }
+                (false, true) if self.upstream.0.poll_gone(cx).is_ready() => {
+                    return Poll::Ready(Moved::Over);
+                }
                 _ if !is_leaving && self.said_goodbye() => return Poll::Ready(Moved::Leaving),
                 _ => {}
             }
@@ -288,4 +297,19 @@ where
         let told = Told { exchange, up, down, close: self.close };
         self.ctl.recorder().say(Event::Tunnel(Box::new(told)));
     }
+}
+
+/// Tells of one that never began: a side went before the answer left that opens it.
+pub(super) fn never_began(opened: Box<Exchange>, ctl: &ConnCtl) {
+    let injector = ctl.injector();
+    let exchange = Exchange {
+        phase: injector.phase(),
+        complete: false,
+        ended_by: ctl.ended_by(),
+        t_client_gone: ctl.gone_at(),
+        t_end: injector.micros(),
+        ..*opened
+    };
+    let (up, down) = (Flow::default(), Flow::default());
+    ctl.recorder().say(Event::Tunnel(Box::new(Told { exchange, up, down, close: None })));
 }

@@ -6,23 +6,40 @@ use crate::{
     proxy::{
         ctl::{Stand, lock},
         drain::Ending,
-        http::{hop, tunnel::Tunnel},
+        http::{
+            hop,
+            tunnel::{self, End, Tunnel},
+        },
         http2::{Duplex, Switch},
         record::Draft,
         reply::Reply,
+        socket::Stream as _,
         timer::Timer,
         upstream::{Opened, Tunnelled},
     },
 };
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tokio::sync::oneshot;
 use tokio_util::either::Either;
 
 /// One end of a tunnel.
-type End = Either<TokioIo<Upgraded>, Duplex>;
+type Side = Either<TokioIo<Upgraded>, Duplex>;
+
+impl End for Side {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            // What hyper has taken the socket into does not tell.
+            Self::Left(_) => Poll::Pending,
+            Self::Right(stream) => stream.poll_gone(cx),
+        }
+    }
+}
 
 /// The client's end, which is there when the answer has left that says so.
 pub(super) enum Downstream {
@@ -39,7 +56,7 @@ impl Downstream {
         }
     }
 
-    async fn end(self) -> Option<End> {
+    async fn end(self) -> Option<Side> {
         match self {
             Self::One(upgrade) => upgrade.await.ok().map(TokioIo::new).map(Either::Left),
             Self::Two(stream) => stream.await.ok().map(Either::Right),
@@ -77,11 +94,15 @@ pub(super) fn tunnel(
     let (draft, bounds) = (draft.clone(), ending.clone());
     let opened = draft.opening(response.status());
     ending.tasks.spawn(async move {
+        let ctl = Arc::clone(&draft.ctl);
         let (Some(client), Some((upstream, _open))) = tokio::join!(downstream.end(), upstream)
         else {
+            // Of an answer that a fault put in its place nobody heard that it opens one.
+            if lock(&draft.exchange).status == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+                tunnel::never_began(opened, &ctl);
+            }
             return;
         };
-        let ctl = Arc::clone(&draft.ctl);
         drop(draft);
         Tunnel::new(client, upstream, ctl, opened, agreed, &timer).carry(&bounds).await;
     });
@@ -91,7 +112,7 @@ pub(super) fn tunnel(
 /// The upstream's end, and what keeps it open.
 fn upstream_of(
     response: &mut Response<Reply>,
-) -> impl Future<Output = Option<(End, Box<dyn Send>)>> + Send + use<> {
+) -> impl Future<Output = Option<(Side, Box<dyn Send>)>> + Send + use<> {
     let stream = response.extensions_mut().remove::<Opened>();
     let connection = response.extensions_mut().remove::<Arc<Tunnelled>>();
     let upgrade = hyper::upgrade::on(response);

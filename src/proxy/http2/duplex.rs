@@ -91,11 +91,15 @@ impl Duplex {
         io::ErrorKind::ConnectionReset.into()
     }
 
+    /// Ready when the peer broke it off, or its connection is gone.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        self.send.poll_reset(cx).map(|reason| self.broken(reason.ok()))
+    }
+
     /// How many bytes may be sent now.
     fn poll_room(&mut self, wanted: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match self.send.poll_reset(cx) {
-            Poll::Ready(reason) => return Poll::Ready(Err(self.broken(reason.ok()))),
-            Poll::Pending => {}
+        if let Poll::Ready(error) = self.poll_broken(cx) {
+            return Poll::Ready(Err(error));
         }
         self.send.reserve_capacity(wanted);
         let mut room = self.send.capacity();
@@ -134,6 +138,10 @@ impl Duplex {
 impl Stream for Duplex {
     fn reset_on_close(&self) {
         self.resets.store(true, Ordering::Release);
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_broken(cx).map(drop)
     }
 
     fn all_sent(&self) -> Sent {

@@ -78,6 +78,8 @@ pub(crate) fn is_of_a_hop(name: &HeaderName) -> bool {
 pub(super) fn switched(headers: &mut HeaderMap) {
     outward(headers);
     headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+    // What comes on the stream is no body.
+    headers.remove(header::CONTENT_LENGTH);
 }
 
 /// Takes out of an answer's fields what HTTP/2 has no place for.

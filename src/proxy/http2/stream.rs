@@ -2,7 +2,7 @@
 
 use crate::proxy::{
     conn::Shared,
-    ctl::{ConnCtl, lock},
+    ctl::{ConnCtl, Stand, lock},
     error::BodyError,
     http::{Forward, is_tunnel, stack},
     http2::{Duplex, Outcome, Parcel, Sending, head},
@@ -22,11 +22,19 @@ use tokio::sync::oneshot;
 use tower::Service as _;
 
 /// Tells what became of a stream's exchange, however it is left.
-struct Open(Arc<ConnCtl>);
+struct Open {
+    ctl: Arc<ConnCtl>,
+    shared: Arc<Shared>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.closed();
+        self.ctl.closed();
+        if self.ctl.stand() == Stand::Tunnel
+            && let Some(granted) = lock(&self.ctl.granted).take()
+        {
+            tunnel::never_began(*granted, &self.ctl, &self.shared);
+        }
     }
 }
 
@@ -79,8 +87,8 @@ pub(super) async fn serve(
     shared: &Arc<Shared>,
 ) {
     // Dropped last, when all have noted what they have to say.
-    let open = Open(ctl);
-    let ctl = &open.0;
+    let open = Open { ctl, shared: Arc::clone(shared) };
+    let ctl = &open.ctl;
     match exchange(request, &mut respond, ctl, forward, shared).await {
         Ok(()) => ctl.flushed(),
         Err(End::Ours(reason)) => respond.send_reset(reason),
@@ -133,17 +141,16 @@ async fn exchange(
             .map(|reset| Err(reset.map_or(End::Gone, |reason| End::theirs(ctl, reason))))
     });
     let (mut parts, body) = response.await?.into_parts();
-    let granted = switch.as_ref().and_then(|_| lock(&ctl.granted).take());
     // What a fault answers in its place grants nothing.
-    let granted = granted.filter(|_| parts.status.is_success());
-    let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || granted.is_some();
+    let is_granted = switch.is_some() && parts.status.is_success() && lock(&ctl.granted).is_some();
+    let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS || is_granted;
     if let Some((give, received)) = switch.filter(|_| switches) {
         parts.status = StatusCode::OK;
         head::switched(&mut parts.headers);
         let head = Response::from_parts(parts, ());
         let stream = respond.send_response(head, false).map_err(|_| End::Gone)?;
         let (stream, over) = Duplex::of_client(received, stream, ctl);
-        match granted {
+        match lock(&ctl.granted).take() {
             // In a task of its own, since it is told of even when its connection is gone.
             Some(granted) => {
                 let (ctl, kept) = (Arc::clone(ctl), Arc::clone(shared));

@@ -45,7 +45,7 @@ impl Injection {
             let mut headers = HeaderMap::clone(trailers);
             headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
             let canned = Canned { status: StatusCode::OK, headers, body: Bytes::new() };
-            return self.answer(&Arc::new(canned), by);
+            return self.answer(&canned, by);
         }
         if let Effect::Cut { close: Some(close), .. } = by.effect {
             self.ctl.kill(close);
@@ -162,7 +162,10 @@ impl Injection {
     }
 
     /// An injected answer, which says that it is one.
-    pub(super) fn answer(&self, canned: &Arc<Canned>, by: &Dealing) -> Response<Reply> {
+    pub(super) fn answer(&self, canned: &Canned, by: &Dealing) -> Response<Reply> {
+        let opens = self.is_socket_on_stream && canned.status.is_success();
+        let instead = opens.then(|| no_grant(canned.status));
+        let canned = instead.as_ref().unwrap_or(canned);
         let body = canned.body.clone();
         let mut response = Response::new(Reply::Whole((!body.is_empty()).then_some(body)));
         *response.status_mut() = canned.status;
@@ -183,4 +186,16 @@ impl Injection {
         }
         response
     }
+}
+
+/// What stands in for an answer to the handshake of a WebSocket that grants none over HTTP/1, and would on
+/// a stream.
+fn no_grant(status: StatusCode) -> Canned {
+    let text = format!(
+        "firedrill: the fault answers with {status}, which grants no WebSocket over HTTP/1, but would over \
+         HTTP/2\n"
+    );
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    Canned { status: StatusCode::BAD_GATEWAY, headers, body: text.into() }
 }

@@ -19,6 +19,7 @@ use crate::{
         edit,
         error::Aborted,
         http::{is_tunnel, path_of},
+        http2::Switch,
         record::Draft,
         reply::Reply,
         second::Second,
@@ -115,6 +116,8 @@ struct Injection {
     ctl: Arc<ConnCtl>,
     ticket: Ticket,
     shared: Arc<Shared>,
+    /// Whether it asks for a WebSocket on a stream, where any success grants one.
+    is_socket_on_stream: bool,
 }
 
 /// How an injected end ended.
@@ -160,7 +163,9 @@ impl Injection {
             .open(user, exchange.nth, exchange.targets, operation, ctl.key)
             .of_grpc(is_grpc(request.headers()));
         drop(exchange);
-        (Self { draft, ctl, ticket, shared }, request)
+        let is_socket_on_stream =
+            !is_tunnel(&request) && request.extensions().get::<Switch>().is_some();
+        (Self { draft, ctl, ticket, shared, is_socket_on_stream }, request)
     }
 
     async fn carry_out<S>(

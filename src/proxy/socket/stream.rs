@@ -76,6 +76,12 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static 
         Presence::There
     }
 
+    /// Ready when it is found out, without a read, that the peer broke off: of what is told so, and need
+    /// not be looked at.
+    fn poll_gone(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Ready once there are bytes to read, or an end; true if that can't be known.
     fn poll_has_input(&self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())

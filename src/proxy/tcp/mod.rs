@@ -313,8 +313,10 @@ impl<S: Stream> Pair<S> {
             self.looks.reset();
             return Poll::Pending;
         }
-        while self.client.presence() != Presence::Gone {
-            ready!(self.looks.poll(cx));
+        if self.client.poll_gone(cx).is_pending() {
+            while self.client.presence() != Presence::Gone {
+                ready!(self.looks.poll(cx));
+            }
         }
         self.client_gone()
     }

@@ -132,14 +132,16 @@ impl Upstream {
             let why = "the upstream speaks HTTP/1, which has another way to other protocols";
             return Err(UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()));
         }
+        let is_socket = websocket::is_asked_for(request.headers());
+        let accept = (request.version() == Version::HTTP_2 && is_socket)
+            .then(|| websocket::with_key(request.headers_mut()))
+            .flatten();
         // An HTTP/1.0 client may not read what HTTP/1.1 allows, so it is passed on as what it is;
-        // such a connection carries one request.
-        let last = request.version() == Version::HTTP_10;
-        let accept = (request.version() == Version::HTTP_2
-            && websocket::is_asked_for(request.headers()))
-        .then(|| websocket::with_key(request.headers_mut()))
-        .flatten();
-        if !last {
+        // such a connection carries one request. So does one that was to become a socket: what its
+        // upstream takes it for now is not sure enough for somebody else's request.
+        let is_old = request.version() == Version::HTTP_10;
+        let last = is_old || is_socket;
+        if !is_old {
             *request.version_mut() = Version::HTTP_11;
         }
         let who = Who::Client(draft.ctl.ends);
@@ -162,9 +164,10 @@ impl Upstream {
                 }
                 Some(Ok(response)) => {
                     if let Some(accept) = &accept
-                        && response.status() == StatusCode::SWITCHING_PROTOCOLS
+                        && let Err(error) = websocket::check(&response, accept)
                     {
-                        websocket::check(response.headers(), accept)?;
+                        draft.answered(response.status(), response.headers());
+                        return Err(error);
                     }
                     return Ok(self.answered(response, connection, last, draft));
                 }

@@ -9,6 +9,7 @@ use crate::{
         http2::{Duplex, Outcome, Parcel, Sending, is_of_a_hop},
         inbound::Received,
         record::Draft,
+        socket::Timer,
         upload::Word,
         upstream::{
             ANSWER_TIMEOUT,
@@ -19,7 +20,7 @@ use crate::{
         },
     },
 };
-use h2::{Reason, SendStream, ext::Protocol};
+use h2::{Reason, SendStream, client::SendRequest, ext::Protocol};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header,
     uri::{Authority, PathAndQuery, Scheme},
@@ -38,6 +39,9 @@ use tokio::{sync::Notify, time::timeout};
 /// what of a stream they have not read when it is reset, and those that meet too many that are reset as soon as
 /// they come end the whole connection (CVE-2023-44487), for all that share it.
 const GRACE: Duration = Duration::from_millis(20);
+
+/// How long what goes before such a break may take to leave.
+const LAST_BYTES: Duration = Duration::from_secs(10);
 
 /// What goes on of a request when its answer has begun, and ends with that.
 #[derive(Debug)]
@@ -82,12 +86,12 @@ pub(super) async fn send(
         return Sent::Unsent(Box::new(request));
     };
     let is_socket = websocket::is_asked_for(request.headers());
-    if !sender.is_extended_connect_protocol_enabled() {
-        if is_socket {
-            return Sent::NoSockets(Box::new(request));
-        } else if request.extensions().get::<Protocol>().is_some() {
-            return Sent::Failed(no_protocol());
-        }
+    // Asked of those alone that want it: it takes a lock that all on the connection share.
+    if is_socket && !sender.is_extended_connect_protocol_enabled() {
+        return Sent::NoSockets(Box::new(request));
+    }
+    if let Some(refused) = refused(&sender, &request, is_socket) {
+        return Sent::Failed(refused);
     }
     lock(&draft.exchange).t_forwarded = draft.ctl.injector().micros();
     let (parts, ask) = request.into_parts();
@@ -178,10 +182,14 @@ async fn upload(
     broken: Arc<OnceLock<BodyError>>,
     heard: Arc<Notify>,
 ) {
+    let mut patience = Timer::default();
     let outcome = poll_fn(|cx| match sending.poll(cx) {
-        // A reset would take with it what has not left yet.
+        // A reset would take with it what has not left yet; what the upstream does not take is not waited
+        // for, or there would be no break.
         Poll::Pending if word.as_ref().is_some_and(Word::is_due) => {
-            sending.poll_left(cx).map(|()| None)
+            let late = patience.poll_after(LAST_BYTES, cx).is_ready();
+            let left = sending.poll_left(cx).is_ready();
+            if left || late { Poll::Ready(None) } else { Poll::Pending }
         }
         outcome => outcome.map(Some),
     });
@@ -206,10 +214,21 @@ async fn upload(
     }
 }
 
-/// Said of protocols that HTTP/1 has no word for.
-fn no_protocol() -> UpstreamError {
+/// Why a request for another protocol cannot be passed on, if it cannot.
+fn refused(
+    sender: &SendRequest<Parcel>,
+    request: &Request<Ask>,
+    is_socket: bool,
+) -> Option<UpstreamError> {
+    if is_socket {
+        let why = "it asks for a WebSocket with a body, for which there is no place over HTTP/2";
+        return (!request.body().is_end_stream()).then(|| UpstreamError::bad_request(why));
+    }
+    let extends = request.extensions().get::<Protocol>().is_some();
+    // HTTP/1 has no word for it.
     let why = "the upstream takes no extended CONNECT";
-    UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into())
+    (extends && !sender.is_extended_connect_protocol_enabled())
+        .then(|| UpstreamError::Refused(StatusCode::NOT_IMPLEMENTED, why.into()))
 }
 
 /// A stream that carries a WebSocket from now on.

@@ -7,7 +7,7 @@ use crate::{
     proxy::{ctl::lock, error::UpstreamError, http2::Duplex, upstream::two::Held},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use ring::{
     digest::{SHA1_FOR_LEGACY_USE_ONLY, digest},
     rand::{SecureRandom as _, SystemRandom},
@@ -35,9 +35,22 @@ pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(|to| is_carried_by(to.as_bytes()))
 }
 
-/// Puts into a request what HTTP/1 wants of it beside, if its client came over HTTP/2. Returns how the
-/// upstream has to confirm that.
+/// What tells of a body. What comes on the stream of a WebSocket is none, whatever its client says of it:
+/// an upstream that believed that would take the next request on its connection for it.
+const OF_A_BODY: [HeaderName; 4] =
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER, header::EXPECT];
+
+/// Takes out of a handshake what would tell of a body.
+fn without_body(headers: &mut HeaderMap) {
+    for name in OF_A_BODY {
+        headers.remove(name);
+    }
+}
+
+/// Puts into a request what HTTP/1 wants of it beside, and takes out what has no place there, if its
+/// client came over HTTP/2. Returns how the upstream has to confirm that.
 pub(super) fn with_key(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    without_body(headers);
     let mut key = [0; 16];
     // It guards against caches that mistake it for something else, and is no secret.
     SystemRandom::new().fill(&mut key).ok()?;
@@ -48,12 +61,17 @@ pub(super) fn with_key(headers: &mut HeaderMap) -> Option<HeaderValue> {
     accept
 }
 
-/// Whether the upstream confirmed what it has to.
-pub(super) fn check(answer: &HeaderMap, accept: &HeaderValue) -> Result<(), UpstreamError> {
-    match answer.get(header::SEC_WEBSOCKET_ACCEPT) {
-        Some(said) if said == accept => Ok(()),
-        _ => Err(UpstreamError::NotConfirmed),
+/// Whether the upstream confirmed what it has to, if it opens a WebSocket; and whether its answer says
+/// the same on a stream, if it opens none.
+pub(super) fn check<B>(answer: &Response<B>, accept: &HeaderValue) -> Result<(), UpstreamError> {
+    if answer.status().is_success() {
+        return Err(UpstreamError::NotSwitched(answer.status()));
     }
+    let said = answer.headers().get(header::SEC_WEBSOCKET_ACCEPT);
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS && said != Some(accept) {
+        return Err(UpstreamError::NotConfirmed);
+    }
+    Ok(())
 }
 
 /// An upstream's answer on a stream, as HTTP/1 writes it: it switches protocols.
@@ -64,6 +82,7 @@ pub(super) fn switched(
 ) -> Response<()> {
     let (mut parts, ()) = answer.into_parts();
     parts.status = StatusCode::SWITCHING_PROTOCOLS;
+    without_body(&mut parts.headers);
     parts.headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(header::UPGRADE, HeaderValue::from_static(PROTOCOL));
     if let Some(accept) = key.and_then(accept_of) {
@@ -96,11 +115,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         let accept = with_key(&mut headers).expect("a key");
         assert_eq!(headers[header::SEC_WEBSOCKET_VERSION], "13");
-        let mut answer = HeaderMap::new();
+        let mut answer = Response::new(());
+        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         assert!(check(&answer, &accept).is_err());
-        answer.insert(header::SEC_WEBSOCKET_ACCEPT, headers[header::SEC_WEBSOCKET_KEY].clone());
+        let key = headers[header::SEC_WEBSOCKET_KEY].clone();
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, key);
         assert!(check(&answer, &accept).is_err());
-        answer.insert(header::SEC_WEBSOCKET_ACCEPT, accept.clone());
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, accept.clone());
         assert!(check(&answer, &accept).is_ok());
     }
 }
