@@ -5,7 +5,7 @@ use crate::{
     fault::Close,
     proxy::{
         ctl::ConnCtl,
-        http2::send::{Outbox, Parcel},
+        http2::send::{NoRoom, Outbox, Parcel, poll_room},
         socket::{Sent, Stream, Timer},
     },
 };
@@ -20,15 +20,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::oneshot,
 };
-
-/// A peer that has no room for what waits for it for so long is given up.
-const STALL: Duration = Duration::from_secs(300);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -101,27 +97,15 @@ impl Duplex {
         if let Poll::Ready(error) = self.poll_broken(cx) {
             return Poll::Ready(Err(error));
         }
-        self.send.reserve_capacity(wanted);
-        let mut room = self.send.capacity();
-        while room == 0 {
-            match self.send.poll_capacity(cx) {
-                Poll::Ready(Some(Ok(more))) => room = more,
-                Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Err(self.broken(error.reason())));
-                }
-                Poll::Ready(None) => return Poll::Ready(Err(self.broken(None))),
-                Poll::Pending => {
-                    ready!(self.stall.poll_after(STALL, cx));
-                    self.stall.clear();
-                    // If it is our doing, the word that there is room is held, too.
-                    if !self.ctl.upload_held() {
-                        return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                    }
-                }
+        loop {
+            match ready!(poll_room(&mut self.send, wanted, &mut self.stall, cx)) {
+                Ok(room) => return Poll::Ready(Ok(room)),
+                Err(NoRoom::Gone(reason)) => return Poll::Ready(Err(self.broken(reason))),
+                // That is our doing: the word that there is room is held, too.
+                Err(NoRoom::Stalled) if self.ctl.upload_held() => self.stall.clear(),
+                Err(NoRoom::Stalled) => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             }
         }
-        self.stall.clear();
-        Poll::Ready(Ok(room))
     }
 
     fn end(&mut self) -> io::Result<()> {

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// A peer that has no room for a stream's body for so long is given up.
+/// A peer that has no room for what is to leave on a stream for so long is given up.
 const STALL: Duration = Duration::from_secs(300);
 
 /// A piece of a body that tells when it has left.
@@ -87,6 +87,44 @@ pub(crate) enum Outcome<E> {
     Stalled,
     /// The connection is gone.
     Gone,
+}
+
+/// Why there is no room on a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NoRoom {
+    /// The peer made none for too long.
+    Stalled,
+    /// The stream is gone, or its connection.
+    Gone(Option<Reason>),
+}
+
+/// How much of what is `wanted` the peer has room for, when it has some.
+pub(super) fn poll_room(
+    stream: &mut SendStream<Parcel>,
+    wanted: usize,
+    stall: &mut Timer,
+    cx: &mut Context<'_>,
+) -> Poll<Result<usize, NoRoom>> {
+    let mut room = stream.capacity();
+    if room == 0 {
+        stream.reserve_capacity(wanted);
+        room = stream.capacity();
+    }
+    while room == 0 {
+        match stream.poll_capacity(cx) {
+            Poll::Ready(Some(Ok(more))) => room = more,
+            Poll::Ready(Some(Err(error))) => {
+                return Poll::Ready(Err(NoRoom::Gone(error.reason())));
+            }
+            Poll::Ready(None) => return Poll::Ready(Err(NoRoom::Gone(None))),
+            Poll::Pending => {
+                ready!(stall.poll_after(STALL, cx));
+                return Poll::Ready(Err(NoRoom::Stalled));
+            }
+        }
+    }
+    stall.clear();
+    Poll::Ready(Ok(room))
 }
 
 /// A body, and the stream that it leaves on.
@@ -194,22 +232,12 @@ where
 
     /// Gives the stream of the rest what it has room for.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome<B::Error>>> {
-        let mut room = self.stream.capacity();
-        if room == 0 {
-            self.stream.reserve_capacity(self.rest.len());
-            room = self.stream.capacity();
-        }
-        while room == 0 {
-            match self.stream.poll_capacity(cx) {
-                Poll::Ready(Some(Ok(more))) => room = more,
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(Outcome::Gone)),
-                Poll::Pending => {
-                    ready!(self.stall.poll_after(STALL, cx));
-                    return Poll::Ready(Err(Outcome::Stalled));
-                }
-            }
-        }
-        self.stall.clear();
+        let room = ready!(poll_room(&mut self.stream, self.rest.len(), &mut self.stall, cx));
+        let room = match room {
+            Ok(room) => room,
+            Err(NoRoom::Gone(_)) => return Poll::Ready(Err(Outcome::Gone)),
+            Err(NoRoom::Stalled) => return Poll::Ready(Err(Outcome::Stalled)),
+        };
         let part = self.rest.split_to(room.min(self.rest.len()));
         let given = self.give(part);
         Poll::Ready(given.map_err(|_| Outcome::Gone))
