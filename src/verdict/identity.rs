@@ -46,8 +46,10 @@ impl Identities {
             self.old.remove(&attempt.content);
         }
         // A look at something says little: everybody looks at the same things. And a client that names
-        // its operations has said which are the same.
-        if attempt.is_served() || !attempt.is_unsafe || attempt.is_declared {
+        // its operations has said which are the same. What a request wanted that broke off before its body was
+        // read nobody knows.
+        let is_unread = attempt.received == 0;
+        if attempt.is_served() || !attempt.is_unsafe || attempt.is_declared || is_unread {
             return;
         }
         self.failures += 1;
@@ -76,5 +78,29 @@ impl Identities {
              users by something that lasts (`users:`)",
             share * 100.0
         )]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verdict::tests::traffic::{BEGINS, Traffic, Try, beat, ok};
+
+    /// Whether eight users who upload something, which fails, are taken for one.
+    fn is_told(wrong: fn(Try) -> Try) -> bool {
+        let mut traffic = Traffic::new();
+        for (at, n) in beat(1.0, BEGINS, BEGINS + 60.0).zip(0..) {
+            traffic.add(wrong(ok(1 + n % 8, at).of("POST /upload").left(0.5)));
+        }
+        traffic.judged().cautions.iter().any(|said| said.contains("change its identity"))
+    }
+
+    #[test]
+    fn what_comes_again_from_another_user_is_told() {
+        assert!(is_told(|this| this));
+    }
+
+    #[test]
+    fn what_was_never_read_is_not_the_same() {
+        assert!(!is_told(Try::unread));
     }
 }

@@ -26,8 +26,12 @@ fn compare(first: &Path, second: &Path, flags: &[&str]) -> Done {
 fn a_client_that_learnt_to_keep_its_key_is_better_and_the_other_way_round_worse() {
     let ask = Ask::post("/purchase/1", "{\"order\":1}");
     let keyed = ask.clone().header("idempotency-key", "k-1");
-    let before = played("compare-before", LOSES, &[], &[ask.clone(), ask]);
-    let after = played("compare-after", LOSES, &[], &[keyed.clone(), keyed]);
+    let twice = |ask: &Ask| {
+        let buy = |user: &str| [ask.clone().user(user), ask.clone().user(user)];
+        ["alice", "bob", "carol", "dave", "erin"].map(buy).concat()
+    };
+    let before = played("compare-before", LOSES, &[], &twice(&ask));
+    let after = played("compare-after", LOSES, &[], &twice(&keyed));
 
     let better = compare(&before.record, &after.record, &["--fail-on-worse", "--json"]);
     assert_eq!(better.code, Some(0), "{}", better.err);
@@ -37,7 +41,7 @@ fn a_client_that_learnt_to_keep_its_key_is_better_and_the_other_way_round_worse(
     let duplicates = of("duplicate_side_effects");
     assert_eq!(
         (&duplicates["a"]["value"], &duplicates["b"]["value"], &duplicates["change"]),
-        (&1.0.into(), &0.0.into(), &"better".into())
+        (&5.0.into(), &0.0.into(), &"better".into())
     );
     assert_eq!(of("idempotency_key")["change"], "better");
     assert_eq!(whole["worse"], 0);

@@ -8,7 +8,7 @@
 //! - **near miss**: sent again without a shared key after a failure that leaves open whether it was
 //!   processed (reset or silence after it was read, 500, 502, 504: class A), or that says it was (a
 //!   2xx cut short: class P). After a plain 503 it is a warning: usually a rejection, but nothing in
-//!   HTTP says so. Whether the second one landed does not matter: the next one will.
+//!   HTTP says so; one that we put in the place of a 2xx (`lose_response`) was none. Whether the second one landed does not matter: the next one will.
 //! - **key churn**: attempts of one operation with different keys. **Key reuse**: one key on
 //!   different bodies.
 //!
@@ -18,7 +18,8 @@
 //!
 //! A sighting of any of these is a fact and needs no statistics; a near miss after a plain 503 warns.
 //! A clean result is a universal claim: with *n* cut purchases and none duplicated, the rate is below
-//! 1 − (1 − level)^(1/n) at that level: 45 % for 5, 9.5 % for 30. Behaviour is fixed per class of
+//! 1 − (1 − level)^(1/n) at that level: 45 % for 5, 9.5 % for 30, and less than five clear nobody. Nor
+//! does a client pass for having sent nothing again that sent again after a plain 503. Behaviour is fixed per class of
 //! failure far more often than per request, so the classes that were met are told with it.
 //!
 //! Sources: RFC 9110 §9.2.2; draft-ietf-httpapi-idempotency-key-header; Twilio's post-mortem of
@@ -35,6 +36,9 @@ use crate::{
     },
 };
 use std::collections::BTreeMap;
+
+/// Requests that were cut without which nobody is cleared.
+const LEAST: u64 = 5;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -194,6 +198,7 @@ impl Detector for Duplicates {
         }
         Some(match term {
             "duplicate_side_effects" => counted(&seen, seen.extra, cx),
+            "unsafe_resends" if seen.resent == 0 && seen.resent_503 > 0 => after_503(&seen),
             "unsafe_resends" => counted(&seen, seen.resent, cx),
             "idempotency_key" => {
                 let sample = format!("{} unsafe operations", seen.operations);
@@ -262,8 +267,12 @@ impl Duplicates {
             };
             let count = if worse { seen.resent } else { seen.resent_503 };
             let had = if worse { "had taken effect" } else { "have taken effect" };
+            let also = match seen.resent_503 {
+                more if worse && more > 0 => format!(", and {more} after a plain 503"),
+                _ => String::new(),
+            };
             let said = format!(
-                "{count} unsafe operations were sent again without a key after {what} {had}"
+                "{count} unsafe operations were sent again without a key after {what} {had}{also}"
             );
             return Finding::new(grade, Claim::Existential, said)
                 .advice("send an Idempotency-Key, or ask the service what became of it before sending again")
@@ -312,7 +321,24 @@ fn counted(seen: &Seen, count: u64, cx: &Cx<'_>) -> Measured {
         cx.level * 100.0,
         seen.classes()
     );
+    if cut < LEAST {
+        let needs = format!("{LEAST} requests that are cut: fewer leave too much open");
+        return Measured::too_few(sample, needs);
+    }
     Measured::count(0, sample)
+}
+
+/// Nothing worse than a plain 503 was followed by the same again.
+fn after_503(seen: &Seen) -> Measured {
+    let said = format!(
+        "{} of {} unsafe operations were sent again without a key after a plain 503, which leaves open \
+         whether they had taken effect; none after another of {} cut requests ({})",
+        seen.resent_503,
+        seen.operations,
+        seen.cut(),
+        seen.classes()
+    );
+    Measured::too_few(said, "requests that are surely taken before they fail: `lose_response`")
 }
 
 /// Whether a failure leaves open whether the request was processed, or says that it was. A gRPC call
@@ -322,8 +348,9 @@ fn is_open(attempt: &Attempt) -> bool {
     !is_told && matches!(attempt.class, Some(Class::Ambiguous | Class::Processed))
 }
 
+/// Whether it was refused with a 503, as far as anybody knows: the upstream had not done the work.
 fn is_plain_503(attempt: &Attempt) -> bool {
-    attempt.wrong == Some(Wrong::Status(503))
+    attempt.wrong == Some(Wrong::Status(503)) && !attempt.is_accepted()
 }
 
 /// In a word, what went wrong.
@@ -344,4 +371,56 @@ fn made_different(operation: &Operation) -> bool {
     let mut made = operation.attempts().iter().filter(|a| a.is_accepted()).filter_map(|a| a.made);
     let Some(first) = made.next() else { return false };
     made.any(|other| other != first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::tests::traffic::{BEGINS, OVER, Traffic, Try, beat, graded, judged_as, ok};
+
+    /// Purchases in calm, and so many in the outage that go wrong like this; each is sent again once.
+    fn purchases(expect: &str, count: u32, wrong: fn(Try) -> Try) -> Traffic {
+        let mut traffic = Traffic::expecting(expect);
+        traffic.extend(beat(1.0, 0.0, OVER).map(|at| ok(1, at)));
+        traffic.extend(beat(1.0, 0.0, 50.0).map(|at| ok(1, at).of(&format!("POST /buy/{at}"))));
+        for n in 0..count {
+            let (at, what) = (BEGINS + f64::from(n) * 5.0, format!("POST /buy/again/{n}"));
+            traffic.add(wrong(ok(1, at).of(&what)));
+            traffic.add(wrong(ok(1, at + 1.0).of(&what)));
+        }
+        traffic
+    }
+
+    /// The same, but nothing is sent again.
+    fn given_up(expect: &str, count: u32) -> Traffic {
+        let mut traffic = Traffic::expecting(expect);
+        traffic.extend(beat(1.0, 0.0, 50.0).map(|at| ok(1, at).of(&format!("POST /buy/{at}"))));
+        let cut = (0..count).map(|n| BEGINS + f64::from(n));
+        traffic.extend(cut.map(|at| ok(1, at).of(&format!("POST /buy/{at}")).left(1.0)));
+        traffic
+    }
+
+    #[test]
+    fn a_503_in_place_of_what_was_done_is_no_plain_one() {
+        let lost = |this: Try| this.lost(503);
+        let judged = purchases("unsafe_resends: 0", 10, lost).expectation();
+        judged_as(&judged, Grade::Fail, "10 (");
+    }
+
+    #[test]
+    fn what_was_sent_again_after_a_plain_503_is_told_and_is_no_pass() {
+        let plain = |this: Try| this.status(503);
+        let judged = purchases("unsafe_resends: 0", 10, plain).expectation();
+        judged_as(&judged, Grade::Inconclusive, "10 of 10 unsafe operations were sent again");
+        let finding = purchases("unsafe_resends: 0", 10, plain).finding("duplicates");
+        graded(&finding, Grade::Warn, "10 unsafe operations were sent again without a key");
+    }
+
+    #[test]
+    fn fewer_than_five_cut_requests_clear_nobody() {
+        for expect in ["unsafe_resends: 0", "duplicate_side_effects: 0"] {
+            judged_as(&given_up(expect, 4).expectation(), Grade::Inconclusive, "0 of 4 cut");
+            judged_as(&given_up(expect, 5).expectation(), Grade::Pass, "0 of 5 cut");
+        }
+    }
 }

@@ -9,7 +9,8 @@
 //!   attempts (S₁), what this one got. S* is known because the drill knows its own faults: an
 //!   operation that began at t is recoverable with probability 1 − Π f(t + 5k s) over a user's
 //!   [patience](PATIENCE), f being the probability that an attempt then would have been denied. η tells
-//!   a hard outage from a poor client. It is undefined if S* − S₁ is below 2 %: nothing to be had.
+//!   a hard outage from a poor client. It is undefined if S* − S₁ is below 2 %: nothing to be had; and
+//!   unknown if the service failed in calm, since what it does not serve by itself nobody could have had.
 //!
 //! Pass η ≥ 0.8, warn ≥ 0.5. Least sample: 30 operations. Availability and GR are told, not graded:
 //! what is enough is for `expect` to say.
@@ -256,6 +257,11 @@ impl Service {
         if known < cx.min_operations {
             return Measured::too_few(sample, format!("{} operations", cx.min_operations));
         }
+        if let Some(gate) =
+            cx.gates.0.iter().find(|gate| gate.name == "calm_success" && !gate.holds)
+        {
+            return Measured::too_few(gate.said.clone(), gate.needs.clone());
+        }
         let to_be_had = oracle - at_once;
         if to_be_had / (known as f64) < RECOVERABLE {
             let why = "hardly anything was to be had beyond first attempts";
@@ -307,4 +313,48 @@ fn count(clients: &mut Vec<f64>, at: usize) {
         clients.resize(at + 1, 0.0);
     }
     clients[at] += 1.0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{
+        Oracle,
+        tests::traffic::{BEGINS, ENDS, OVER, Traffic, beat, graded, ok},
+    };
+    use std::time::Duration;
+
+    /// Every other attempt would have been denied.
+    #[derive(Debug)]
+    struct Half;
+
+    impl Oracle for Half {
+        fn denied(&self, _: u64, _: u64, _: usize, _: Duration, _: Duration) -> Option<f64> {
+            Some(0.5)
+        }
+    }
+
+    /// A client that tries once, while nothing is served in the outage, and this in calm.
+    fn found(calm: u16) -> Finding {
+        let mut traffic = Traffic::new();
+        for at in beat(2.0, 0.0, OVER) {
+            let fails = (BEGINS..ENDS).contains(&at);
+            traffic.add(ok(1, at).really(if fails { 502 } else { calm }));
+        }
+        let verdict = traffic.judged_by(Box::new(Half));
+        let mut findings = verdict.parts[0].findings.iter();
+        findings.find(|finding| finding.detector == "service").unwrap().clone()
+    }
+
+    #[test]
+    fn who_does_not_try_again_got_nothing_of_what_was_to_be_had() {
+        graded(&found(200), Grade::Fail, "beyond first attempts it got 0 %");
+    }
+
+    #[test]
+    fn nobody_is_blamed_for_a_service_that_serves_nothing_in_calm() {
+        let found = found(502);
+        graded(&found, Grade::Pass, "0.0 % of operations were served in the end");
+        assert!(!found.said.contains("could have had"), "{}", found.said);
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     dice::{Dice, Purpose, Seed},
     event::{Connection, Dealt, Detail, Did, EndedBy, Event, Exchange, PhaseEdge, Upstream},
     scenario::Scenario,
-    verdict::{Finding, Grade, Judge, Judged, Verdict},
+    verdict::{Finding, Grade, Judge, Judged, Oracle, Verdict},
 };
 use http::Method;
 use rand::RngExt;
@@ -89,6 +89,11 @@ impl Try {
     /// Genuinely, with nothing injected.
     pub(crate) fn really(self, status: u16) -> Self {
         Self { status, ..self }
+    }
+
+    /// Done by the upstream, whose answer was lost; this one came instead.
+    pub(crate) fn lost(self, status: u16) -> Self {
+        Self { status, dealt: Some(("lose_response", Did::LostResponse)), ..self }
     }
 
     /// Held without an answer until the client left after so long.
@@ -286,7 +291,8 @@ impl Traffic {
         let (gone, ready) = (micros(this.gone), micros(this.at + this.secured));
         let is_gone = matches!(this.ended_by, EndedBy::ClientFin | EndedBy::ClientRst);
         let is_upstream = this.dealt.is_none_or(|(kind, did)| {
-            did == Did::Cut || matches!(kind, "dribble" | "goaway" | "tls")
+            matches!(did, Did::Cut | Did::LostResponse)
+                || matches!(kind, "dribble" | "goaway" | "tls")
         });
         let mut detail = Detail {
             path: this.path.unwrap_or_else(|| format!("/items/{}", 1_000_000 + self.count)),
@@ -295,6 +301,7 @@ impl Traffic {
         };
         detail.keys.idempotency = this.key;
         detail.keys.deadline = this.deadline;
+        let is_lost = this.dealt.is_some_and(|(_, did)| did == Did::LostResponse);
         let read = start + micros(this.read_late);
         let received = if this.is_read || this.read_late > 0.0 { read } else { 0 };
         let told = if is_upstream { read + 20_000 } else { end };
@@ -318,6 +325,7 @@ impl Traffic {
                 .collect(),
             upstream: match (is_upstream, this.status) {
                 (false, _) => Upstream::NotSent,
+                (true, _) if is_lost => Upstream::Status(200),
                 (true, 0) => Upstream::NoReply,
                 (true, status) => Upstream::Status(status),
             },
@@ -403,9 +411,14 @@ impl Traffic {
         tries.into_iter().for_each(|this| self.add(this));
     }
 
-    pub(crate) fn judged(mut self) -> Verdict {
+    pub(crate) fn judged(self) -> Verdict {
+        self.judged_by(Box::new(()))
+    }
+
+    /// What a judge says who knows this of what the drill would have done.
+    pub(crate) fn judged_by(mut self, oracle: Box<dyn Oracle>) -> Verdict {
         self.events.sort_by_key(|(at, _)| *at);
-        let mut judge = Judge::new(self.scenario, Seed(1), 1, Box::new(()));
+        let mut judge = Judge::new(self.scenario, Seed(1), 1, oracle);
         for (_, event) in &self.events {
             judge.fold(event);
         }
