@@ -8,6 +8,7 @@ use crate::proxy::{
     http2::{Duplex, Outcome, Parcel, Sending, head},
     inbound::{Inbound, Received},
     record::Recorded,
+    socket::Timer,
     tunnel,
 };
 use h2::{Reason, RecvStream, server::SendResponse};
@@ -16,10 +17,14 @@ use std::{
     future::{Future as _, poll_fn},
     pin::pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 use tokio::sync::oneshot;
 use tower::Service as _;
+
+/// How long after the last of an answer that a fault breaks off its stream is reset.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Tells what became of a stream's exchange, however it is left.
 struct Open {
@@ -172,8 +177,10 @@ async fn exchange(
     send(Sending::new(stream, body), ctl).await
 }
 
-/// Sends the answer's body.
+/// Sends the answer's body. What comes of it before a break is the client's: many a client (curl, grpc-js)
+/// throws away what it has not looked at when it reads of a reset, so that is left a moment behind.
 async fn send(mut sending: Sending<Recorded>, ctl: &ConnCtl) -> Result<(), End> {
+    let mut moment = Timer::default();
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(end) = poll_end(ctl, cx) {
@@ -182,6 +189,7 @@ async fn send(mut sending: Sending<Recorded>, ctl: &ConnCtl) -> Result<(), End> 
             let end = match sending.poll(cx) {
                 Poll::Pending => {
                     if ctl.ends_after_flush().is_some() && sending.poll_left(cx).is_ready() {
+                        ready!(moment.poll_after(MOMENT, cx));
                         return Poll::Ready(Err(End::ours(ctl, reason(ctl))));
                     }
                     return Poll::Pending;

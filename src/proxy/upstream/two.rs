@@ -50,7 +50,21 @@ pub(super) struct Held {
     upload: Option<TaskGuard>,
 }
 
+/// What the halves of an exchange tell each other.
+#[derive(Debug, Default)]
+struct Told {
+    /// How the upload broke off.
+    broken: OnceLock<BodyError>,
+    /// That the answer has begun.
+    heard: Notify,
+}
+
 impl Held {
+    fn new(place: Place, upload: Option<TaskGuard>, told: &Told) -> Self {
+        told.heard.notify_one();
+        Self { _place: place, upload }
+    }
+
     /// Waits until nothing of the request is under way any more.
     pub(super) async fn over(&mut self) {
         if let Some(upload) = &mut self.upload {
@@ -109,8 +123,7 @@ pub(super) async fn send(
         Err(error) => return Sent::Failed(UpstreamError::Stream(error)),
     };
     drop(sender);
-    let broken = Arc::new(OnceLock::new());
-    let heard = Arc::<Notify>::default();
+    let told = Arc::<Told>::default();
     let word = ask.word();
     // What is kept to be sent again, if there is nothing to it but the head.
     let mut socket = None;
@@ -120,8 +133,7 @@ pub(super) async fn send(
     } else if ended {
         (None, Some(Request::from_parts(parts, ask)))
     } else {
-        let sending = Sending::new(stream, ask);
-        let task = tokio::spawn(upload(sending, word, Arc::clone(&broken), Arc::clone(&heard)));
+        let task = tokio::spawn(upload(Sending::new(stream, ask), word, Arc::clone(&told)));
         (Some(TaskGuard::new(task)), None)
     };
     let mut patience = Patience::new();
@@ -131,9 +143,7 @@ pub(super) async fn send(
         }
         Pin::new(&mut answer).poll(cx)
     });
-    let answer = patience.wait(ANSWER_TIMEOUT, upload_end(draft), answered).await;
-    heard.notify_one();
-    match answer {
+    match patience.wait(ANSWER_TIMEOUT, upload_end(draft), answered).await {
         None => {
             // It may be the connection that is dead.
             place.forget();
@@ -141,7 +151,7 @@ pub(super) async fn send(
             Sent::Failed(UpstreamError::Timeout(ANSWER_TIMEOUT))
         }
         Some(Ok(response)) => {
-            let held = Held { _place: place, upload };
+            let held = Held::new(place, upload, &told);
             match socket.filter(|_| response.status().is_success()) {
                 Some(opened) => switched(response, opened, held, draft),
                 None => Sent::Answered(Box::new(response_of(response)), held),
@@ -160,7 +170,7 @@ pub(super) async fn send(
                 return Sent::Unsent(Box::new(request));
             }
             draft.no_reply();
-            Sent::Failed(match broken.get() {
+            Sent::Failed(match told.broken.get() {
                 Some(error) => UpstreamError::Upload(*error),
                 None => UpstreamError::Stream(error),
             })
@@ -175,13 +185,7 @@ fn is_no_use_to_others(error: &h2::Error) -> bool {
     error.is_go_away() || error.is_io() || is_angry
 }
 
-/// Sends a body; `heard` tells when the upstream's word on the request was heard.
-async fn upload(
-    mut sending: Sending<Ask>,
-    word: Option<Word>,
-    broken: Arc<OnceLock<BodyError>>,
-    heard: Arc<Notify>,
-) {
+async fn upload(mut sending: Sending<Ask>, word: Option<Word>, told: Arc<Told>) {
     let mut patience = Timer::default();
     let outcome = poll_fn(|cx| match sending.poll(cx) {
         // A reset would take with it what has not left yet; what the upstream does not take is not waited
@@ -195,7 +199,7 @@ async fn upload(
     });
     match outcome.await {
         Some(Outcome::Broken(error)) => {
-            let _first = broken.set(error);
+            let _first = told.broken.set(error);
             sending.reset(Reason::CANCEL);
         }
         Some(Outcome::Stalled) => sending.reset(Reason::CANCEL),
@@ -204,7 +208,7 @@ async fn upload(
             // Unless the upstream ends it first, which it does behind an answer that is still to be heard.
             let ended = async {
                 poll_fn(|cx| sending.poll(cx)).await;
-                heard.notified().await;
+                told.heard.notified().await;
             };
             let _ended = timeout(GRACE, ended).await;
             // First, since what the upstream makes of the reset is not what happened.

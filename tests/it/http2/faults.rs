@@ -322,6 +322,23 @@ async fn streams_beyond_the_limit_are_refused_and_clients_told_of_it_while_it_la
     assert_eq!((tally.considered, tally.hit), (2, 2));
 }
 
+/// Clients throw away what they read together with a reset.
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_break_has_a_moment_before_the_reset() {
+    let (_drill, client) = in_memory(Drill::of(&["truncate: { after: 1B }"])).await;
+    let mut body = client.start(get("/")).await.await.expect("a head").into_body();
+
+    let data = body.data().await.expect("a byte of it").expect("no failure");
+    assert_eq!(&data[..], b"o");
+    let came = Instant::now();
+    let error = body.data().await.expect("a failure").expect_err("it breaks off");
+
+    assert_eq!(reset(&error), Some(Reason::INTERNAL_ERROR));
+    let moment = came.elapsed();
+    let wanted = Duration::from_millis(20);
+    assert!(moment >= wanted && moment < 2 * wanted, "{moment:?}");
+}
+
 #[tokio::test]
 async fn a_limit_that_a_connection_is_told_of_with_a_stream_under_way_has_hit_it() {
     let arrived = Arc::<Notify>::default();

@@ -7,7 +7,7 @@ use crate::{
 use bytes::Bytes;
 use firedrill::proxy::{Connector, TlsRoots, TlsSettings, UpstreamHttp};
 use h2::Reason;
-use http::Request;
+use http::{Request, Response};
 use rcgen::{CertificateParams, KeyPair};
 use std::{
     net::SocketAddr,
@@ -70,6 +70,37 @@ async fn no_connection_carries_more_than_the_upstream_allows() {
     all.sort();
     assert_eq!(all[..3], ["1", "1", "1"], "{all:?}");
     assert!(all.len() == 6 && all[5] != "1", "{all:?}");
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_upload_after_its_answer_arrives_and_the_clients_connection_goes_on() {
+    let heard = Notes::default();
+    let ear = heard.clone();
+    let service = Service::of(move |(request, mut respond)| {
+        let ear = ear.clone();
+        async move {
+            respond.send_response(Response::new(()), true).expect("a stream");
+            let (mut body, mut got) = (request.into_body(), Vec::new());
+            while let Some(Ok(data)) = body.data().await {
+                got.extend_from_slice(&data);
+            }
+            ear.add(String::from_utf8_lossy(&got));
+        }
+    })
+    .await;
+    let mut setup = Drill::calm();
+    setup.settings.http = UpstreamHttp::Http2;
+    let drill = setup.at(&service.url());
+    let mut client = drill.client().await;
+
+    for body in ["one", "two", "six"] {
+        let head = client.ask("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n").await;
+        assert_eq!((head.status(), head.field("connection")), (200, None));
+        client.send(body).await;
+    }
+
+    let all = || (heard.all().len() == 3).then(|| heard.all());
+    assert_eq!(eventually("all arrive", all).await, ["one", "two", "six"]);
 }
 
 #[tokio::test]
@@ -223,7 +254,7 @@ async fn behind_tls(protocols: &[&str]) -> u16 {
 }
 
 fn says_two((request, mut respond): Asked) {
-    let mut head = http::Response::new(());
+    let mut head = Response::new(());
     *head.status_mut() = http::StatusCode::ACCEPTED;
     let scheme = request.uri().scheme_str().unwrap_or("none").parse().expect("a value");
     head.headers_mut().insert("x-scheme", scheme);
