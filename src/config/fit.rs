@@ -22,8 +22,26 @@ pub struct Ground<'a> {
     pub name: &'a str,
     /// What it understands of its traffic.
     pub protocol: Protocol,
-    /// Whether it speaks TLS with its clients, or inside their tunnels if it is a forward proxy.
-    pub tls: bool,
+    /// Whether it speaks TLS with its clients.
+    pub terminates: bool,
+    /// Whether it speaks TLS inside their tunnels.
+    pub intercepts: bool,
+}
+
+impl Ground<'_> {
+    /// Whether it speaks TLS where faults are meant for it: inside of tunnels, if it is a forward proxy.
+    pub fn speaks_tls(&self) -> bool {
+        match self.protocol {
+            Protocol::Forward => self.intercepts,
+            Protocol::Http | Protocol::Tcp => self.terminates,
+        }
+    }
+
+    /// Why tunnels that are to be read cannot be, if so.
+    pub fn unread(&self) -> Option<&'static str> {
+        let is_both = self.protocol == Protocol::Forward && self.terminates && self.intercepts;
+        is_both.then_some("tunnels to a proxy that is itself behind TLS are not read")
+    }
 }
 
 /// Notes every fault that names a proxy which is not there, or that none of those it is meant for
@@ -55,7 +73,7 @@ pub fn fit_beside(
         let meant: Vec<&ProxyEntry> = config.proxies.iter().filter(meant).take(MOST).collect();
         let point = |problem: Diagnostic, proxy: &&ProxyEntry| {
             let what = match proxy.protocol {
-                _ if !entry.fault.needs_tls() || proxy.ground().tls => "",
+                _ if !entry.fault.needs_tls() || proxy.ground().speaks_tls() => "",
                 Protocol::Forward => ", without `intercept`",
                 Protocol::Http | Protocol::Tcp => ", without `terminate`",
             };
@@ -136,9 +154,14 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
         let help = "change the fault";
         return Some(Misfit { span: places.fault, needs: why, is_all: true, is_far: false, help });
     }
-    if plays && entry.fault.needs_tls() && !place.tls {
+    if plays && entry.fault.needs_tls() && !place.speaks_tls() {
         let (needs, help) = if protocol == Protocol::Forward {
-            let help = "add `intercept: yes` to the proxy (or `--intercept`), or remove the fault";
+            let help = if place.terminates {
+                "write `intercept: yes` instead of `terminate` (or `--intercept` instead of `--terminate`), \
+                 or remove the fault"
+            } else {
+                "add `intercept: yes` to the proxy (or `--intercept`), or remove the fault"
+            };
             (format!("`{kind}` needs a forward proxy that speaks TLS inside its tunnels"), help)
         } else {
             let help = "add `terminate: yes` to the proxy (or `--terminate`), or remove the fault";
@@ -169,11 +192,16 @@ fn misfit(entry: &FaultEntry, place: &Ground<'_>) -> Option<Misfit> {
 mod tests {
     use super::*;
 
-    const HTTP: Ground<'_> = Ground { name: "shop", protocol: Protocol::Http, tls: false };
-    const HTTPS: Ground<'_> = Ground { name: "till", protocol: Protocol::Http, tls: true };
-    const OUT: Ground<'_> = Ground { name: "out", protocol: Protocol::Forward, tls: false };
-    const INSIDE: Ground<'_> = Ground { name: "inside", protocol: Protocol::Forward, tls: true };
-    const TCP: Ground<'_> = Ground { name: "db", protocol: Protocol::Tcp, tls: false };
+    const fn ground(name: &str, protocol: Protocol, tls: [bool; 2]) -> Ground<'_> {
+        Ground { name, protocol, terminates: tls[0], intercepts: tls[1] }
+    }
+
+    const HTTP: Ground<'_> = ground("shop", Protocol::Http, [false; 2]);
+    const HTTPS: Ground<'_> = ground("till", Protocol::Http, [true, false]);
+    const OUT: Ground<'_> = ground("out", Protocol::Forward, [false; 2]);
+    const SAFE: Ground<'_> = ground("safe", Protocol::Forward, [true, false]);
+    const INSIDE: Ground<'_> = ground("inside", Protocol::Forward, [false, true]);
+    const TCP: Ground<'_> = ground("db", Protocol::Tcp, [false; 2]);
 
     /// What is said of one fault on some proxies.
     fn said(fault: &str, proxies: &[Ground<'_>]) -> Vec<(String, String)> {
@@ -199,6 +227,25 @@ mod tests {
         is_refused("blackhole: {}, proxy: dd", &[HTTP, TCP], "E0706", "dd");
         is_refused("blackhole: {}, proxy: queue", &[HTTP, TCP], "E0706", "queue");
         assert_eq!(said("blackhole: {}, proxy: db", &[HTTP, TCP]), []);
+    }
+
+    /// What is said first is what can be done.
+    #[test]
+    fn nobody_is_told_to_write_what_is_refused_next() {
+        let entry = |place: Ground<'_>| {
+            let text = "name: x\nphases: [{ name: a, for: 1m, faults: [tls: expired] }]\n";
+            let scenario = Scenario::read(&Source::new("x", text), None, &mut Problems::default());
+            let scenario = scenario.expect("a scenario");
+            let misfit = misfit_of(&scenario.phases[0].faults[0], &[place]).expect("a problem");
+            format!("{misfit:?}")
+        };
+        assert!(entry(SAFE).contains("`intercept: yes` instead of `terminate`"));
+        assert!(!entry(OUT).contains("terminate"));
+        let both = Ground { intercepts: true, ..SAFE };
+        assert!(both.unread().is_some());
+        for one in [SAFE, INSIDE, OUT, HTTPS, HTTP, TCP] {
+            assert_eq!(one.unread(), None);
+        }
     }
 
     #[test]

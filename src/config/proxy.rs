@@ -191,11 +191,12 @@ impl UpstreamHttp {
 impl ProxyEntry {
     /// As far as faults have to fit it.
     pub(super) fn ground(&self) -> Ground<'_> {
-        let tls = match self.protocol {
-            Protocol::Forward => self.intercept,
-            Protocol::Http | Protocol::Tcp => self.terminate.is_some(),
-        };
-        Ground { name: &self.name, protocol: self.protocol, tls }
+        Ground {
+            name: &self.name,
+            protocol: self.protocol,
+            terminates: self.terminate.is_some(),
+            intercepts: self.intercept,
+        }
     }
 
     /// The variable in which a command beside the drill finds where this proxy listens:
@@ -301,12 +302,15 @@ fn read(
     let ((upstream, upstream_span), protocol) = (behind?, protocol?);
     fit_together(&fields, &upstream, protocol, reader);
     let terminate = terminate.flatten();
-    if protocol == Protocol::Forward
-        && intercept
-        && terminate.is_some()
+    let ground = Ground {
+        name: &name.value,
+        protocol,
+        terminates: terminate.is_some(),
+        intercepts: intercept,
+    };
+    if let Some(title) = ground.unread()
         && let Some(span) = fields.key_span("terminate")
     {
-        let title = "tunnels to a proxy that is itself behind TLS are not read";
         let problem = Diagnostic::new(Code::E0414, title, span);
         reader.problem(problem.help("remove `terminate` or `intercept`"));
     }

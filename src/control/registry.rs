@@ -361,7 +361,7 @@ impl Registry {
         let site = Site {
             name: spec.name.as_str().into(),
             protocol: spec.protocol,
-            tls: spec.ground().tls,
+            tls: spec.ground().speaks_tls(),
             users,
         };
         let (injector, hand) = self.stations.open(site);

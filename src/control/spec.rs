@@ -113,11 +113,12 @@ impl Spec {
 
     /// As far as faults have to fit it.
     pub fn ground(&self) -> Ground<'_> {
-        let tls = match self.protocol {
-            Protocol::Forward => self.intercept,
-            Protocol::Http | Protocol::Tcp => self.terminate.is_some(),
-        };
-        Ground { name: &self.name, protocol: self.protocol, tls }
+        Ground {
+            name: &self.name,
+            protocol: self.protocol,
+            terminates: self.terminate.is_some(),
+            intercepts: self.intercept,
+        }
     }
 
     /// Whether it shows clients certificates that our own authority signs.

@@ -1,7 +1,7 @@
 //! What a drill is to be.
 
 use crate::{
-    config::{self, Allow, Config, Terminate, UpstreamHttp, UpstreamTls},
+    config::{self, Allow, Config, Ground, Terminate, UpstreamHttp, UpstreamTls},
     control::Spec,
     diag::{Look, Problems, Source, closest, list_of, render},
     dice::Seed,
@@ -261,15 +261,15 @@ impl Builder {
     /// Refuses what means nothing to such a proxy.
     fn go_together(&self, protocol: Protocol) -> Result<(), DrillError> {
         let wrong = |what, why: &str| Err(DrillError::Value { what, why: why.to_owned() });
+        let (terminates, intercepts) = (self.terminate, self.intercept);
+        if let Some(why) = (Ground { name: "", protocol, terminates, intercepts }).unread() {
+            return wrong("intercept", &format!("{why}; leave `terminate` out"));
+        }
         let bytes = "bytes are passed on as they come, TLS included; leave it out";
         match protocol {
             Protocol::Tcp if self.terminate => wrong("terminate", bytes),
             Protocol::Tcp if self.upstream_ca.is_some() => wrong("upstream_ca", bytes),
             Protocol::Tcp if self.upstream_http.is_some() => wrong("upstream_http", bytes),
-            Protocol::Forward if self.terminate && self.intercept => wrong(
-                "intercept",
-                "tunnels to a proxy that is itself behind TLS are not read; leave `terminate` out",
-            ),
             Protocol::Http | Protocol::Tcp if self.intercept => wrong(
                 "intercept",
                 "it is for the tunnels of a forward proxy; say `forward`, or `terminate`",

@@ -10,7 +10,7 @@ use crate::{
         station::{InForce, Site, Station},
     },
     event::{Event, PhaseEdge, Recorder},
-    fault::Tick,
+    fault::{Tick, catalog::Protocol},
     scenario::{OpenConnections, Scenario},
     timeline::{Clock, Moment, Timeline},
 };
@@ -141,7 +141,9 @@ impl Shared {
         let station = Arc::new(station);
         lock(&self.stations).push(Arc::clone(&station));
         self.refresh(&station, &published);
-        self.recorder.say(Event::Proxy { id, name: Arc::clone(&station.site.name) });
+        let Site { name, protocol, .. } = &station.site;
+        let forward = *protocol == Protocol::Forward;
+        self.recorder.say(Event::Proxy { id, name: Arc::clone(name), forward });
         station
     }
 

@@ -37,6 +37,8 @@ pub enum Event {
         id: u32,
         /// Its name.
         name: Arc<str>,
+        /// Whether clients have to be told to go through it: a forward proxy.
+        forward: bool,
     },
     /// A fault was put on a proxy by hand, changed, or taken away.
     ByHand(ByHand),

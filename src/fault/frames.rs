@@ -70,6 +70,7 @@ pub enum Step {
 
 /// Finds the frames in one direction of a socket.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Parser {
     /// Whether payloads have to be masked: those of clients.
     masked: bool,

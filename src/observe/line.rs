@@ -32,6 +32,8 @@ pub(super) struct ProxyLine<'e> {
     pub(super) id: u32,
     #[serde(borrow)]
     pub(super) name: Cow<'e, str>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) forward: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -76,6 +76,8 @@ pub struct Observations {
     /// Faults that were put on proxies by hand.
     pub by_hand: u64,
     proxies: BTreeMap<u32, Arc<str>>,
+    /// Whether one of them is a forward proxy.
+    pub forwards: bool,
     /// Events that did not fit the recorder.
     pub dropped: u64,
     gaps: Gaps,
@@ -89,7 +91,8 @@ impl Observations {
             Event::Exchange(exchange) => self.exchange(exchange),
             Event::Connection(connection) => self.connection(connection),
             Event::Edge(edge) => self.edges.push(edge.in_micros()),
-            Event::Proxy { id, name } => {
+            Event::Proxy { id, name, forward } => {
+                self.forwards |= forward;
                 self.proxies.insert(*id, Arc::clone(name));
             }
             // No client asked for a copy, and none had its answer.

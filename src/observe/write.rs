@@ -30,7 +30,7 @@ impl Names {
     /// Learns the names that these events bring.
     pub(super) fn learn(&mut self, events: &[Event]) {
         for event in events {
-            if let Event::Proxy { id, name } = event {
+            if let Event::Proxy { id, name, .. } = event {
                 let at = usize::try_from(*id).unwrap_or(usize::MAX);
                 self.proxies.resize(self.proxies.len().max(at.saturating_add(1)), String::new());
                 self.proxies[at] = name.to_string();
@@ -62,7 +62,9 @@ pub(super) fn event_line<'e>(event: &'e Event, names: &'e Names) -> Line<'e> {
             planned_us: micros(*planned),
             actual_us: micros(*actual),
         }),
-        Event::Proxy { id, name } => Line::Proxy(ProxyLine { id: *id, name: Cow::from(&**name) }),
+        Event::Proxy { id, name, forward } => {
+            Line::Proxy(ProxyLine { id: *id, name: Cow::from(&**name), forward: *forward })
+        }
         Event::ByHand(by_hand) => Line::ByHand(ByHandLine {
             at: by_hand.at,
             proxy: names.proxy(by_hand.proxy).into(),

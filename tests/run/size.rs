@@ -127,7 +127,7 @@ fn write(path: &Path, exchanges: u64) {
         Event::Edge(PhaseEdge { phase, planned: at, actual: at })
     };
     let mut edges = vec![(0, Some(0)), (PHASES[0], Some(1)), (PHASES[0] + PHASES[1], Some(2))];
-    let mut batch = vec![Event::Proxy { id: 0, name: Arc::from("default") }];
+    let mut batch = vec![Event::Proxy { id: 0, name: Arc::from("default"), forward: false }];
     for nth in 0..exchanges {
         let start = nth * PHASES.iter().sum::<u64>() / exchanges;
         if edges.first().is_some_and(|(at, _)| *at <= start) {

@@ -170,16 +170,15 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
             .join(",")
             .parse()
             .map_err(|why| Refusal::usage(format!("`--forward`: {why}")))?;
-        if args.terminate && args.intercept {
-            return Err(Refusal::usage(
-                "tunnels to a proxy that is itself behind TLS are not read; leave `--terminate` or `--intercept` out",
-            ));
-        }
         let spec = Spec {
             intercept: args.intercept,
             terminate: args.terminate.then(Terminate::default),
             ..spec(Protocol::Forward, &allow.to_string())
         };
+        if let Some(why) = spec.ground().unread() {
+            let why = format!("{why}; leave `--terminate` or `--intercept` out");
+            return Err(Refusal::usage(why));
+        }
         spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
         return Ok(spec);
     }

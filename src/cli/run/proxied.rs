@@ -47,7 +47,7 @@ pub(super) fn variables(registry: &Registry) -> Result<BTreeMap<String, String>,
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    if spec.intercept || spec.terminate.is_some() {
+    if spec.makes_certificates_up() {
         all.extend(trust()?);
     }
     Ok(all)

@@ -159,7 +159,7 @@ impl Back {
 
     pub(super) fn proxy_line(&mut self, line: &ProxyLine<'_>) -> Event {
         self.proxies.insert(Box::from(&*line.name), line.id);
-        Event::Proxy { id: line.id, name: Arc::from(&*line.name) }
+        Event::Proxy { id: line.id, name: Arc::from(&*line.name), forward: line.forward }
     }
 
     pub(super) fn by_hand(&mut self, line: &ByHandLine<'_>) -> Result<Event, Wrong> {

@@ -151,7 +151,7 @@ impl<R: BufRead> Merged<R> {
                 duplicate.proxy = self.number(at, duplicate.proxy);
             }
             Event::ByHand(by_hand) => by_hand.proxy = self.number(at, by_hand.proxy),
-            Event::Proxy { id, name } => {
+            Event::Proxy { id, name, .. } => {
                 let known = self.proxies.iter().position(|known| known == name);
                 let place = known.unwrap_or_else(|| {
                     self.proxies.push(Arc::clone(name));

@@ -138,7 +138,7 @@ pub(in crate::observe) fn exchange(conn: u64, seq: u32, start: u64, end: u64) ->
 }
 
 fn proxy() -> Event {
-    Event::Proxy { id: 0, name: Arc::from("default") }
+    Event::Proxy { id: 0, name: Arc::from("default"), forward: false }
 }
 
 fn words(of: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
@@ -404,7 +404,7 @@ proptest! {
     fn what_was_written_is_read_again(
         events in prop::collection::vec(prop_oneof![any_exchange(), any_other()], 0..8),
     ) {
-        let named = |id, name| Event::Proxy { id, name: Arc::from(name) };
+        let named = |id, name| Event::Proxy { id, name: Arc::from(name), forward: true };
         let mut all = vec![named(0, "default"), named(1, "d\"b")];
         for (at, mut event) in events.into_iter().enumerate() {
             if let Event::Exchange(exchange) = &mut event {
@@ -569,7 +569,7 @@ fn several_records_are_one_by_time_with_numbers_of_their_own() {
         let at = Duration::from_micros(at);
         Event::Edge(PhaseEdge { phase: Some(0), planned: at, actual: at })
     };
-    let named = |id, name| Event::Proxy { id, name: Arc::from(name) };
+    let named = |id, name| Event::Proxy { id, name: Arc::from(name), forward: true };
     let at = |proxy, conn, end| {
         let Event::Exchange(mut exchange) = exchange(conn, 1, 5, end) else { unreachable!() };
         exchange.proxy = proxy;

@@ -172,6 +172,16 @@ fn a_drill_without_requests_says_where_clients_belong() {
 }
 
 #[test]
+fn a_drill_of_a_forward_proxy_without_requests_says_what_clients_heed() {
+    let idle = [tally("latency:purchase", "latency", 0, 0)];
+    let proxy = Event::Proxy { id: 0, name: "out".into(), forward: true };
+    let text = shown(SCENARIO, &[proxy, edge(0), edge(1), edge(2)], &idle, 100);
+
+    assert!(text.contains("HTTPS_PROXY") && text.contains("NO_PROXY"), "{text}");
+    assert!(!text.contains("point the client"), "{text}");
+}
+
+#[test]
 fn what_came_outside_the_phases_stands_last() {
     let events = [exchange(None), edge(0), exchange(Some(0))];
     let text = shown(SCENARIO, &events, &[], 100);

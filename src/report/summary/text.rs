@@ -96,6 +96,11 @@ fn nobody(seen: &Observations) -> String {
             if seen.unasked == 1 { "once".to_owned() } else { format!("{} times", seen.unasked) }
         );
     }
+    if seen.handshakes() == 0 && seen.forwards {
+        return "no request came by: does the client heed HTTPS_PROXY (Node before 24 does not),\n\
+                and does NO_PROXY leave out what it asks for? docs/forward.md says what each client takes\n"
+            .to_owned();
+    }
     if seen.handshakes() == 0 {
         return "no request came by; point the client at the proxy instead of the service\n"
             .to_owned();
