@@ -46,6 +46,9 @@ use watch::{Opening, Seen, watch};
 /// A client not back after so many seconds is not going to be, as far as can be told.
 const BACK: usize = 30;
 
+/// Who has a timeout as short as this needs no other one, in seconds.
+const SHORT: f64 = 10.0;
+
 /// See the module's documentation. All it needs is gathered for it.
 #[derive(Debug)]
 pub struct Breaker;
@@ -260,8 +263,15 @@ fn judge(found: &Found, cx: &Cx<'_>) -> Finding {
             "{} of {} clients fell silent with every slot held: stalled, not a circuit breaker",
             found.stalled, found.clients
         );
-        return tell(Grade::Warn, said)
-            .advice("set a timeout, so that calls that get no answer give their slot back");
+        let finding = tell(Grade::Warn, said);
+        return match cx.timeout {
+            // It has one, and all the same nothing else gets through while slots are held.
+            Some(timeout) if timeout <= SHORT => finding.advice(
+                "fail at once what finds no free slot, or give what fails slots of its own: its timeout \
+                 alone does not keep the rest going",
+            ),
+            _ => finding.advice("set a timeout, so that calls that get no answer give their slot back"),
+        };
     }
     if found.absent + found.backoff > 0 {
         let said = format!(

@@ -124,6 +124,20 @@ fn one_with_every_slot_held_is_stalled() {
     }
 }
 
+/// It gives each call up after three seconds, and has one slot: no timeout is to be advised to it.
+#[test]
+fn one_that_has_a_timeout_is_not_told_to_set_one() {
+    let mut traffic = Traffic::new();
+    for user in 1..=12 {
+        traffic.extend(beat(10.0, 0.0, BEGINS).map(|at| ok(user, at)));
+        traffic.extend(beat(1.0 / 3.0, BEGINS, ENDS).map(|at| ok(user, at).left(3.0)));
+        traffic.extend(beat(10.0, ENDS, OVER).map(|at| ok(user, at)));
+    }
+    let found = traffic.finding("breaker");
+    graded(&found, Grade::Warn, "fell silent with every slot held");
+    assert!(!found.advice.contains("set a timeout"), "{}", found.advice);
+}
+
 /// It sends the same thing again and again, and nothing else meanwhile: the fewer attempts, the
 /// more it looks like a breaker that probes.
 #[test]
