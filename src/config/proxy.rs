@@ -15,7 +15,7 @@ use crate::{
     units::{Place, bytes_upstream, http_upstream, tcp_upstream, unix_path},
     yaml::{Node, Spanned},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, str::FromStr};
 
 /// Longer names are hard on variables, URLs and reports.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -185,6 +185,22 @@ impl UpstreamHttp {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
         }
+    }
+}
+
+impl fmt::Display for UpstreamHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// From the word of a config.
+impl FromStr for UpstreamHttp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::WORDS.into_iter().find(|(word, _)| *word == text);
+        known.map(|(_, http)| http).ok_or_else(|| "write `same`, `http1` or `http2`".to_owned())
     }
 }
 

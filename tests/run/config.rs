@@ -17,6 +17,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A client of HTTP/2 in front of a service that speaks HTTP/1, without a config.
+#[test]
+fn the_upstreams_version_of_http_is_a_flag() {
+    let (upstream, folder) = (Upstream::start(), folder("upstream-http"));
+    let file = scenario(&folder, "name: calm\nphases: [{ name: calm, for: 10m }]\n");
+    let ask = "curl -s -o /dev/null -w '%{http_version} %{http_code}' --http2-prior-knowledge $FIREDRILL_URL/";
+    let args = ["run", &file, "--quiet", "--listen", "127.0.0.1:0", "--upstream", &upstream.url()];
+    let mut command = firedrill(args);
+    command.args(["--upstream-http", "http1", "--", "sh", "-c", ask]);
+
+    let out = done(command).out;
+
+    assert!(out.starts_with("2 200"), "{out}");
+    let mut wrong = firedrill(args);
+    wrong.args(["--upstream-http", "http3"]);
+    let wrong = done(wrong);
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.err.contains("write `same`, `http1` or `http2`"), "{}", wrong.err);
+}
+
 const OUTAGE: &str = "name: outage
 phases:
   - name: outage

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{formats::Formats, place::AdminArgs},
+    config::UpstreamHttp,
     dice::Seed,
     timeline::Speed,
     units::{Place, Quantity},
@@ -70,6 +71,11 @@ pub(in crate::cli) struct Args {
     /// Trust any certificate of an https upstream
     #[arg(long)]
     pub upstream_insecure: bool,
+
+    /// The version of HTTP that the upstream is spoken to in, whatever clients speak: `http1`, `http2`, or
+    /// the `same`
+    #[arg(long, value_name = "VERSION", default_value = "same", conflicts_with_all = ["config", "forward"])]
+    pub upstream_http: UpstreamHttp,
 
     /// Speak TLS with clients, with certificates that `firedrill ca` signs
     #[arg(long)]

@@ -191,6 +191,7 @@ fn only(args: &Args) -> Result<Spec, Refusal> {
     let upstream = http_upstream(upstream).map_err(|error| Refusal::usage(format!("{error}")))?;
     let spec = Spec {
         terminate: args.terminate.then(Terminate::default),
+        http: args.upstream_http,
         ..spec(Protocol::Http, &upstream)
     };
     spec.check().map_err(|error| Refusal::usage(causes(&error)))?;
