@@ -305,6 +305,11 @@ impl Attempt {
         }
     }
 
+    /// Whether the library that made the call says that it is not the first attempt at it.
+    pub fn is_numbered(&self) -> bool {
+        self.call.is_some() && self.counter.is_some_and(|counter| counter > 0)
+    }
+
     /// Whether the client got what it asked for.
     pub fn is_served(&self) -> bool {
         self.outcome == Outcome::Ok

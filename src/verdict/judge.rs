@@ -116,7 +116,9 @@ impl Judge {
 
     fn operation(&mut self, operation: &Operation) {
         let first = operation.first();
-        let is_blind = self.linker.windows().is_blind(first.route) && !first.is_declared;
+        let is_blind = self.linker.windows().is_blind(first.route)
+            && !first.is_declared
+            && !operation.attempts().iter().any(Attempt::is_numbered);
         self.identities.operation(operation, &self.course, is_blind && first.key.is_none());
         self.pictures.operation(operation, &self.course);
         let recoverable = recoverable(&*self.oracle, first, &self.course);

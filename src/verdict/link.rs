@@ -109,6 +109,10 @@ impl Linker {
     /// Whether an attempt may be one of an operation that asks for the same.
     fn fits(&self, operation: &Operation, attempt: &Attempt) -> bool {
         let is_free = operation.served_at().is_none_or(|served| served >= attempt.start);
+        // No new request has a number, however soon new ones come.
+        if attempt.is_numbered() && operation.last().counter < attempt.counter {
+            return is_free && !operation.first().is_declared;
+        }
         let since = attempt.start.checked_sub(operation.last_end());
         // Of two that overlap the one did not wait for the other: a poll on its beat is no retry.
         let gap = since.unwrap_or_else(|| attempt.start.abs_diff(operation.last_start()));

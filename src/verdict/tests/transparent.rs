@@ -55,3 +55,26 @@ fn what_has_a_number_or_waits_is_the_clients_own() {
         assert_ne!(drill.finding("backoff").grade, Grade::NotApplicable);
     }
 }
+
+/// The same is called twenty times a second in calm, so that a retry could be the next call; its number says
+/// that it is none.
+#[test]
+fn a_numbered_attempt_is_linked_however_often_the_same_is_called() {
+    let attempts = |number: u32| {
+        let mut drill = Drill::new(20.0, 400.0, 60.0);
+        for at in 0..390 {
+            drill.op(0.05 * f64::from(at)).taking(0.01).path("/shop.Orders/Buy").buys();
+        }
+        for at in 0..40 {
+            let op = drill.op(21.0 + 5.0 * f64::from(at)).path("/shop.Orders/Buy").counter(0);
+            op.refused().counter(number).after(2.0).buys();
+        }
+        let said = drill.finding("amplification").said;
+        let gates = drill.verdict().parts.swap_remove(0).gates;
+        (said, gates.0.iter().all(|gate| gate.name != "linkable" || gate.holds))
+    };
+    let (said, is_linkable) = attempts(1);
+    assert!(said.starts_with("2.00 attempts") && is_linkable, "{said}");
+    let (said, is_linkable) = attempts(0);
+    assert!(!said.starts_with("2.00 attempts") && !is_linkable, "{said}");
+}
