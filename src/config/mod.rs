@@ -13,6 +13,7 @@ mod proxy;
 mod schema;
 mod tls;
 mod token;
+mod upstream_http;
 
 pub use admin::Admin;
 pub use allow::{Allow, AllowError};
@@ -20,10 +21,11 @@ pub use change::ProxyChange;
 pub use file::File;
 pub use fit::{Ground, fit, fit_beside, misfit_of};
 pub use origin::{Forwarded, ProxyProtocol, ProxyVersion};
-pub use proxy::{HostHeader, Places, ProxyEntry, UpstreamHttp};
+pub use proxy::{HostHeader, Places, ProxyEntry};
 pub use schema::json_schema;
 pub use tls::{Identity, Terminate, UpstreamTls};
 pub use token::{Secret, Token, TokenError};
+pub use upstream_http::UpstreamHttp;
 
 use crate::{
     diag::{Code, Diagnostic, Problems, Source, Span},

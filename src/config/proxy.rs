@@ -7,6 +7,7 @@ use crate::{
         origin::{self, FORWARDED, Forwarded, PROXY_PROTOCOL, ProxyProtocol},
         tls::{self, Terminate, UpstreamTls},
         token::beside,
+        upstream_http::UpstreamHttp,
     },
     diag::{Code, Diagnostic, Span},
     fault::catalog::Protocol,
@@ -15,7 +16,7 @@ use crate::{
     units::{Place, bytes_upstream, http_upstream, tcp_upstream, unix_path},
     yaml::{Node, Spanned},
 };
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::collections::HashMap;
 
 /// Longer names are hard on variables, URLs and reports.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -66,18 +67,6 @@ pub enum HostHeader {
     Keep,
     /// The upstream's own.
     Rewrite,
-}
-
-/// Which version of HTTP the upstream is spoken to in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UpstreamHttp {
-    /// The one that the client speaks; over TLS the upstream chooses whether it is HTTP/2.
-    #[default]
-    Same,
-    /// HTTP/1.1, whatever the client speaks.
-    Http1,
-    /// HTTP/2, whatever the client speaks.
-    Http2,
 }
 
 /// Where the parts of a proxy stand in its file.
@@ -170,39 +159,6 @@ const PROTOCOLS: [(&str, Protocol); 3] = [
     (Protocol::Tcp.name(), Protocol::Tcp),
     (Protocol::Forward.name(), Protocol::Forward),
 ];
-
-impl UpstreamHttp {
-    const WORDS: [(&'static str, Self); 3] = [
-        (Self::Same.name(), Self::Same),
-        (Self::Http1.name(), Self::Http1),
-        (Self::Http2.name(), Self::Http2),
-    ];
-
-    /// As a config writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Same => "same",
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-        }
-    }
-}
-
-impl fmt::Display for UpstreamHttp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// From the word of a config.
-impl FromStr for UpstreamHttp {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::WORDS.into_iter().find(|(word, _)| *word == text);
-        known.map(|(_, http)| http).ok_or_else(|| "write `same`, `http1` or `http2`".to_owned())
-    }
-}
 
 impl ProxyEntry {
     /// As far as faults have to fit it.

@@ -19,6 +19,8 @@ use crate::{
 
 /// What has no bounds has to differ by this share of the larger one.
 const TOLERANCE: f64 = 0.1;
+/// Times without bounds that are no further apart than this, in seconds, are the same: so much is a machine's.
+const JITTER: f64 = 0.05;
 /// How sure it has to be that two counts differ, on each side.
 const CHANCE: f64 = 0.975;
 
@@ -193,8 +195,9 @@ fn order(term: &Term, first: (f64, f64, f64), second: (f64, f64, f64)) -> Option
     let is_exact = first.0 >= first.2 && second.0 >= second.2;
     if is_exact && !matches!(term.measure, Measure::Count) {
         let (one, two) = (first.1, second.1);
+        let least = if matches!(term.measure, Measure::Duration) { JITTER } else { 0.0 };
         let is_far = one.is_finite() != two.is_finite()
-            || (one - two).abs() > one.abs().max(two.abs()) * TOLERANCE;
+            || (one - two).abs() > (one.abs().max(two.abs()) * TOLERANCE).max(least);
         return is_far.then_some(two > one);
     }
     if is_exact && first.1 > 0.0 && second.1 > 0.0 {

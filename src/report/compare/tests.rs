@@ -47,6 +47,9 @@ fn a_figure_without_bounds_has_to_differ_by_a_tenth() {
     let exact = |value| Measured::exact(value, "1 client");
     let backoff = |one, two| changed("max_backoff", exact(one), exact(two));
     assert_eq!(backoff(10.0, 10.9), Some(Change::Same));
+    // And a time by what a machine does not do by itself.
+    assert_eq!(backoff(0.0005, 0.003), Some(Change::Same));
+    assert_eq!(backoff(0.01, 0.08), Some(Change::Worse));
     assert_eq!(backoff(10.0, 12.0), Some(Change::Worse));
     assert_eq!(backoff(f64::INFINITY, 12.0), Some(Change::Better));
     assert_eq!(backoff(f64::INFINITY, f64::INFINITY), Some(Change::Same));
