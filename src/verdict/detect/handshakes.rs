@@ -237,7 +237,10 @@ impl Handshakes {
         let Measured::Number { low, value, high, sample } = self.load(None, cx) else {
             return finding;
         };
+        // What is said of certificates stands without a calm, and a comparison with it does not.
+        let mut calm = cx.gates.0.iter().filter(|gate| gate.name.starts_with("calm_"));
         let grade = match value {
+            _ if !calm.all(|gate| gate.holds) => Grade::Pass,
             _ if high <= PASS || value <= PASS => Grade::Pass,
             _ if low > WARN => Grade::Fail,
             _ => Grade::Warn,
@@ -429,6 +432,18 @@ mod tests {
             let found = traffic.finding("handshakes");
             graded(&found, grade, &format!("handshakes failed at {:.2}x of", rate / 10.0));
         }
+    }
+
+    /// The service fails in calm, so that there is nothing to compare with; certificates are seen all the same.
+    #[test]
+    fn no_storm_is_told_of_beside_a_calm_that_is_none() {
+        let mut traffic = Traffic::new();
+        traffic.extend(beat(5.0, 0.0, BEGINS).map(|at| ok(1, at).secure()));
+        traffic.extend(beat(5.0, 0.1, BEGINS).map(|at| ok(1, at).secure().really(500)));
+        for at in beat(100.0, BEGINS, ENDS) {
+            traffic.shaken(Shaken::refused("expired", at));
+        }
+        graded(&traffic.finding("handshakes"), Grade::Pass, "handshakes failed at 10.00x");
     }
 
     /// A prober, a monitor that does not trust us: they did so in calm, and no fault made them.
